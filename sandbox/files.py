@@ -1,0 +1,99 @@
+"""Downloads: the file endpoint of the API and the CDN, with ranges, entity tags and attachment names."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from urllib.parse import quote, unquote
+
+from sandbox.artifacts import Missing
+from sandbox.contents import Content
+from sandbox.messages import FileBody, Reply, RequestRecord, problem
+from sandbox.rows import Artifact
+from sandbox.shop import Shop
+
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_MEDIA_TYPES = {"pdf": "application/pdf", "png": "image/png", "json": "application/json", "txt": "text/plain"}
+
+
+class Files:
+    """Answers that carry an artifact's file."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+        self._switches = shop.switches
+        self._signature = secrets.token_urlsafe(16)
+
+    def with_token(self, request: RequestRecord, artifact_id: str) -> Reply:
+        """`GET artifacts/{id}/file`, after the token was found good. Raises Missing."""
+        artifact, content = self._shop.content(artifact_id)
+        if artifact.gone is not None:
+            return problem(artifact.gone, "Not Found" if artifact.gone == 404 else "Gone")
+        if self._switches.file_redirect:
+            name = quote(artifact.spec.name or "", safe="")
+            address = f"{self._shop.show.cdn_url}/files/{quote(artifact_id, safe='')}/{name}"
+            return Reply(302, headers={"Location": f"{address}?signature={self._signature}"})
+        return self._file(request, artifact, content)
+
+    def anonymous(self, request: RequestRecord) -> Reply:
+        """`GET /files/{id}/{name}` of the CDN."""
+        parts = request.path.split("/")
+        if request.method not in ("GET", "HEAD"):
+            return problem(405, "Method Not Allowed")
+        if len(parts) < 3 or parts[1] != "files":
+            return problem(404, "Not Found")
+        try:
+            artifact, content = self._shop.content(unquote(parts[2]))
+        except Missing as error:
+            return problem(404, "Not Found", str(error))
+        if not artifact.spec.anonymous and request.query.get("signature") != self._signature:
+            return problem(403, "Forbidden")
+        if artifact.gone is not None:
+            return problem(artifact.gone, "Not Found" if artifact.gone == 404 else "Gone")
+        return self._file(request, artifact, content)
+
+    def _file(self, request: RequestRecord, artifact: Artifact, content: Content) -> Reply:
+        spec = artifact.spec
+        headers = {}
+        tag = f'"{artifact.id}-{artifact.revision}"'
+        if self._switches.sends_etag:
+            headers["ETag"] = tag
+        if request.query.get("attachment", "").lower() == "true":
+            headers["Content-Disposition"] = _attachment(spec.name or "")
+        body = FileBody(content, 0, content.length, self._switches.sends_content_length)
+        media_type = _MEDIA_TYPES.get((spec.format or "").lower(), "application/octet-stream")
+        reply = Reply(200, file=body, headers=headers, content_type=media_type)
+        if spec.content_encoding == "gzip" and "gzip" in request.headers.get("Accept-Encoding", ""):
+            body.gzipped = True
+            headers["Content-Encoding"] = "gzip"
+            headers["Vary"] = "Accept-Encoding"
+            return reply
+        if self._switches.supports_range:
+            headers["Accept-Ranges"] = "bytes"
+            self._take_range(request, reply, body, tag)
+        return reply
+
+    def _take_range(self, request: RequestRecord, reply: Reply, body: FileBody, tag: str) -> None:
+        wanted = _RANGE.fullmatch(request.headers.get("Range", "").strip())
+        if wanted is None or wanted.groups() == ("", ""):
+            return
+        condition = request.headers.get("If-Range")
+        if condition is not None and (condition != tag or not self._switches.sends_etag):
+            return
+        first, last = wanted.groups()
+        length = body.stop
+        start = int(first) if first else max(length - int(last), 0)
+        stop = min(int(last) + 1, length) if first and last else length
+        if start >= length or stop <= start:
+            reply.status = 416
+            reply.file = None
+            reply.headers["Content-Range"] = f"bytes */{length}"
+            return
+        reply.status = 206
+        reply.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{length}"
+        body.start, body.stop = start, stop
+
+
+def _attachment(name: str) -> str:
+    plain = re.sub(r'[^\x20-\x7e]|["\\]', "_", name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
