@@ -1,0 +1,115 @@
+"""Tags orders in the shop once all of their files have arrived.
+
+What a sync emits has arrived only when the next sync is given the state that covers it. So a sync begins by
+acknowledging what the state that it was given calls delivered, and nothing that it delivers itself.
+"""
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from source_customerscanvas.client import ApiClient, path_segment
+from source_customerscanvas.errors import CustomersCanvasError, MissingPermission, NotFound, Stopped
+from source_customerscanvas.listing import read_page, walk
+from source_customerscanvas.progress import StreamProgress
+from source_customerscanvas.projects import Project
+from source_customerscanvas.settings import Settings
+from source_customerscanvas.tracker import Unit
+
+logger = logging.getLogger("airbyte.source-customerscanvas")
+
+
+class Acknowledging:
+    """The orders that a stream has delivered, as far as the state that it was given says so."""
+
+    def __init__(self, settings: Settings, client: ApiClient, stream: StreamProgress) -> None:
+        self._acknowledge = settings.acknowledge
+        self._workers = settings.num_workers
+        self._client = client
+        self._stream = stream
+        self._is_permitted = True
+
+    def acknowledge(self, units: Sequence[Unit]) -> int:
+        """Acknowledge all orders of which every project is delivered; gives the number of projects."""
+        orders = [
+            (unit, order_id, delivered)
+            for unit in units
+            for order_id, delivered in self._stream.delivered(unit.key).items()
+        ]
+        if not orders:
+            return 0
+        with ThreadPoolExecutor(self._workers, "acknowledge") as pool:
+            return sum(pool.map(lambda order: self._acknowledge_order(*order), orders))
+
+    def _acknowledge_order(self, unit: Unit, order_id: str, delivered: frozenset[int]) -> int:
+        where = f"storefront {unit.storefront_id}, order {order_id or 'none'}"
+        try:
+            # projects without an order have nothing in common: each is one of its own
+            projects = [*map(self._ask, delivered)] if not order_id else self._projects_of(unit, order_id)
+        except Stopped:
+            return 0
+        except CustomersCanvasError as error:
+            logger.warning(f"Not acknowledged yet: {where}: {error.message}")
+            return 0
+        known = {project.id: project for project in projects if project}
+        self._stream.forget_delivered(unit.key, order_id, delivered - known.keys())
+        if order_id and not self._is_due(unit, order_id, delivered, known):
+            return 0
+        return sum(self._acknowledge_project(unit, order_id, id_) for id_ in sorted(delivered & known.keys()))
+
+    def _is_due(self, unit: Unit, order_id: str, delivered: frozenset[int], projects: dict[int, Project]) -> bool:
+        since = self._acknowledge.since or self._stream.state.first_sync
+        created = min((project.created for project in projects.values()), default="")
+        if created < since:
+            self._stream.forget_delivered(unit.key, order_id, delivered)
+            return False
+        return all(
+            project.status_code == "C" and (id_ in delivered or self._stream.has_finished(unit.key, project))
+            for id_, project in projects.items()
+        )
+
+    def _acknowledge_project(self, unit: Unit, order_id: str, project_id: int) -> int:
+        if not self._is_permitted:
+            return 0
+        where = f"storefront {unit.storefront_id}, order {order_id or 'none'}, project {project_id}"
+        try:
+            self._post(project_id)
+        except Stopped:
+            return 0
+        except NotFound:
+            logger.warning(f"{where} is gone: it is not acknowledged.")
+        except MissingPermission as error:
+            if self._is_permitted:
+                self._is_permitted = False
+                logger.warning(f"Orders are not acknowledged: {error.message}")
+            return 0
+        except CustomersCanvasError as error:
+            logger.warning(f"Not acknowledged, tried again in the next sync: {where}: {error.message}")
+            return 0
+        else:
+            logger.info(f"Acknowledged: {where}.")
+        self._stream.forget_delivered(unit.key, order_id, {project_id})
+        self._stream.note_acknowledged(unit.key, project_id)
+        return 1
+
+    def _post(self, project_id: int) -> None:
+        path = f"storefront/v1/projects/{project_id}"
+        if self._acknowledge.mode == "order_data":
+            entry = {"key": self._acknowledge.key, "value": self._acknowledge.value, "type": "PlainText"}
+            self._client.post(f"{path}/order-data", json=[entry])
+        elif self._acknowledge.mode == "transition":
+            self._client.post(f"{path}/transitions/{path_segment(self._acknowledge.name)}")
+        else:
+            self._client.post(f"{path}/statuses/{self._acknowledge.code}")
+
+    def _projects_of(self, unit: Unit, order_id: str) -> list[Project | None]:
+        params = {"storefrontId": unit.storefront_id, "orderId": order_id, "sorting": "Id ASC"}
+        fetch = partial(read_page, self._client.get_json, "storefront/v1/projects", params)
+        return [Project.from_row(row) for page in walk(fetch, fetch(0)) for row in page.rows]
+
+    def _ask(self, project_id: int) -> Project | None:
+        try:
+            return Project.from_row(self._client.get_json(f"storefront/v1/projects/{project_id}"))
+        except NotFound:
+            return None

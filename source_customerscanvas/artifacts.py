@@ -1,0 +1,109 @@
+"""Finds the details of artifacts with as few requests as possible.
+
+Processing results name a project's files, but not when they were made. The Asset Storage API gives the details of an
+artifact singly, or a hundred at a time in one list of the whole tenant. Artifacts are made in about the order in which
+their projects are looked at, so a window that moves along the list finds most of them; the rest is asked for singly.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from functools import partial
+from threading import Lock
+from urllib.parse import quote
+
+from source_customerscanvas.client import ApiClient
+from source_customerscanvas.errors import NotFound, Refused
+from source_customerscanvas.listing import PAGE_SIZE, Page, Row, read_page, walk
+
+_KEPT = 5000
+"""Artifacts that a window keeps at most until somebody asks for them: this bounds its memory."""
+
+_PATIENCE = 5
+"""Pages after which a window that nobody found anything in is given up."""
+
+
+class Artifacts:
+    """The artifacts of a tenant, as one sync asks for them; shared by its workers."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+        self._oldest_first = _Window(client, "LastModified ASC,Id ASC")
+        self._newest_first = _Window(client, "LastModified DESC,Id DESC")
+
+    def details(self, artifact_ids: Iterable[str], *, newest_first: bool) -> dict[str, Row]:
+        """The artifacts with these ids, without those that the API does not know any more.
+
+        `newest_first` says in which order projects are being looked at: as a watch or as a scan does.
+        """
+        window = self._newest_first if newest_first else self._oldest_first
+        found = {}
+        for artifact_id in artifact_ids:
+            artifact = window.take(artifact_id) or self._one(artifact_id)
+            if artifact:
+                found[artifact_id] = artifact
+        return found
+
+    def of_group(self, group: str) -> list[Row]:
+        """All artifacts of a pipeline's run, whatever their type."""
+        fetch = partial(read_page, self._client.get_json, "storage/v1/artifacts", {"group": group, "sorting": "Id ASC"})
+        rows = {str(row.get("id")): row for page in walk(fetch, fetch(0)) for row in page.rows}
+        return list(rows.values())
+
+    def _one(self, artifact_id: str) -> Row | None:
+        try:
+            answer = self._client.get_json(f"storage/v1/artifacts/{quote(artifact_id, safe='')}")
+        except NotFound:
+            return None
+        return answer if isinstance(answer, dict) else None
+
+
+class _Window:
+    """A part of the tenant's list of final artifacts that moves on as artifacts are asked for.
+
+    It never costs more than one request for each fifty artifacts that were asked for, and four for nothing.
+    """
+
+    def __init__(self, client: ApiClient, sorting: str) -> None:
+        self._lock = Lock()
+        self._pages = _pages(client, sorting)
+        self._kept: OrderedDict[str, Row] = OrderedDict()
+        self._read = 0
+        self._asked = 0
+        self._found = 0
+        self._is_over = False
+
+    def take(self, artifact_id: str) -> Row | None:
+        """Hand out an artifact once; None where it has to be asked for singly."""
+        with self._lock:
+            self._asked += 1
+            while artifact_id not in self._kept and self._may_move():
+                self._move()
+            artifact = self._kept.pop(artifact_id, None)
+            self._found += artifact is not None
+            return artifact
+
+    def _may_move(self) -> bool:
+        if self._is_over or (self._read >= _PATIENCE and self._found * 10 < self._asked):
+            return False
+        # what is kept was read and not yet asked for: as long as there is plenty, an artifact that is missing lies
+        # behind the window rather than before it
+        return self._read < 2 + self._asked * 2 // PAGE_SIZE and len(self._kept) <= 2 * PAGE_SIZE
+
+    def _move(self) -> None:
+        page = next(self._pages, None)
+        if page is None:
+            self._is_over = True
+            return
+        self._read += 1
+        for row in page.rows:
+            self._kept[str(row.get("id"))] = row
+        while len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+
+
+def _pages(client: ApiClient, sorting: str) -> Iterator[Page]:
+    fetch = partial(read_page, client.get_json, "storage/v1/artifacts", {"type": "Final", "sorting": sorting})
+    try:
+        yield from walk(fetch, fetch(0))
+    except Refused:
+        return  # a server that will not list like this still gives each artifact singly

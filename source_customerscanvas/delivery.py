@@ -1,0 +1,341 @@
+"""Looks at one project at a time and hands over what is news of it: its row, results, artifacts and files."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import PurePosixPath
+from threading import Lock
+from typing import Protocol
+
+from source_customerscanvas.artifacts import Artifacts
+from source_customerscanvas.client import ApiClient
+from source_customerscanvas.errors import (
+    ConfigurationError,
+    CustomersCanvasError,
+    MissingPermission,
+    NotFound,
+    ServerTrouble,
+    StagingUnavailable,
+    Stopped,
+    Trouble,
+    as_known_error,
+)
+from source_customerscanvas.listing import Row
+from source_customerscanvas.paths import file_paths
+from source_customerscanvas.progress import Outcome, StagedFile, StreamProgress
+from source_customerscanvas.projects import (
+    ARTIFACTS,
+    FILES,
+    PROJECTS,
+    RESULTS,
+    Project,
+    Results,
+    artifact_record,
+    digest,
+    file_record,
+    project_record,
+    results_record,
+)
+from source_customerscanvas.settings import Settings
+from source_customerscanvas.state import DIGEST_LENGTH
+from source_customerscanvas.times import to_utc
+from source_customerscanvas.tracker import Job, Unit
+from source_customerscanvas.transfer import ArtifactFile, FileTransfer
+
+logger = logging.getLogger("airbyte.source-customerscanvas")
+
+_HOPELESS = 25
+"""Projects in a row that could not be read, without one that could, after which the API counts as broken."""
+
+
+class Receiver(Protocol):
+    """Who takes what is found (see `sync.Sync`)."""
+
+    def put(self, stream: StreamProgress, outcome: Outcome) -> None:
+        """Hand an outcome over to the reader of a stream, when there is room for it."""
+
+    def put_file(self, task: "partial[None]") -> None:
+        """Let some worker fetch a file."""
+
+    def fail(self, failure: CustomersCanvasError) -> None:
+        """End all streams with an error."""
+
+
+@dataclass(frozen=True)
+class _Artifact:
+    """An artifact of a project: what the processing results say of it and what the Asset Storage API does."""
+
+    id: str
+    output_file: Row
+    details: Row
+
+    @property
+    def last_modified(self) -> str | None:
+        return to_utc(self.details.get("lastModified"))
+
+    @property
+    def digest(self) -> str:
+        parts = [self.id, self.last_modified, self.output_file.get("size"), self.details.get("size")]
+        return digest(parts, DIGEST_LENGTH)
+
+
+@dataclass
+class _Download:
+    """The files of one project on their way; `left` counts those that no worker has finished."""
+
+    job: Job
+    project: Project
+    stream: StreamProgress
+    status: str
+    left: int
+    content: str
+    trouble: Trouble | None = None
+    lock: Lock = field(default_factory=Lock)
+
+
+class Delivery:
+    """What the workers of a sync do. It keeps nothing of a project but what its outcomes carry."""
+
+    def __init__(
+        self, settings: Settings, client: ApiClient, transfer: FileTransfer | None, receiver: Receiver
+    ) -> None:
+        self._settings = settings
+        self._client = client
+        self._transfer = transfer
+        self._receiver = receiver
+        self._artifacts = Artifacts(client)
+        self._lock = Lock()
+        self._failed_in_a_row = 0
+
+    def put_page(self, stream: StreamProgress, unit: Unit, projects: list[Project], after: int, at: int) -> None:
+        """Hand over the rows of a scan's page, which ends with the project `after` and begins at the offset `at`."""
+
+        def remember() -> None:
+            for project in projects:
+                stream.settle(unit.key, project, project.status_code, "")
+            stream.pass_page(unit.key, after, at)
+
+        records: list[tuple[Row, StagedFile | None]] = [(project_record(project), None) for project in projects]
+        self._receiver.put(stream, Outcome(records, remember, len(projects)))
+
+    def do(self, job: Job) -> None:
+        """Look at a project for all streams that want it."""
+        waiting = [stream for stream in job.streams if stream.failure is None]
+        try:
+            if waiting:
+                self._look_at(job, waiting)
+        except Exception as error:
+            self._give_up(job, waiting, as_known_error(error))
+
+    def _look_at(self, job: Job, waiting: list[StreamProgress]) -> None:
+        """Hand over what is news of a project, and take each stream from `waiting` that got its outcome."""
+        project = job.project or self._ask(job)
+        if project is None or not job.unit.has(project):
+            self._pass_over(job, waiting, is_gone=project is None)
+            return
+        if waiting[0].name == PROJECTS:
+            self._put_project(job, waiting.pop(0), project)
+        if not waiting:
+            return
+        results = self._results(job, project)
+        if results is None:
+            self._pass_over(job, waiting, is_gone=True)
+            return
+        with self._lock:
+            self._failed_in_a_row = 0
+        if waiting[0].name == RESULTS:
+            self._put_results(job, waiting.pop(0), project, results)
+        if not waiting:
+            return
+        artifacts = self._artifacts_of(job, waiting, results)
+        if waiting[0].name == ARTIFACTS:
+            self._put_artifacts(job, waiting.pop(0), project, results, artifacts)
+        if waiting:
+            self._put_files(job, waiting.pop(0), project, results, artifacts)
+
+    # what is asked for
+
+    def _ask(self, job: Job) -> Project | None:
+        try:
+            answer = self._client.get_json(f"storefront/v1/projects/{job.project_id}")
+        except NotFound:
+            return None
+        project = Project.from_row(answer) if isinstance(answer, dict) else None
+        if project is None:
+            raise ServerTrouble(f"project {job.project_id}", "the answer is not a project")
+        return project
+
+    def _results(self, job: Job, project: Project) -> Results | None:
+        """The processing results; None where the project is gone."""
+        try:
+            answer = self._client.get_json(f"storefront/v1/projects/{project.id}/processing-results")
+        except NotFound:
+            # no run yet, or no project any more: only asking for the project itself tells them apart
+            return Results.from_answer(None) if job.project is None or self._ask(job) else None
+        if not isinstance(answer, dict):
+            raise ServerTrouble(f"the processing results of project {project.id}", "the answer is not an object")
+        return Results.from_answer(answer)
+
+    def _artifacts_of(self, job: Job, streams: Sequence[StreamProgress], results: Results) -> list[_Artifact]:
+        """All artifacts of the project that one of the streams may want, in the order of their ids."""
+        output_files = {str(file["artifactId"]): file for file in results.files or [] if file.get("artifactId")}
+        details = self._artifacts.details(output_files, newest_first=not job.from_scan)
+        if streams[0].name == ARTIFACTS and set(self._settings.artifact_types) - {"Final"}:
+            groups = {str(artifact["group"]) for artifact in details.values() if artifact.get("group")}
+            for group in groups:
+                for artifact in self._artifacts.of_group(group):
+                    details.setdefault(str(artifact.get("id")), artifact)
+        ids = sorted(output_files.keys() | details.keys())
+        return [_Artifact(id_, output_files.get(id_, {}), details.get(id_, {})) for id_ in ids]
+
+    # what is handed over
+
+    def _put_project(self, job: Job, stream: StreamProgress, project: Project) -> None:
+        is_news = stream.mark(job.unit.key, project.id).row != stream.row_digest(project)
+        self._put(job, stream, project, project.status_code, [project_record(project)] if is_news else [], "")
+
+    def _put_results(self, job: Job, stream: StreamProgress, project: Project, results: Results) -> None:
+        record = results_record(project, results)
+        content = digest(record, DIGEST_LENGTH)
+        is_news = content != stream.mark(job.unit.key, project.id).content
+        if is_news and results.is_failed:
+            logger.warning(
+                f"The processing of {project.describe()} has failed: {results.description or 'no reason given'}"
+            )
+        self._put(job, stream, project, results.status_code(project), [record] if is_news else [], content)
+
+    def _put_artifacts(
+        self, job: Job, stream: StreamProgress, project: Project, results: Results, artifacts: list[_Artifact]
+    ) -> None:
+        for artifact in artifacts:
+            if not artifact.details:
+                stream.pass_over(f"{project.describe()}: artifact {artifact.id} is gone")
+        in_scope = [artifact for artifact in artifacts if artifact.details and stream.scope.has_kind(_type(artifact))]
+        news = self._news(job, stream, in_scope, _type)
+        records = [artifact_record(project, artifact.details, artifact.output_file) for artifact in news]
+        content = "".join(artifact.digest for artifact in in_scope)
+        self._put(job, stream, project, results.status_code(project), records, content)
+
+    def _put_files(
+        self, job: Job, stream: StreamProgress, project: Project, results: Results, artifacts: list[_Artifact]
+    ) -> None:
+        """Hand over the rows of a completed project's files, or let the workers fetch them first."""
+        finals = [artifact for artifact in artifacts if artifact.output_file] if results.is_completed else []
+        in_scope = [artifact for artifact in finals if stream.scope.has_kind(_format(artifact))]
+        news = self._news(job, stream, in_scope, _format)
+        status = results.status_code(project)
+        if self._transfer is None or not news:
+            records = [file_record(project, artifact.output_file, artifact.details) for artifact in news]
+            self._put(job, stream, project, status, records, "".join(artifact.digest for artifact in in_scope))
+            return
+        rows = [{**artifact.details, **artifact.output_file, "id": artifact.id} for artifact in finals]
+        paths = file_paths(job.unit.storefront_id, project.order_id, project.id, rows)
+        unchanged = "".join(artifact.digest for artifact in in_scope if artifact not in news)
+        download = _Download(job, project, stream, status, len(news), unchanged)
+        for artifact in news:
+            self._receiver.put_file(partial(self._fetch, self._transfer, download, artifact, paths[artifact.id]))
+
+    def _news(
+        self, job: Job, stream: StreamProgress, artifacts: list[_Artifact], kind: Callable[[_Artifact], str]
+    ) -> list[_Artifact]:
+        """Those artifacts that the stream has not emitted as they are now."""
+        key = job.unit.key
+        covered = stream.take_covered(key, job.project_id)
+        if covered:
+            return [artifact for artifact in artifacts if not covered.has_kind(kind(artifact))]
+        emitted = stream.mark(key, job.project_id).emitted
+        changed_since = stream.unchanged_before(key, job.project_id)
+        return [
+            artifact
+            for artifact in artifacts
+            if artifact.digest not in emitted and (artifact.last_modified or changed_since) >= changed_since
+        ]
+
+    def _fetch(self, transfer: FileTransfer, download: _Download, artifact: _Artifact, path: str) -> None:
+        """Fetch a file and hand it over; whoever fetches the last one finishes the project."""
+        stream, key = download.stream, download.job.unit.key
+        where = f"{download.project.describe()}, artifact {artifact.id}"
+        try:
+            if stream.failure is None:
+                row = {**artifact.details, **artifact.output_file}
+                fetched = transfer.download(ArtifactFile.from_row(artifact.id, row), path)
+                record = file_record(
+                    download.project,
+                    artifact.output_file,
+                    artifact.details,
+                    size=fetched.size,
+                    sha256=fetched.sha256,
+                    path=fetched.relative_path,
+                )
+                staged = StagedFile(str(fetched.path), fetched.relative_path, fetched.size)
+                stream.saw_artifact(key, artifact.last_modified)
+                remember = partial(stream.add_content, key, download.project.id, artifact.digest)
+                self._receiver.put(stream, Outcome([(record, staged)], remember))
+        except NotFound:
+            logger.warning(f"The file of {where} is gone: it is not tried again unless the artifact changes.")
+            stream.pass_over(f"{where}: the file is gone")
+        except StagingUnavailable as error:
+            stream.fail(error)
+        except Exception as error:
+            download.trouble = Trouble(where, as_known_error(error))
+        with download.lock:
+            download.content += artifact.digest
+            download.left -= 1
+            is_last = download.left == 0
+        if is_last and stream.failure is None:
+            if download.trouble:
+                self._leave(download.job, [stream], download.trouble)
+            else:
+                self._put(download.job, stream, download.project, download.status, [], download.content)
+
+    def _put(
+        self, job: Job, stream: StreamProgress, project: Project, status: str, records: list[Row], content: str
+    ) -> None:
+        for record in records:
+            if "lastModified" in record and stream.name in (ARTIFACTS, FILES):
+                stream.saw_artifact(job.unit.key, record["lastModified"])
+        remember = partial(stream.settle, job.unit.key, project, status, content)
+        self._receiver.put(stream, Outcome([(record, None) for record in records], remember, finished=1))
+
+    def _pass_over(self, job: Job, waiting: list[StreamProgress], *, is_gone: bool) -> None:
+        """Forget a project that is gone, or that belongs elsewhere now and is found there."""
+        if is_gone:
+            logger.warning(f"{_where(job)} is gone: passed over.")
+        for stream in waiting:
+            if is_gone:
+                stream.pass_over(f"{_where(job)} is gone")
+            remember = partial(stream.forget, job.unit.key, job.project_id)
+            self._receiver.put(stream, Outcome(remember=remember, finished=1))
+
+    def _give_up(self, job: Job, waiting: list[StreamProgress], error: CustomersCanvasError) -> None:
+        """Leave a project that could not be read to the next sync, unless it looks as if none could."""
+        if isinstance(error, Stopped):
+            return
+        with self._lock:
+            self._failed_in_a_row += 1
+            is_hopeless = self._failed_in_a_row >= _HOPELESS
+        if is_hopeless or (isinstance(error, ConfigurationError) and not isinstance(error, MissingPermission)):
+            self._receiver.fail(error)
+        else:
+            self._leave(job, waiting, Trouble(_where(job), error))
+
+    def _leave(self, job: Job, waiting: list[StreamProgress], trouble: Trouble) -> None:
+        logger.warning(f"Left to the next sync: {trouble}", exc_info=trouble.error.__cause__)
+        for stream in waiting:
+            remember = partial(stream.leave, job.unit.key, job.project_id, trouble)
+            self._receiver.put(stream, Outcome(remember=remember, finished=1))
+
+
+def _where(job: Job) -> str:
+    return job.project.describe() if job.project else f"{job.unit.describe()}, project {job.project_id}"
+
+
+def _type(artifact: _Artifact) -> str:
+    # what is listed among the output files without a type of its own is a final artifact
+    return str(artifact.details.get("type") or "Final")
+
+
+def _format(artifact: _Artifact) -> str:
+    name = str(artifact.output_file.get("name") or "")
+    return str(artifact.output_file.get("format") or PurePosixPath(name).suffix).lower().lstrip(".")

@@ -1,0 +1,246 @@
+"""Every error that a user can meet.
+
+    CustomersCanvasError
+    ├── ConfigurationError            the user changes the connection's settings
+    │   ├── InvalidUrl, InvalidDate, UnknownStorefront, UnreadableState
+    │   ├── WrongClient               the identity server does not know the client or its secret
+    │   ├── WrongHost                 what answers there is not a Customer's Canvas installation
+    │   ├── MissingPermission         the external app may not do what is asked of it
+    │   └── StagingUnavailable        files cannot be written where they should go (no room, read-only, gone)
+    ├── TransientError                the same request may succeed later
+    │   ├── Unreachable               no connection, a reset, a time-out
+    │   ├── ServerTrouble             5xx, 429 for too long, an HTML page, a body that is not JSON
+    │   └── BrokenDownload            a file that never came whole
+    ├── NotFound                      404 or 410
+    ├── Conflict                      409
+    ├── Refused                       any other status that says no
+    ├── ProjectsFailed                the sync ended, but these projects could not be read
+    ├── InternalError                 a mistake of the connector
+    └── Stopped                       the sync is being ended; for the connector itself, no user sees it
+
+This module knows nothing of the framework: `streams` and `source` turn these into its traced exceptions.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+FailureType = Literal["config_error", "transient_error", "system_error"]
+
+_LONGEST_QUOTE = 200
+_NAMED_PROJECTS = 20
+_APP_SETTINGS = "Settings > External apps"
+
+
+def shorten(text: str) -> str:
+    """Words of a server as they may stand in a message: one printable line of at most 200 characters."""
+    line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    return line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1] + "…"
+
+
+class CustomersCanvasError(Exception):
+    """What happened, where, and what the user can do about it.
+
+    `message` is for the user, `detail` for the log. Neither holds a secret, a token or the query of a URL.
+    """
+
+    failure_type: FailureType = "system_error"
+
+    def __init__(self, message: str, detail: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+
+
+class ConfigurationError(CustomersCanvasError):
+    """The sync cannot succeed before the user changes a setting, here or in Customer's Canvas."""
+
+    failure_type: FailureType = "config_error"
+
+
+class InvalidUrl(ConfigurationError):
+    def __init__(self, field: str) -> None:
+        # the URL itself is left out: it may hold a password, which is one reason to be refused
+        super().__init__(
+            f"The URL in `{field}` cannot be used: enter one that begins with https:// (http:// only for this machine "
+            "itself), without user name, query or fragment."
+        )
+
+
+class InvalidDate(ConfigurationError):
+    def __init__(self, field: str, text: str) -> None:
+        super().__init__(
+            f"`{field}` is not a date: “{shorten(text)}”. Enter a date such as 2024-03-05, or a time such as "
+            "2024-03-05T10:11:12Z."
+        )
+
+
+class UnknownStorefront(ConfigurationError):
+    """Some `storefront_ids` are not there; `existing` are those that the app can see, as (id, name)."""
+
+    def __init__(self, missing_ids: Sequence[int], existing: Sequence[tuple[int, str | None]]) -> None:
+        missing = ", ".join(map(str, missing_ids))
+        seen = ", ".join(f"{id_} ({shorten(name or 'unnamed')})" for id_, name in existing[:_NAMED_PROJECTS])
+        if len(existing) > _NAMED_PROJECTS:
+            seen += f" and {len(existing) - _NAMED_PROJECTS} more"
+        super().__init__(
+            f"No such storefront: {missing}. The app can see {seen or 'none at all'}. Correct `storefront_ids`, or "
+            "check that `environment` and `tenant_id` are the ones these storefronts belong to."
+        )
+
+
+class UnreadableState(ConfigurationError):
+    def __init__(self, stream: str, why: str) -> None:
+        super().__init__(
+            f"The saved state of stream `{stream}` cannot be read: {shorten(why)}. Reset the stream to read it anew, "
+            "or restore the state or the connector version that wrote it."
+        )
+
+
+class WrongClient(ConfigurationError):
+    def __init__(self, hub_url: str) -> None:
+        super().__init__(
+            f"The identity server {hub_url} does not accept this client id and secret. Copy `client_id` and "
+            f"`client_secret` from {_APP_SETTINGS}, and choose in `environment` the region where the app is registered."
+        )
+
+
+class WrongHost(ConfigurationError):
+    """`url` is a base address, without a query."""
+
+    def __init__(self, url: str, why: str) -> None:
+        super().__init__(
+            f"{url} does not answer like a Customer's Canvas installation: {shorten(why)}. Correct `environment`."
+        )
+
+
+class MissingPermission(ConfigurationError):
+    """`permission` as the app's settings name it, such as `Projects: Read`; `purpose` ends “is needed to …”."""
+
+    def __init__(self, permission: str, purpose: str) -> None:
+        super().__init__(
+            f"The external app lacks the permission “{permission}”, which is needed to {purpose}. Grant it in "
+            f"{_APP_SETTINGS} > the app > permissions."
+        )
+        self.permission = permission
+
+
+class StagingUnavailable(ConfigurationError):
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(
+            f"Files cannot be written to {path}: {shorten(why)}. Make room or grant access there, or set "
+            "`file_directory` to another folder."
+        )
+
+
+class TransientError(CustomersCanvasError):
+    """Nothing has to be changed: the next sync tries again."""
+
+    failure_type: FailureType = "transient_error"
+
+
+class Unreachable(TransientError):
+    """`host` without path or query."""
+
+    def __init__(self, host: str, why: str, detail: str | None = None) -> None:
+        super().__init__(
+            f"No answer from {host}: {shorten(why)}. Check `environment` and the network between Airbyte and this "
+            "host; if both are right, try again later.",
+            detail,
+        )
+
+
+class ServerTrouble(TransientError):
+    """`where` is a method and a path, or a host."""
+
+    def __init__(self, where: str, why: str, detail: str | None = None) -> None:
+        super().__init__(
+            f"The server did not do its part at {where}: {shorten(why)}. Try again later; if it goes on, ask the "
+            "support of Customer's Canvas.",
+            detail,
+        )
+
+
+class BrokenDownload(TransientError):
+    """`what` names the artifact."""
+
+    def __init__(self, what: str, why: str, detail: str | None = None) -> None:
+        super().__init__(
+            f"The file of {what} did not come whole: {shorten(why)}. The next sync tries it again.", detail
+        )
+
+
+class NotFound(CustomersCanvasError):
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} does not exist (any more).")
+
+
+class Conflict(CustomersCanvasError):
+    """What is asked does not fit the present condition of the thing, which may change by itself."""
+
+    failure_type: FailureType = "transient_error"
+
+    def __init__(self, where: str, why: str) -> None:
+        super().__init__(f"{where} is not possible at the moment (HTTP 409): {shorten(why) or 'no reason given'}.")
+
+
+class Refused(CustomersCanvasError):
+    """`status` is None where the connector itself declines to ask."""
+
+    def __init__(
+        self, status: int | None, where: str, why: str = "", failure_type: FailureType = "system_error"
+    ) -> None:
+        answer = f"The server refused {where} (HTTP {status})" if status else f"{where} is not asked for"
+        super().__init__(f"{answer}: {shorten(why) or 'no reason given'}.")
+        self.status = status
+        self.failure_type = failure_type
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something that could not be read; `where` names the storefront, order, project and artifact as far as known."""
+
+    where: str
+    error: CustomersCanvasError
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.error.message}"
+
+
+class ProjectsFailed(CustomersCanvasError):
+    """Everything else was read and its state kept; the next sync takes up these projects again."""
+
+    def __init__(self, stream: str, troubles: Sequence[Trouble]) -> None:
+        named = "; ".join(str(trouble) for trouble in troubles[:_NAMED_PROJECTS])
+        more = len(troubles) - _NAMED_PROJECTS
+        super().__init__(
+            f"Stream `{stream}`: {len(troubles)} could not be read and will be tried again in the next sync: {named}"
+            + (f"; and {more} more." if more > 0 else "")
+        )
+        only_settings = troubles and all(trouble.error.failure_type == "config_error" for trouble in troubles)
+        self.failure_type = "config_error" if only_settings else "transient_error"
+        self.troubles = tuple(troubles)
+
+
+class Stopped(CustomersCanvasError):
+    def __init__(self) -> None:
+        super().__init__("The sync was ended before this request was answered.")
+
+
+class InternalError(CustomersCanvasError):
+    """A mistake of the connector."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(
+            f"The connector met something that it was not made for ({type(error).__name__}). Please report it with the "
+            "log of this sync."
+        )
+
+
+def as_known_error(error: Exception) -> CustomersCanvasError:
+    """The error itself where it is one of this module's; anything else keeps its traceback as the cause."""
+    if isinstance(error, CustomersCanvasError):
+        return error
+    known = InternalError(error)
+    known.__cause__ = error
+    return known

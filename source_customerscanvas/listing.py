@@ -1,0 +1,118 @@
+"""Reads the API's lists while they change under the reader.
+
+Offsets are counted on the live list: a row that is removed while a client pages through it pulls the rows behind it
+forward, and one of them slips past the edge between two pages. Therefore each page is asked for from the last row of
+the one before, and only joins it when they share a row; where they do not, the reader steps back until they do.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from source_customerscanvas.errors import ServerTrouble
+
+PAGE_SIZE = 100
+"""Rows asked for at once. A server may give fewer; reading goes on from what came."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Part of a list as one answer gave it; `total` is None where the server did not say or contradicted itself."""
+
+    skip: int
+    rows: list[Row]
+    total: int | None
+
+    @property
+    def end(self) -> int:
+        return self.skip + len(self.rows)
+
+    @property
+    def is_last(self) -> bool:
+        return not self.rows or (self.total is not None and self.end >= self.total)
+
+
+FetchPage = Callable[[int], Page]
+"""Gives the page that begins at an offset."""
+
+
+def read_page(
+    get_json: Callable[..., Any], path: str, params: Mapping[str, Any], skip: int, take: int = PAGE_SIZE
+) -> Page:
+    """Ask for the page of a list that begins at `skip`.
+
+    Raises `ServerTrouble` for an answer that is no page: taking it for an empty one would lose rows without a word.
+    """
+    answer = get_json(path, {**params, "skip": skip, "take": take})
+    rows = answer.get("items") if isinstance(answer, dict) else None
+    if not isinstance(answer, dict) or not isinstance(rows, (list, type(None))):
+        raise ServerTrouble(f"the list {path}", "the answer is not a page of a list")
+    rows = [row for row in rows or [] if isinstance(row, dict)]
+    total = answer.get("total")
+    trusted = isinstance(total, int) and not isinstance(total, bool) and total >= skip + len(rows)
+    return Page(skip, rows, total if trusted else None)
+
+
+def walk(fetch: FetchPage, page: Page, *, to_the_end: bool = False) -> Iterator[Page]:
+    """Yield a page and those that follow it, each joined to the one before it.
+
+    Rows may come more than once, never too seldom. `to_the_end` asks on past the announced total until nothing new
+    comes: for a list that is read once and has to be whole, a wrong total must not end it early.
+    """
+    yield page
+    while page.rows and (to_the_end or not page.is_last):
+        following = _joined(fetch, page)
+        if not _brings_more(following, page) and not following.is_last:
+            following = fetch(page.end)  # a server that gives one row at a time leaves no room for the shared one
+        if not _brings_more(following, page):
+            return
+        page = following
+        yield page
+
+
+def _joined(fetch: FetchPage, page: Page) -> Page:
+    """The page after `page`, beginning at its last row, or before it where rows were removed in between."""
+    seen = _ids(page)
+    back = 1
+    while True:
+        skip = max(page.end - back, 0)
+        following = fetch(skip)
+        if skip == 0 or seen & _ids(following):
+            return following
+        back *= 4
+
+
+def first_with(fetch: FetchPage, page: Page, field: str) -> int:
+    """The offset of the first row whose `field` is not null, given the first page of a list that begins with nulls.
+
+    Where nulls sort first, the rows in front of the newest ones may be the whole history: halving the distance costs
+    a handful of requests where paging would cost one for each hundred. Gives the list's end if there is no such row.
+    """
+
+    def position(rows: list[Row]) -> int | None:
+        return next((index for index, row in enumerate(rows) if row.get(field) is not None), None)
+
+    found = position(page.rows)
+    if found is not None or page.is_last or page.total is None:
+        return page.skip + (found or 0)
+    low, high = page.end, page.total
+    while low < high:
+        middle = fetch((low + high) // 2)
+        found = position(middle.rows)
+        if found:
+            return middle.skip + found
+        if found == 0 or not middle.rows:
+            high = (low + high) // 2
+        else:
+            low = middle.end
+    return high
+
+
+def _ids(page: Page) -> set[str]:
+    return {str(row.get("id")) for row in page.rows}
+
+
+def _brings_more(following: Page, page: Page) -> bool:
+    return not _ids(following) <= _ids(page)

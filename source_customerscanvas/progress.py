@@ -1,0 +1,259 @@
+"""What one stream wants, owes and has handed over during one read."""
+
+import queue
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from threading import RLock
+from typing import Any
+
+from source_customerscanvas.errors import CustomersCanvasError, Trouble
+from source_customerscanvas.listing import Row
+from source_customerscanvas.projects import Project
+from source_customerscanvas.state import OWED, OWED_AGAIN, Mark, Scan, Scope, StreamState, Unit
+from source_customerscanvas.times import minutes_before
+
+_QUEUED_OUTCOMES = 64
+"""Outcomes that wait for a slow reader before the workers wait too: this bounds the memory of a sync."""
+
+
+@dataclass(frozen=True)
+class StagedFile:
+    """A file that lies complete in the staging directory; `path` is absolute, `size` in bytes."""
+
+    path: str
+    relative_path: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Records of a stream, and what to do to its state once they have been handed over."""
+
+    records: list[tuple[Row, StagedFile | None]] = field(default_factory=list)
+    remember: Callable[[], None] | None = None
+    finished: int = 0
+
+
+@dataclass
+class Counts:
+    """What the summary of a stream says; written by the stream's reader and, under its lock, by the workers."""
+
+    emitted: int = 0
+    finished: int = 0
+    to_do: int = 0
+    passed_over: list[str] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
+
+
+class StreamProgress:
+    """The state of a stream while it is read, shared by the tracker, the workers and the stream's reader.
+
+    The tracker sees from it what is news and notes what the stream is owed; the workers hand over outcomes; the one
+    thread that reads the stream takes them, emits their records and only then lets them be remembered. The state is
+    touched under `lock` alone. Outcomes are never put under it: a full queue would stop the reader that empties it.
+    """
+
+    def __init__(
+        self, name: str, state: StreamState, row_digest: Callable[[Project], str], lookback_minutes: int
+    ) -> None:
+        self.name = name
+        self.lock = RLock()
+        self.state = state
+        self.row_digest = row_digest
+        self.counts = Counts()
+        self.failure: CustomersCanvasError | None = None
+        self.outcomes: queue.Queue[Outcome | None] = queue.Queue(_QUEUED_OUTCOMES)
+        self._lookback_minutes = lookback_minutes
+        self._given_artifact_cursors = {key: unit.artifact_cursor for key, unit in state.units.items()}
+        self._newest_artifacts: dict[str, str] = {}
+        self._troubled: set[tuple[str, int]] = set()
+        self._covered: dict[tuple[str, int], Scope] = {}
+
+    @property
+    def scope(self) -> Scope:
+        return self.state.scope
+
+    def unit(self, key: str) -> Unit:
+        """The state of a unit; hold the lock while using it."""
+        return self.state.units.setdefault(key, Unit())
+
+    def boundary(self, key: str) -> str:
+        """From when on changes of a unit are looked at again; empty: all of them."""
+        with self.lock:
+            return self._before(self.unit(key).cursor)
+
+    def scan(self, key: str) -> Scan | None:
+        with self.lock:
+            return self.unit(key).scan
+
+    def mark(self, key: str, project_id: int) -> Mark:
+        with self.lock:
+            return self.unit(key).marks.get(project_id) or Mark()
+
+    def keep_units(self, keys: Iterable[str]) -> None:
+        """Forget the units that are not in the scope any more: coming back, they are read as if new."""
+        with self.lock:
+            self.state.units = {key: self.unit(key) for key in keys}
+
+    def open_marks(self, key: str) -> dict[int, Mark]:
+        """The projects of a unit that have to be heard of in each sync: unfinished ones and those that are owed."""
+        with self.lock:
+            marks = self.unit(key).marks
+            found = ((id_, marks.get(id_)) for id_ in marks if (key, id_) not in self._troubled)
+            return {id_: mark for id_, mark in found if mark and (mark.owed or mark.status != "C")}
+
+    def wants(self, key: str, project: Project) -> bool:
+        """Whether a project, as a list shows it, is news to this stream."""
+        with self.lock:
+            if (key, project.id) in self._troubled:
+                return False
+            unit = self.unit(key)
+            mark = unit.marks.get(project.id)
+            if mark and (mark.owed or mark.status == "R" or mark.row != self.row_digest(project)):
+                return True
+            if not self.scope.includes(project.updated_at):
+                return False
+            if self._is_new_to_scan(unit.scan, project):
+                return True
+            return mark is None and (project.updated_at >= self._before(unit.cursor) or project.status_code != "C")
+
+    def _is_new_to_scan(self, scan: Scan | None, project: Project) -> bool:
+        if scan is None or project.id <= scan.after:
+            return False
+        covered = scan.covered
+        return covered is None or not (covered.includes(project.updated_at) and covered.has_kinds_of(self.scope))
+
+    def _was_covered(self, covered: Scope, project: Project) -> bool:
+        return covered.includes(project.updated_at) and project.status_code == "C"
+
+    def start_watch(self, key: str, newest: str) -> None:
+        """Note, before the first scan of a unit begins, from when on its changes have to be looked for afterwards."""
+        with self.lock:
+            unit = self.unit(key)
+            unit.cursor = unit.cursor or newest
+
+    def owe(self, key: str, project_id: int, project: Project | None) -> None:
+        """Note that a project is to be handed over; it is None where only its mark is known."""
+        with self.lock:
+            unit = self.unit(key)
+            if project is None or unit.marks.get(project_id) or self._is_new_to_scan(unit.scan, project):
+                was_finished = False
+            else:
+                was_finished = "" < project.created < self._before(unit.cursor)
+            unit.marks.owe(project_id, OWED_AGAIN if was_finished else OWED)
+            if project and unit.scan and unit.scan.covered and self._was_covered(unit.scan.covered, project):
+                self._covered[key, project_id] = unit.scan.covered
+
+    def take_covered(self, key: str, project_id: int) -> Scope | None:
+        """The earlier scope in which an otherwise unchanged project was read, where this one was widened."""
+        with self.lock:
+            return self._covered.pop((key, project_id), None)
+
+    def owe_page(self, key: str, projects: Iterable[Project], after: int, at: int) -> None:
+        """Note, in one step, that a scan has come past the project `after` and what it found before it."""
+        with self.lock:
+            for project in projects:
+                self.owe(key, project.id, project)
+            self.pass_page(key, after, at)
+
+    def pass_page(self, key: str, after: int, at: int) -> None:
+        """Note that a scan has come past the project `after`, on a page that began at the offset `at`."""
+        with self.lock:
+            scan = self.unit(key).scan
+            if scan and scan.after < after:
+                scan.after, scan.at = after, at
+
+    def end_scan(self, key: str) -> None:
+        with self.lock:
+            self.unit(key).scan = None
+
+    def move_cursor(self, key: str, newest: str, seen: dict[int, str]) -> None:
+        """Note that all changes up to `newest` are known, and forget the finished projects before its window."""
+        with self.lock:
+            unit = self.unit(key)
+            unit.cursor = max(unit.cursor, newest)
+            boundary = self._before(unit.cursor)
+            for project_id in list(unit.marks):
+                mark = unit.marks.get(project_id)
+                if mark and mark.status == "C" and not mark.owed and seen.get(project_id, "") < boundary:
+                    unit.marks.set(project_id, None)
+
+    def settle(self, key: str, project: Project, status: str, content: str) -> None:
+        """Note that all that is known of a project has been handed over."""
+        with self.lock:
+            unit = self.unit(key)
+            is_over = status == "C" and project.updated_at < self._before(unit.cursor)
+            unit.marks.set(project.id, None if is_over else Mark(status, self.row_digest(project), content))
+
+    def add_content(self, key: str, project_id: int, content: str) -> None:
+        """Note that one more thing of a project that stays owed has been handed over."""
+        with self.lock:
+            marks = self.unit(key).marks
+            mark = marks.get(project_id) or Mark(owed=OWED)
+            # without a status there is no place for the content: the digest of no row never matches, so it is looked at
+            status, row = mark.status or "N", mark.row or "-----"
+            marks.set(project_id, Mark(status, row, mark.content + content, mark.owed))
+
+    def leave(self, key: str, project_id: int, trouble: Trouble) -> None:
+        """Note that a project could not be read: it stays owed, and this read does not try it again."""
+        with self.lock:
+            self.unit(key).marks.owe(project_id)
+            self._troubled.add((key, project_id))
+            self.counts.troubles.append(trouble)
+
+    def forget(self, key: str, project_id: int) -> None:
+        with self.lock:
+            self.unit(key).marks.set(project_id, None)
+
+    def unchanged_before(self, key: str, project_id: int) -> str:
+        """Before when an artifact of a project counts as emitted; empty unless the project was finished before."""
+        was_finished = self.mark(key, project_id).owed == OWED_AGAIN
+        return self._before(self._given_artifact_cursors.get(key, "")) if was_finished else ""
+
+    def saw_artifact(self, key: str, last_modified: str | None) -> None:
+        with self.lock:
+            self._newest_artifacts[key] = max(self._newest_artifacts.get(key, ""), last_modified or "")
+
+    def move_artifact_cursors(self) -> None:
+        """Move the artifact cursors, unless a project still waits to be compared with the ones that were given."""
+        with self.lock:
+            for key, newest in self._newest_artifacts.items():
+                unit = self.unit(key)
+                marks = (unit.marks.get(project_id) for project_id in unit.marks)
+                if not any(mark and mark.owed == OWED_AGAIN for mark in marks):
+                    unit.artifact_cursor = max(unit.artifact_cursor, newest)
+
+    def snapshot(self) -> dict[str, Any]:
+        """The state as it is emitted; later changes do not show in it."""
+        with self.lock:
+            return self.state.to_json()
+
+    # what the reader and the workers count
+
+    def remember(self, outcome: Outcome) -> None:
+        """Take note of an outcome whose records have been handed over."""
+        if outcome.remember:
+            outcome.remember()
+        with self.lock:
+            self.counts.emitted += len(outcome.records)
+            self.counts.finished += outcome.finished
+
+    def expect(self, projects: int) -> None:
+        with self.lock:
+            self.counts.to_do += projects
+
+    def pass_over(self, what: str) -> None:
+        with self.lock:
+            self.counts.passed_over.append(what)
+
+    def note_trouble(self, trouble: Trouble) -> None:
+        with self.lock:
+            self.counts.troubles.append(trouble)
+
+    def fail(self, failure: CustomersCanvasError) -> None:
+        """End the stream with an error; the first one counts."""
+        with self.lock:
+            self.failure = self.failure or failure
+
+    def _before(self, moment: str) -> str:
+        return minutes_before(moment, self._lookback_minutes) if moment else ""

@@ -1,0 +1,192 @@
+"""What the engine and the streams know of a project, its order and its processing."""
+
+from base64 import b64encode
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from source_customerscanvas.listing import Row
+from source_customerscanvas.times import to_utc
+
+PROJECTS, RESULTS, ARTIFACTS, FILES = "projects", "processing_results", "artifacts", "artifact_files"
+"""The streams that follow projects, in the order in which a project's outcomes are found."""
+
+PENDING, IN_PROGRESS, COMPLETED, FAILED = "Pending", "InProgress", "Completed", "Failed"
+UNFINISHED_LISTS = (PENDING, IN_PROGRESS, FAILED)
+"""In the order in which processing passes through them, so that a project on its way is met at least once."""
+
+STATUS_CODES = {PENDING: "P", IN_PROGRESS: "I", COMPLETED: "C", FAILED: "F"}
+NO_STATUS = "N"
+
+
+_PROCESSING_FIELDS = ("processingStatus", "created", "lastModified", "storefrontId", "orderId", "orderNumber")
+
+
+def digest(value: Any, length: int) -> str:
+    """A short fingerprint of a JSON value: so many characters of six bits each, without blanks or quotes."""
+    hashed = blake2b(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), digest_size=12)
+    return b64encode(hashed.digest(), b"-_").decode()[:length]
+
+
+def status_code(status: Any) -> str:
+    """One letter for a processing status; an unknown one counts as none."""
+    return STATUS_CODES.get(status, NO_STATUS) if isinstance(status, str) else NO_STATUS
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project as a list of the API shows it."""
+
+    row: Row
+    id: int
+
+    @classmethod
+    def from_row(cls, row: Row) -> "Project | None":
+        """None for a row without a usable id: nothing could be asked or remembered about it."""
+        try:
+            return cls(row, int(row["id"]))
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    @cached_property
+    def created(self) -> str:
+        return to_utc(self.row.get("created")) or ""
+
+    @cached_property
+    def last_modified(self) -> str:
+        return to_utc(self.row.get("lastModified")) or ""
+
+    @property
+    def updated_at(self) -> str:
+        """When it last changed, as `times.to_utc` writes it; empty where the API gives no time at all."""
+        return self.last_modified or self.created
+
+    @property
+    def status_code(self) -> str:
+        return status_code(self.row.get("processingStatus"))
+
+    @property
+    def storefront_id(self) -> Any:
+        return self.row.get("storefrontId")
+
+    @property
+    def order_id(self) -> str | None:
+        order_id = self.row.get("orderId")
+        return None if order_id is None else str(order_id)
+
+    @property
+    def order_keys(self) -> dict[str, Any]:
+        """What each record of a project carries to be joined with its order."""
+        return {
+            "storefrontId": self.storefront_id,
+            "orderId": self.order_id,
+            "orderNumber": self.row.get("orderNumber"),
+            "projectId": self.id,
+        }
+
+    @cached_property
+    def whole_digest(self) -> str:
+        return digest(self.row, 5)
+
+    @cached_property
+    def processing_digest(self) -> str:
+        """Changes when the list shows that the processing, or what its records carry, may have changed."""
+        return digest([self.row.get(name) for name in _PROCESSING_FIELDS] + [self.id], 5)
+
+    def describe(self) -> str:
+        return f"storefront {self.storefront_id}, order {self.order_id or 'none'}, project {self.id}"
+
+
+@dataclass(frozen=True)
+class Results:
+    """The processing results of a project."""
+
+    status: str | None
+    description: str | None
+    files: list[Row] | None
+
+    @classmethod
+    def from_answer(cls, answer: Any) -> "Results":
+        """Read the API's answer; None stands for the 404 that means no run exists yet."""
+        if answer is None:
+            return cls(PENDING, None, None)
+        files = answer.get("outputFileDetails")
+        return cls(
+            answer.get("status"),
+            answer.get("statusDescription"),
+            [file for file in files if isinstance(file, dict)] if isinstance(files, list) else None,
+        )
+
+    @property
+    def is_completed(self) -> bool:
+        return self.status == COMPLETED
+
+    @property
+    def is_failed(self) -> bool:
+        return self.status == FAILED
+
+    def status_code(self, project: Project) -> str:
+        """The letter under which a project is remembered: see `state`."""
+        if project.status_code == "C" and not self.is_completed:
+            return "R"
+        return project.status_code
+
+
+def project_record(project: Project) -> Row:
+    """The project with its times in the connector's form and `updatedAt`."""
+    return {
+        **project.row,
+        "id": project.id,
+        "created": project.created or None,
+        "lastModified": project.last_modified or None,
+        "updatedAt": project.updated_at or None,
+    }
+
+
+def results_record(project: Project, results: Results) -> Row:
+    """The row of `processing_results`."""
+    return {
+        **project.order_keys,
+        "updatedAt": project.updated_at or None,
+        "status": results.status,
+        "statusDescription": results.description,
+        "outputFileDetails": results.files,
+    }
+
+
+def artifact_record(project: Project, artifact: Row, output_file: Row) -> Row:
+    """The row of `artifacts`: the artifact itself and where it belongs."""
+    return {
+        **artifact,
+        "lastModified": to_utc(artifact.get("lastModified")),
+        **project.order_keys,
+        "orderLineItemId": output_file.get("orderLineItemId"),
+        "orderLineItemIndex": output_file.get("orderLineItemIndex"),
+        "projectItemId": output_file.get("projectItemId"),
+    }
+
+
+def file_record(
+    project: Project,
+    output_file: Row,
+    details: Row,
+    *,
+    size: int | None = None,
+    sha256: str | None = None,
+    path: str | None = None,
+) -> Row:
+    """The row of `artifact_files`; without a path for a file that was not wanted, whose size is the listed one."""
+    listed = {**details, **{key: value for key, value in output_file.items() if value is not None}}
+    return {
+        **project.order_keys,
+        "artifactId": str(output_file["artifactId"]),
+        "name": listed.get("name"),
+        "format": listed.get("format"),
+        "size": listed.get("size") if size is None else size,
+        "sha256": sha256,
+        "filePath": path,
+        "lastModified": to_utc(details.get("lastModified")),
+    }

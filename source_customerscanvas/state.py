@@ -1,0 +1,250 @@
+"""What a stream remembers from one sync to the next.
+
+A stream's state, as it is emitted:
+
+    {"version": 1,
+     "scope": {"startDate": null, "kinds": ["Final"], "files": true},
+     "units": {"11": {"cursor": "2026-01-31T12:00:00.000000Z",
+                      "artifactCursor": "2026-01-31T11:58:00.000000Z",
+                      "scan": {"after": 4711, "at": 300, "covered": null},
+                      "projects": ["4711Pxxxxxyyyy 4712!", …]}}}
+
+A *unit* is what is listed together: a storefront (`11`), or one of its orders where only some are synced (`11/5001`).
+What holds for each of them, in every state that leaves the connector:
+
+1. Without a `scan`, the stream has emitted all that the API showed of each project that changed up to `cursor`,
+   except of those that are marked as owed.
+2. With a `scan`, the same is true only of the projects with an id up to `after` (and of what an earlier scope
+   `covered`); `at` is where in the list that was, to go on from there.
+3. A project is marked while it may change without a trace in `lastModified` (it is unfinished), while it lies within
+   the look-back window (it will be listed again), or while it is owed. Nothing else is remembered.
+4. Something is owed from the moment that the reader passes it until all of its records have been handed over.
+
+So a state that is taken up again, whichever it is, repeats nothing that was emitted before it and misses nothing.
+
+A mark is the id, `!` if the project is owed (`?` if it is owed but had been finished before: then what is older than the
+artifact cursor was emitted), a letter for its processing status (`P`ending, `I`nProgress, `F`ailed,
+`N`one, `C`ompleted; `R`: the list says completed, the results do not yet), five characters that change with what the
+list shows of the project, and four for each thing emitted of it. The marks are packed into text because a state is
+emitted every few seconds, and thousands of them must cost next to nothing.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from source_customerscanvas.errors import UnreadableState
+from source_customerscanvas.times import to_utc
+
+VERSION = 1
+DIGEST_LENGTH = 4
+
+_MARK = re.compile(r"(\d+)([!?]?)(?:([PIFNCR])([\w-]{5})((?:[\w-]{4})*))?")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What is remembered of one project; `row` and `content` are digests (see `projects.digest`)."""
+
+    status: str = ""
+    row: str = ""
+    content: str = ""
+    owed: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.owed}{self.status}{self.row}{self.content}"
+
+    @property
+    def emitted(self) -> set[str]:
+        """The digests of what was emitted."""
+        return {self.content[at : at + DIGEST_LENGTH] for at in range(0, len(self.content), DIGEST_LENGTH)}
+
+
+OWED = "!"
+OWED_AGAIN = "?"
+
+
+class Marks:
+    """The marked projects of a unit, kept so that rendering them again costs only what changed since."""
+
+    _CHUNK = 8  # bits of the id: 256 projects are rendered anew when one of them changes
+
+    def __init__(self, packed: Iterable[str] = ()) -> None:
+        self._chunks: dict[int, dict[int, str]] = {}
+        self._rendered: dict[int, str] = {}
+        for text in packed:
+            for token in text.split():
+                matched = _MARK.fullmatch(token)
+                if not matched:
+                    raise ValueError(f"{token[:40]!r} is no mark of a project")
+                project_id = int(matched[1])
+                self._chunks.setdefault(project_id >> self._CHUNK, {})[project_id] = token[len(matched[1]) :]
+
+    def __contains__(self, project_id: int) -> bool:
+        return project_id in self._chunks.get(project_id >> self._CHUNK, ())
+
+    def __iter__(self) -> Iterator[int]:
+        for chunk in self._chunks.values():
+            yield from chunk
+
+    def __len__(self) -> int:
+        return sum(map(len, self._chunks.values()))
+
+    def get(self, project_id: int) -> Mark | None:
+        text = self._chunks.get(project_id >> self._CHUNK, {}).get(project_id)
+        if text is None:
+            return None
+        matched = _MARK.fullmatch(f"0{text}")
+        if not matched:
+            raise ValueError(f"{text!r} is no mark of a project")
+        return Mark(matched[3] or "", matched[4] or "", matched[5] or "", matched[2])
+
+    def set(self, project_id: int, mark: Mark | None) -> None:
+        """Remember a mark, or forget the project when it is None."""
+        chunk_id = project_id >> self._CHUNK
+        chunk = self._chunks.setdefault(chunk_id, {})
+        if mark is None:
+            chunk.pop(project_id, None)
+        else:
+            chunk[project_id] = str(mark)
+        if not chunk:
+            del self._chunks[chunk_id]
+        self._rendered.pop(chunk_id, None)
+
+    def owe(self, project_id: int, owed: str = OWED) -> None:
+        """Remember that something of the project is to be handed over, keeping what was known of it."""
+        mark = self.get(project_id) or Mark()
+        self.set(project_id, replace(mark, owed=mark.owed or owed))
+
+    def packed(self) -> list[str]:
+        for chunk_id, chunk in self._chunks.items():
+            if chunk_id not in self._rendered:
+                self._rendered[chunk_id] = " ".join(f"{project_id}{mark}" for project_id, mark in chunk.items())
+        return [self._rendered[chunk_id] for chunk_id in self._chunks]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a stream was asked for, as far as widening it means that old projects have to be read again."""
+
+    start_date: str | None = None
+    kinds: tuple[str, ...] | None = None
+    files: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "startDate": self.start_date,
+            "kinds": None if self.kinds is None else list(self.kinds),
+            "files": self.files,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Scope":
+        kinds = value["kinds"]
+        start_date = value["startDate"]
+        if start_date is not None and to_utc(start_date) != start_date:
+            raise ValueError(f"{start_date!r} is no time")
+        return cls(start_date, None if kinds is None else tuple(map(str, kinds)), bool(value["files"]))
+
+    def includes(self, updated_at: str) -> bool:
+        return self.start_date is None or updated_at >= self.start_date
+
+    def has_kind(self, kind: str) -> bool:
+        return self.kinds is None or kind in self.kinds
+
+    def has_kinds_of(self, other: "Scope") -> bool:
+        return self.kinds is None or (other.kinds is not None and set(other.kinds) <= set(self.kinds))
+
+    def covers(self, other: "Scope") -> bool:
+        """Whether all that the other scope asks for, this one asks for too."""
+        has_dates = self.start_date is None or (other.start_date is not None and other.start_date >= self.start_date)
+        return has_dates and self.has_kinds_of(other)
+
+
+@dataclass
+class Scan:
+    """How far a reading of all projects in the order of their ids has come."""
+
+    after: int = -1
+    at: int = 0
+    covered: Scope | None = None
+
+
+@dataclass
+class Unit:
+    """The state of one unit. Whoever reads or writes it holds the lock of its stream (see `progress`)."""
+
+    cursor: str = ""
+    artifact_cursor: str = ""
+    scan: Scan | None = field(default_factory=Scan)
+    marks: Marks = field(default_factory=Marks)
+
+    def to_json(self) -> dict[str, Any]:
+        value: dict[str, Any] = {"cursor": self.cursor or None}
+        if self.artifact_cursor:
+            value["artifactCursor"] = self.artifact_cursor
+        if self.scan:
+            covered = self.scan.covered.to_json() if self.scan.covered else None
+            value["scan"] = {"after": self.scan.after, "at": self.scan.at, "covered": covered}
+        value["projects"] = self.marks.packed()
+        return value
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Unit":
+        scan = value.get("scan")
+        covered = scan and scan["covered"]
+        return cls(
+            cursor=_time(value["cursor"]),
+            artifact_cursor=_time(value.get("artifactCursor")),
+            scan=scan and Scan(int(scan["after"]), int(scan["at"]), covered and Scope.from_json(covered)),
+            marks=Marks(value["projects"]),
+        )
+
+
+@dataclass
+class StreamState:
+    """The state of a stream: its scope and its units."""
+
+    scope: Scope
+    units: dict[str, Unit] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "version": VERSION,
+            "scope": self.scope.to_json(),
+            "units": {key: unit.to_json() for key, unit in self.units.items()},
+        }
+
+    @classmethod
+    def from_json(cls, stream: str, value: Mapping[str, Any], scope: Scope) -> "StreamState":
+        """Take up a state that was emitted earlier, in the scope that is wanted now.
+
+        Raises `UnreadableState` for anything that is not one: reading on as if there were none would repeat a shop's
+        whole history, and guessing would lose some of it.
+        """
+        if not value:
+            return cls(scope)
+        if value.get("version") != VERSION:
+            raise UnreadableState(stream, f"it has version {value.get('version')!r}, this connector reads {VERSION}")
+        try:
+            before = Scope.from_json(value["scope"])
+            units = {str(key): Unit.from_json(unit) for key, unit in value["units"].items()}
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise UnreadableState(stream, f"{type(error).__name__}: {error}") from error
+        if scope.files and not before.files:
+            return cls(scope)  # each row has to be emitted once more, with its file
+        if not before.covers(scope):
+            for unit in units.values():
+                # an interrupted scan stands for what nobody has read yet: the widest reading serves both
+                unit.scan = Scan(covered=before if unit.scan is None else None)
+        return cls(scope, units)
+
+
+def _time(value: Any) -> str:
+    if value is None:
+        return ""
+    moment = to_utc(value)
+    if moment is None:
+        raise ValueError(f"{value!r} is no time")
+    return moment

@@ -1,0 +1,163 @@
+"""One read of the tracked streams: finds what to look at, looks at it with many hands, and hands it over.
+
+    Tracker (a thread for each unit) ──pages, jobs──▶ workers ──outcomes──▶ StreamProgress ──▶ the stream's reader
+
+The workers are threads of their own, `num_workers` of them: the framework's wait for the outcomes. No worker ever
+waits for another one; a project with files is finished by whichever worker finishes the last of them.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from queue import Empty
+from threading import Condition, Thread
+
+from source_customerscanvas.client import ApiClient
+from source_customerscanvas.delivery import Delivery
+from source_customerscanvas.errors import ConfigurationError, CustomersCanvasError, Stopped, Trouble, as_known_error
+from source_customerscanvas.listing import Page
+from source_customerscanvas.progress import Outcome, StreamProgress
+from source_customerscanvas.projects import PROJECTS, Project
+from source_customerscanvas.settings import Settings
+from source_customerscanvas.storefronts import list_storefronts
+from source_customerscanvas.tasks import Tasks
+from source_customerscanvas.times import Clock
+from source_customerscanvas.tracker import Job, Tracker, Unit
+from source_customerscanvas.transfer import FileTransfer
+
+_TRACKED_AT_ONCE = 4
+"""Units whose lists are read at the same time."""
+
+
+class Sync:
+    """One read of the tracked streams. Nothing is asked of the API before `start`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: ApiClient,
+        clock: Clock,
+        streams: Sequence[StreamProgress],
+        transfer: FileTransfer | None = None,
+    ) -> None:
+        self._settings = settings
+        self._client = client
+        self._clock = clock
+        self._streams = streams
+        self._tasks = Tasks(2 * settings.num_workers)
+        self._delivery = Delivery(settings, client, transfer, self)
+        self._handed_over = Condition()
+        self._pending = 0
+
+    def start(self) -> None:
+        """Begin to work; outcomes arrive in each stream's queue, which ends with None."""
+        for number in range(self._settings.num_workers):
+            Thread(target=self._tasks.work, name=f"worker-{number}", daemon=True).start()
+        Thread(target=self._run, name="tracker", daemon=True).start()
+
+    def outcomes(self, stream: StreamProgress, patience: float) -> Iterator[Outcome | None]:
+        """What was found for a stream, as it comes; None when nothing came for `patience` seconds.
+
+        The reader emits an outcome's records and comes back for the next one: only then it is remembered.
+        """
+        while True:
+            try:
+                outcome = stream.outcomes.get(timeout=patience)
+            except Empty:
+                yield None
+                continue
+            if outcome is None:
+                return
+            yield outcome
+            stream.remember(outcome)
+            with self._handed_over:
+                self._pending -= 1
+                self._handed_over.notify_all()
+
+    def _run(self) -> None:
+        try:
+            units = self._units()
+            with ThreadPoolExecutor(min(_TRACKED_AT_ONCE, max(len(units), 1)), "tracker") as pool:
+                list(pool.map(self._track, units))
+            self._tasks.wait_until_done()
+        except Exception as error:
+            self.fail(as_known_error(error))
+        finally:
+            self._tasks.end(self._settings.num_workers)
+            for stream in self._streams:
+                stream.move_artifact_cursors()
+                stream.outcomes.put(None)
+
+    def _units(self) -> list[Unit]:
+        ids = [int(storefront["id"]) for storefront in list_storefronts(self._client, self._settings)]
+        units = [Unit(id_, order_id) for id_ in ids for order_id in self._settings.order_ids or [None]]
+        for stream in self._streams:
+            stream.keep_units(unit.key for unit in units)
+        return units
+
+    def _track(self, unit: Unit) -> None:
+        """Follow a unit; what stops it does not stop the others."""
+        try:
+            Tracker(self._client, self._clock, unit, self._streams, self).follow()
+        except Stopped:
+            return
+        except Exception as error:
+            known = as_known_error(error)
+            if isinstance(known, ConfigurationError):
+                self.fail(known)
+                return
+            for stream in self._streams:
+                stream.note_trouble(Trouble(unit.describe(), known))
+
+    def fail(self, failure: CustomersCanvasError) -> None:
+        """End all streams with an error; what was handed over stays."""
+        for stream in self._streams:
+            stream.fail(failure)
+        self._client.stopping.set()
+
+    # what the tracker hands out (tracker.Work)
+
+    def expect(self, stream: StreamProgress, projects: int) -> None:
+        stream.expect(projects)
+
+    def take_page(self, unit: Unit, page: Page, projects: list[Project], streams: Sequence[StreamProgress]) -> None:
+        self._raise_if_stopping()
+        after = max(project.id for project in projects)
+        wanted_by: dict[int, list[StreamProgress]] = {}
+        for stream in streams:
+            wanted = [project for project in projects if stream.wants(unit.key, project)]
+            if stream.name == PROJECTS:
+                self._delivery.put_page(stream, unit, wanted, after, page.skip)
+                continue
+            stream.owe_page(unit.key, wanted, after, page.skip)
+            for project in wanted:
+                wanted_by.setdefault(project.id, []).append(stream)
+        for project in projects:
+            if project.id in wanted_by:
+                self.take_job(Job(unit, project.id, project, wanted_by[project.id], from_scan=True))
+
+    def take_job(self, job: Job) -> None:
+        self._raise_if_stopping()
+        self._tasks.put(partial(self._delivery.do, job))
+
+    def end_scan(self, unit: Unit, stream: StreamProgress) -> None:
+        self.put(stream, Outcome(remember=partial(stream.end_scan, unit.key)))
+
+    def drain(self) -> None:
+        self._tasks.wait_until_done()
+        with self._handed_over:
+            self._handed_over.wait_for(lambda: self._pending == 0)
+
+    def _raise_if_stopping(self) -> None:
+        if self._client.stopping.is_set():
+            raise Stopped
+
+    # what the workers hand over (delivery.Receiver)
+
+    def put(self, stream: StreamProgress, outcome: Outcome) -> None:
+        with self._handed_over:
+            self._pending += 1
+        stream.outcomes.put(outcome)
+
+    def put_file(self, task: partial[None]) -> None:
+        self._tasks.put_file(task)

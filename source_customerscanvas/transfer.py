@@ -1,0 +1,335 @@
+"""Brings an artifact's file to disk: whole, or not at all."""
+
+import os
+import random
+import re
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from queue import Queue
+from threading import Thread
+from typing import IO, Any
+
+import requests
+import urllib3.exceptions
+
+from source_customerscanvas.client import ApiClient, path_segment
+from source_customerscanvas.errors import BrokenDownload, Refused, StagingUnavailable, Stopped
+from source_customerscanvas.settings import Settings
+from source_customerscanvas.times import SYSTEM_CLOCK, Clock
+
+try:
+    import fcntl
+except ImportError:  # Windows, where a file that is open cannot be removed anyway
+    fcntl = None  # type: ignore[assignment]
+
+_MOST_RESUMPTIONS = 5
+_LONGEST_BACK_OFF = 30.0
+_CHUNK = 120 * 1024
+"""Bytes read at once: above 128 KiB, C libraries take each buffer from the system anew, which doubles the time."""
+
+_QUEUED_CHUNKS = 3
+_SMALL = 2 * 1024 * 1024
+"""Bytes up to which hashing beside the download does not pay for a thread."""
+
+_PLATFORM_DIRECTORY = Path("/staging/files")
+_TEMPORARY_NAME = ".customerscanvas-{}.part"
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)\Z")
+_DECODABLE = frozenset({"gzip", "x-gzip", "deflate"})
+
+
+@dataclass(frozen=True)
+class ArtifactFile:
+    """What the API says of a file; `size` in bytes, None where it does not say."""
+
+    id: str
+    size: int | None
+    url: str | None
+    anonymous_access: bool
+    format: str | None = None
+
+    @classmethod
+    def from_row(cls, id_: str, row: Mapping[str, Any]) -> "ArtifactFile":
+        """From an artifact or an output file detail."""
+        size, url, format_ = row.get("size"), row.get("url"), row.get("format")
+        return cls(
+            id=id_,
+            size=size if isinstance(size, int) and not isinstance(size, bool) and size >= 0 else None,
+            url=url if isinstance(url, str) else None,
+            anonymous_access=row.get("anonymousAccess") is True,
+            format=format_ if isinstance(format_, str) else None,
+        )
+
+
+@dataclass(frozen=True)
+class DownloadedFile:
+    """A complete file at `path` (absolute); `size` in bytes and `sha256` (hexadecimal) are those of what came."""
+
+    path: Path
+    relative_path: str
+    size: int
+    sha256: str
+
+
+class FileTransfer:
+    """Downloads into one directory; safe to share between threads.
+
+    `progress` is told the number of bytes each time some have come; those of a broken try are not taken back.
+    """
+
+    def __init__(
+        self,
+        client: ApiClient,
+        directory: Path,
+        clock: Clock = SYSTEM_CLOCK,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._client = client
+        self._directory = directory
+        self._clock = clock
+        self._progress = progress
+
+    def download(self, artifact: ArtifactFile, relative_path: str) -> DownloadedFile:
+        """Fetch a file to a path below the directory, replacing one that is there.
+
+        Raises `NotFound` where the file is gone, `BrokenDownload` where it never came whole, `StagingUnavailable`
+        where it cannot be written, and whatever else `ApiClient.open_file` raises. None leaves anything behind.
+        """
+        target = self._directory.joinpath(*PurePosixPath(relative_path).parts)
+        try:
+            self._make_room(target)
+            with _partial_file(target.parent) as (path, file):
+                part = _Part(file)
+                try:
+                    self._fetch(artifact, part)
+                    digest = part.digest()
+                finally:
+                    part.close()
+                file.flush()
+                os.fsync(file.fileno())
+                os.replace(path, target)
+        except OSError as error:
+            raise StagingUnavailable(str(target.parent), error.strerror or type(error).__name__) from error
+        return DownloadedFile(target, relative_path, part.size, digest)
+
+    def _make_room(self, target: Path) -> None:
+        # resolved before anything is made, so that a link that leads outside is not followed even for a folder
+        folder = target.parent.resolve()
+        if target.name == ".." or not folder.is_relative_to(self._directory.resolve()) or target == self._directory:
+            raise StagingUnavailable(str(target.parent), "it lies outside the staging directory")
+        target.parent.mkdir(parents=True, exist_ok=True)
+
+    def _fetch(self, artifact: ArtifactFile, part: "_Part") -> None:
+        url, with_token = self._address(artifact)
+        resumptions = 0
+        while True:
+            try:
+                with self._client.open_file(url, with_token=with_token, headers=part.headers()) as response:
+                    self._receive(artifact, part, response)
+                return
+            except _Broken as broken:
+                if resumptions == _MOST_RESUMPTIONS:
+                    raise BrokenDownload(f"artifact {artifact.id}", str(broken)) from None
+            self._clock.wait(random.uniform(0, min(_LONGEST_BACK_OFF, 2.0**resumptions)), self._client.stopping)
+            resumptions += 1
+
+    def _address(self, artifact: ArtifactFile) -> tuple[str, bool]:
+        if not artifact.anonymous_access:
+            path = f"storage/v1/artifacts/{path_segment(artifact.id)}/file"
+            return self._client.address(path, {"attachment": True}), True
+        if not artifact.url:
+            raise Refused(None, f"The file of artifact {artifact.id}", "it is public, but its address is missing")
+        return artifact.url, False
+
+    def _receive(self, artifact: ArtifactFile, part: "_Part", response: requests.Response) -> None:
+        """Read one answer to its end. Raises `_Broken` when the file is not whole with it."""
+        announced = part.begin(response)
+        media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        is_page = media_type == "text/html" and (artifact.format or "").lower().lstrip(".") not in ("html", "htm")
+        if is_page and artifact.size is None:
+            part.restart()
+            raise _Broken("a web page came instead")
+        if announced is not None and artifact.size is not None and announced != artifact.size:
+            part.restart()
+            raise _Broken(f"{artifact.size} bytes are listed, but {announced} announced")
+        expected = announced if artifact.size is None else artifact.size
+        for chunk in self._chunks(response, part):
+            if expected is not None and part.size + len(chunk) > expected:
+                part.restart()
+                raise _Broken(f"more than the expected {expected} bytes came")
+            part.write(chunk)
+            self._progress(len(chunk))
+        if expected is not None and part.size < expected:
+            raise _Broken(f"{part.size} of {expected} bytes came")
+
+    def _chunks(self, response: requests.Response, part: "_Part") -> Iterator[bytes]:
+        raw = response.raw
+        while True:
+            if self._client.stopping.is_set():
+                raise Stopped
+            try:
+                chunk = raw.read(_CHUNK, decode_content=part.is_encoded)
+            except (urllib3.exceptions.HTTPError, OSError):
+                # without the error's own words: they may hold the address
+                raise _Broken(f"the connection broke after {part.size} bytes") from None
+            if not chunk:
+                return
+            yield chunk
+
+
+class _Broken(Exception):
+    """This try did not bring the whole file; the next one may."""
+
+
+class _Part:
+    """The beginning of a file that has come so far, over one or more answers."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.size = 0
+        self.is_encoded = False
+        self._file = file
+        self._etag: str | None = None
+        self._hash = _Hash()
+
+    def headers(self) -> dict[str, str]:
+        """What to ask for: the rest where it can be told that the file has not changed since, else everything."""
+        headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
+        if self.size and self._etag:
+            headers.update({"Range": f"bytes={self.size}-", "If-Range": self._etag})
+        return headers
+
+    def begin(self, response: requests.Response) -> int | None:
+        """Make ready for an answer's body. Gives the size that the whole file is to have, None if unknown."""
+        length = response.headers.get("Content-Length", "")
+        etag = response.headers.get("ETag", "")
+        if response.status_code == 206 and self.size and self._etag:
+            matched = _CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
+            if matched and int(matched[1]) == self.size and etag in ("", self._etag) and not _encodings(response):
+                return int(matched[3]) if matched[3] != "*" else None
+        if response.status_code != 200:
+            self.restart()
+            raise _Broken(f"the server answers HTTP {response.status_code} to a request for the rest")
+        self.restart()
+        encodings = _encodings(response)
+        if not encodings <= _DECODABLE:
+            raise _Broken(f"it is encoded as {', '.join(sorted(encodings))}, which was not asked for")
+        self.is_encoded = bool(encodings)
+        # a weak tag says that two files mean the same, not that their bytes are; and a part of an encoded body
+        # cannot be decoded
+        self._etag = etag if etag.startswith('"') and not self.is_encoded else None
+        return int(length) if length.isascii() and length.isdigit() and not self.is_encoded else None
+
+    def restart(self) -> None:
+        """Forget what has come."""
+        self._etag = None
+        self.is_encoded = False
+        if self.size:
+            self.size = 0
+            self._hash.close()
+            self._hash = _Hash()
+            self._file.seek(0)
+            self._file.truncate()
+
+    def write(self, chunk: bytes) -> None:
+        self._file.write(chunk)
+        self._hash.update(chunk)
+        self.size += len(chunk)
+
+    def digest(self) -> str:
+        return self._hash.hexdigest()
+
+    def close(self) -> None:
+        self._hash.close()
+
+
+class _Hash:
+    """SHA-256 in a thread of its own once a file is large: it takes as long as writing does, and beside it no time."""
+
+    def __init__(self) -> None:
+        self._hash = sha256()
+        self._size = 0
+        self._chunks: Queue[bytes | None] = Queue(_QUEUED_CHUNKS)
+        self._thread: Thread | None = None
+
+    def update(self, chunk: bytes) -> None:
+        self._size += len(chunk)
+        if self._size <= _SMALL:
+            self._hash.update(chunk)
+            return
+        if self._thread is None:
+            self._thread = Thread(target=self._work, name="sha256", daemon=True)
+            self._thread.start()
+        self._chunks.put(chunk)
+
+    def hexdigest(self) -> str:
+        self.close()
+        return self._hash.hexdigest()
+
+    def close(self) -> None:
+        if self._thread is not None:
+            self._chunks.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def _work(self) -> None:
+        while (chunk := self._chunks.get()) is not None:
+            self._hash.update(chunk)
+
+
+def _encodings(response: requests.Response) -> set[str]:
+    names = {name.strip().lower() for name in response.headers.get("Content-Encoding", "").split(",")}
+    return names - {"", "identity"}
+
+
+@contextmanager
+def _partial_file(folder: Path) -> Iterator[tuple[Path, IO[bytes]]]:
+    """A new file in a folder, under a name that no file of an artifact has; gone at the end unless it was renamed."""
+    path = folder / _TEMPORARY_NAME.format(uuid.uuid4().hex)
+    try:
+        with path.open("xb") as file:
+            with suppress(OSError):  # not every file system has locks
+                _lock(file)
+            yield path, file
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def remove_leftovers(directory: Path) -> None:
+    """Remove what downloads of killed runs left behind, and nothing that another run is still writing."""
+    for path in directory.rglob(_TEMPORARY_NAME.format("*")):
+        with suppress(OSError), path.open("rb") as file:
+            _lock(file)
+            path.unlink(missing_ok=True)
+
+
+def _lock(file: IO[bytes]) -> None:
+    if fcntl is not None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def staging_directory(settings: Settings, stream_name: str) -> Path:
+    """The folder for a stream's files, made if missing, as an absolute path; rests of killed runs are removed there.
+
+    `file_directory`, or else the platform's: `AIRBYTE_STAGING_DIRECTORY`, or where the platform puts it by default, or
+    below the system's temporary directory, as the framework does. Raises `StagingUnavailable`.
+    """
+    chosen = settings.file_directory or os.environ.get("AIRBYTE_STAGING_DIRECTORY")
+    if chosen:
+        base = Path(chosen)
+    elif _PLATFORM_DIRECTORY.is_dir():
+        base = _PLATFORM_DIRECTORY
+    else:
+        base = Path(tempfile.gettempdir()) / "airbyte-file-transfer"
+    directory = base.absolute() / stream_name
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with _partial_file(directory):
+            pass
+    except OSError as error:
+        raise StagingUnavailable(str(directory), error.strerror or type(error).__name__) from error
+    remove_leftovers(directory)
+    return directory

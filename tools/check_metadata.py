@@ -1,0 +1,197 @@
+"""Check what describes the connector: manifest, metadata, versions, licence, icon and docs have to agree."""
+
+import re
+import sys
+import uuid
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import orjson
+import tomli
+import yaml
+from airbyte_cdk.sources.declarative.concurrent_declarative_source import ConcurrentDeclarativeSource
+
+ROOT = Path(__file__).resolve().parent.parent
+ICON_BYTES = 2048
+REQUIRED = (
+    "allowedHosts",
+    "connectorBuildOptions",
+    "connectorSubtype",
+    "connectorType",
+    "definitionId",
+    "dockerImageTag",
+    "dockerRepository",
+    "documentationUrl",
+    "githubIssueLabel",
+    "icon",
+    "license",
+    "name",
+    "registryOverrides",
+    "releaseDate",
+    "releaseStage",
+    "remoteRegistries",
+    "suggestedStreams",
+    "supportLevel",
+    "supportsFileTransfer",
+    "tags",
+)
+DOCS_ORDER = (
+    "Prerequisites",
+    "Setup guide",
+    "Supported sync modes",
+    "Supported Streams",
+    "Performance considerations",
+    "Data type map",
+    "Limitations & Troubleshooting",
+    "Tutorials",
+    "Changelog",
+)
+
+
+def main() -> int:
+    manifest = resolved_manifest()
+    metadata = yaml.safe_load(read("metadata.yaml"))
+    problems = [
+        *manifest_problems(manifest),
+        *metadata_problems(metadata["data"], streams(manifest)),
+        *agreement_problems(metadata["data"]),
+        *icon_problems(read(metadata["data"]["icon"])),
+        *docs_problems(manifest, read("docs/customerscanvas.md")),
+    ]
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
+
+
+def read(path: str) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def resolved_manifest() -> Mapping[str, Any]:
+    """The manifest with its references resolved, valid against the framework's schema of components."""
+    source = yaml.safe_load(read("source_customerscanvas/manifest.yaml"))
+    return ConcurrentDeclarativeSource(catalog=None, config=None, state=None, source_config=source).resolved_manifest
+
+
+def streams(manifest: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Schemas by stream name."""
+    plain = {stream["name"]: stream["schema_loader"]["schema"] for stream in manifest["streams"]}
+    tracked = {name: stream["schema"] for name, stream in manifest["definitions"]["tracked_streams"].items()}
+    return {**plain, **tracked}
+
+
+def manifest_problems(manifest: Mapping[str, Any]) -> Iterator[str]:
+    specification = manifest["spec"]["connection_specification"]
+    jsonschema.Draft7Validator.check_schema(specification)
+    for path, field in spec_fields(specification):
+        missing = [key for key in ("title", "description", "order", "examples") if key not in field]
+        if missing and "const" not in field:
+            yield f"manifest.yaml: the spec's {path} has no {', '.join(missing)}"
+    for name, schema in streams(manifest).items():
+        jsonschema.Draft7Validator.check_schema(schema)
+        for path, field in schema_fields(name, schema):
+            if not field.get("description"):
+                yield f"manifest.yaml: {path} has no description"
+            if "null" not in field["type"]:
+                yield f"manifest.yaml: {path} does not accept null, and any field of the API may be null"
+
+
+def spec_fields(schema: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every setting of the spec that holds a value, by its path: `processing.wait_minutes`."""
+    for variant in (schema, *schema.get("oneOf", ())):
+        for name, field in variant.get("properties", {}).items():
+            path = f"{prefix}{name}"
+            if field["type"] != "object" or "default" in field:
+                yield path, field
+            yield from spec_fields(field, f"{path}.")
+
+
+def schema_fields(path: str, schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for name, field in schema.get("properties", {}).items():
+        yield f"{path}.{name}", field
+        yield from schema_fields(f"{path}.{name}", field)
+        yield from schema_fields(f"{path}.{name}[]", field.get("items", {}))
+
+
+def metadata_problems(data: Mapping[str, Any], schemas: Mapping[str, Any]) -> Iterator[str]:
+    for key in REQUIRED:
+        if key not in data:
+            yield f"metadata.yaml: {key} is missing"
+    uuid.UUID(data["definitionId"])
+    for prefix in ("language:", "cdk:"):
+        if not any(tag.startswith(prefix) for tag in data["tags"]):
+            yield f"metadata.yaml: no tag {prefix}…"
+    for name in data["suggestedStreams"]["streams"]:
+        if name not in schemas:
+            yield f"metadata.yaml: there is no stream {name} to suggest"
+    if data["connectorBuildOptions"]["baseImage"] not in read("Dockerfile"):
+        yield "Dockerfile: another base image than in metadata.yaml"
+    if not data["documentationUrl"].startswith("https://"):
+        yield "metadata.yaml: documentationUrl has to be https"
+
+
+def agreement_problems(data: Mapping[str, Any]) -> Iterator[str]:
+    package = tomli.loads(read("pyproject.toml"))["tool"]["poetry"]
+    versions = {
+        "pyproject.toml": package["version"],
+        "metadata.yaml": data["dockerImageTag"],
+        "CHANGELOG.md": first(r"^## (\S+)", read("CHANGELOG.md")),
+        "docs/customerscanvas.md": first(r"^\| (\d\S*)", read("docs/customerscanvas.md")),
+    }
+    if len(set(versions.values())) != 1:
+        yield f"the versions differ: {versions}"
+    if not re.fullmatch(r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?", package["version"]):
+        yield f"pyproject.toml: {package['version']} is no semantic version"
+    licences = {
+        "pyproject.toml": package["license"],
+        "metadata.yaml": data["license"],
+        "LICENSE": first(r"\A(\S+) License", read("LICENSE")),
+    }
+    if len(set(licences.values())) != 1:
+        yield f"the licences differ: {licences}"
+
+
+def first(pattern: str, text: str) -> str | None:
+    found = re.search(pattern, text, re.MULTILINE)
+    return found[1] if found else None
+
+
+def icon_problems(icon: str) -> Iterator[str]:
+    if len(icon.encode()) >= ICON_BYTES:
+        yield f"icon.svg: {len(icon.encode())} bytes, it has to be smaller than {ICON_BYTES}"
+    root = ET.fromstring(icon)
+    if not root.get("width") or root.get("width") != root.get("height"):
+        yield "icon.svg: it has to be square"
+
+
+def docs_problems(manifest: Mapping[str, Any], docs: str) -> Iterator[str]:
+    headings = [heading for heading in re.findall(r"^## (.+)$", docs, re.MULTILINE) if heading in DOCS_ORDER]
+    if headings != list(DOCS_ORDER):
+        yield f"docs: the sections are {headings}, they have to be {list(DOCS_ORDER)}"
+    for name, schema in streams(manifest).items():
+        if f"`{name}`" not in docs:
+            yield f"docs: the stream {name} is missing"
+        for field in schema["properties"]:
+            if f"`{field}`" not in docs:
+                yield f"docs: the field {field} of {name} is missing"
+    rows = {row[0]: row for row in re.findall(r"^\| `([a-z_.]+)` \|(.+)$", docs, re.MULTILINE)}
+    for path, field in spec_fields(manifest["spec"]["connection_specification"]):
+        if "const" in field:
+            if f"`{field['const']}`" not in docs:
+                yield f"docs: the choice {field['const']} of {path} is missing"
+        elif path not in rows:
+            yield f"docs: the setting {path} is missing"
+        elif "default" in field and f"`{shown(field['default'])}`" not in rows[path][1]:
+            yield f"docs: the row of {path} does not name its default, {shown(field['default'])}"
+
+
+def shown(default: Any) -> str:
+    """A default as the docs show it: `16`, `auto`, `["Final"]`, `{"region":"us"}`."""
+    return default if isinstance(default, str) else orjson.dumps(default).decode()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
