@@ -9,17 +9,18 @@ from threading import Thread
 from typing import Any
 
 from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer
+
 from sandbox import Sandbox
 from source_customerscanvas.client import ApiClient
 from source_customerscanvas.errors import CustomersCanvasError
 from source_customerscanvas.progress import StreamProgress
 from source_customerscanvas.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
 from source_customerscanvas.settings import Settings
-from source_customerscanvas.source import scope_of
+from source_customerscanvas.source import delivered_since, scope_of
 from source_customerscanvas.state import StreamState
 from source_customerscanvas.streams import TrackedPartition
 from source_customerscanvas.sync import Sync
-from source_customerscanvas.times import SYSTEM_CLOCK, Clock
+from source_customerscanvas.times import SYSTEM_CLOCK, Clock, format_utc
 from source_customerscanvas.transfer import FileTransfer
 
 STREAMS = (PROJECTS, RESULTS, ARTIFACTS, FILES)
@@ -58,15 +59,14 @@ def read(
     """One sync of these streams from these states."""
     settings = Settings.from_config(sandbox.config(**{"num_workers": 4, **config}))
     client = ApiClient(settings, clock)
-    progress = [
-        StreamProgress(
-            name,
-            StreamState.from_json(name, (states or {}).get(name, {}), scope_of(name, settings, files is not None)),
-            attrgetter("whole_digest" if name == PROJECTS else "processing_digest"),
-            settings.lookback_minutes,
-        )
-        for name in streams
-    ]
+    delivering = FILES if FILES in streams else RESULTS
+    progress = []
+    for name in streams:
+        scope = scope_of(name, settings, files is not None)
+        state = StreamState.from_json(name, (states or {}).get(name, {}), scope, format_utc(clock.now()))
+        row_digest = attrgetter("whole_digest" if name == PROJECTS else "processing_digest")
+        since = delivered_since(settings, state) if name == delivering else None
+        progress.append(StreamProgress(name, state, row_digest, settings.lookback_minutes, delivered_since=since))
     sync = Sync(settings, client, clock, progress, FileTransfer(client, files, clock) if files else None)
     reads = {stream.name: Read() for stream in progress}
 
@@ -77,6 +77,7 @@ def read(
                 if isinstance(message, AirbyteMessage):
                     dumped = AirbyteMessageSerializer.dump(message)
                     if "state" in dumped:
+                        stream.note_state_out()
                         taken.messages.append(
                             ("state", json.loads(json.dumps(dumped["state"]["stream"]["stream_state"])))
                         )

@@ -59,9 +59,8 @@ class Acknowledging:
         return sum(self._acknowledge_project(unit, order_id, id_) for id_ in sorted(delivered & known.keys()))
 
     def _is_due(self, unit: Unit, order_id: str, delivered: frozenset[int], projects: dict[int, Project]) -> bool:
-        since = self._acknowledge.since or self._stream.state.first_sync
         created = min((project.created for project in projects.values()), default="")
-        if created < since:
+        if created < (self._stream.delivered_since or ""):
             self._stream.forget_delivered(unit.key, order_id, delivered)
             return False
         return all(

@@ -38,7 +38,7 @@ from source_customerscanvas.projects import (
     results_record,
 )
 from source_customerscanvas.settings import Settings
-from source_customerscanvas.state import DIGEST_LENGTH
+from source_customerscanvas.state import DIGEST_LENGTH, OWED_AGAIN, Mark
 from source_customerscanvas.times import to_utc
 from source_customerscanvas.tracker import Job, Unit
 from source_customerscanvas.transfer import ArtifactFile, FileTransfer
@@ -107,6 +107,8 @@ class Delivery:
         self._artifacts = Artifacts(client)
         self._lock = Lock()
         self._failed_in_a_row = 0
+        self.statuses: dict[tuple[str, int], str | None] = {}
+        """What the processing results say of the projects that are not simply completed."""
 
     def put_page(self, stream: StreamProgress, unit: Unit, projects: list[Project], after: int, at: int) -> None:
         """Hand over the rows of a scan's page, which ends with the project `after` and begins at the offset `at`."""
@@ -138,12 +140,14 @@ class Delivery:
             self._put_project(job, waiting.pop(0), project)
         if not waiting:
             return
-        results = self._results(job, project)
+        results = job.results or self._results(job, project)
         if results is None:
             self._pass_over(job, waiting, is_gone=True)
             return
         with self._lock:
             self._failed_in_a_row = 0
+            if not results.is_completed or project.status_code != "C":
+                self.statuses[job.unit.key, project.id] = results.status
         if waiting[0].name == RESULTS:
             self._put_results(job, waiting.pop(0), project, results)
         if not waiting:
@@ -197,13 +201,31 @@ class Delivery:
 
     def _put_results(self, job: Job, stream: StreamProgress, project: Project, results: Results) -> None:
         record = results_record(project, results)
-        content = digest(record, DIGEST_LENGTH)
-        is_news = content != stream.mark(job.unit.key, project.id).content
+        mark = stream.mark(job.unit.key, project.id)
+        content, run = digest(record, DIGEST_LENGTH), ""
+        is_news = content != mark.content[:DIGEST_LENGTH]
+        if results.is_completed:
+            run = digest(sorted(str(file.get("artifactId")) for file in results.files or []), DIGEST_LENGTH)
         if is_news and results.is_failed:
             logger.warning(
                 f"The processing of {project.describe()} has failed: {results.description or 'no reason given'}"
             )
-        self._put(job, stream, project, results.status_code(project), [record] if is_news else [], content)
+        is_new_run = results.is_completed and self._is_new_run(job, stream, results, mark, run)
+        records = [record] if is_news else []
+        self._put(job, stream, project, results.status_code(project), records, content + run, delivered=is_new_run)
+
+    def _is_new_run(self, job: Job, stream: StreamProgress, results: Results, mark: Mark, run: str) -> bool:
+        """Whether a completed project's results are those of a run that the stream has not handed over yet."""
+        if mark.status == "C":
+            return mark.content[DIGEST_LENGTH:] != run
+        if mark.owed != OWED_AGAIN:
+            return True
+        if stream.delivered_since is None or stream.was_acknowledged(job.unit.key, job.project_id):
+            return False
+        # finished before, and changed since: only the age of its artifacts tells whether it was run again
+        artifacts = self._artifacts_of(job, [stream], results)
+        boundary = stream.given_boundary(job.unit.key)
+        return any((artifact.last_modified or "") >= boundary for artifact in artifacts)
 
     def _put_artifacts(
         self, job: Job, stream: StreamProgress, project: Project, results: Results, artifacts: list[_Artifact]
@@ -225,9 +247,13 @@ class Delivery:
         in_scope = [artifact for artifact in finals if stream.scope.has_kind(_format(artifact))]
         news = self._news(job, stream, in_scope, _format)
         status = results.status_code(project)
+        mark = stream.mark(job.unit.key, project.id)
+        was_finished = mark.status == "C" or mark.owed == OWED_AGAIN
+        delivers = results.is_completed and (bool(news) or not was_finished)
         if self._transfer is None or not news:
             records = [file_record(project, artifact.output_file, artifact.details) for artifact in news]
-            self._put(job, stream, project, status, records, "".join(artifact.digest for artifact in in_scope))
+            content = "".join(artifact.digest for artifact in in_scope)
+            self._put(job, stream, project, status, records, content, delivered=delivers)
             return
         rows = [{**artifact.details, **artifact.output_file, "id": artifact.id} for artifact in finals]
         paths = file_paths(job.unit.storefront_id, project.order_id, project.id, rows)
@@ -287,15 +313,24 @@ class Delivery:
             if download.trouble:
                 self._leave(download.job, [stream], download.trouble)
             else:
-                self._put(download.job, stream, download.project, download.status, [], download.content)
+                content = download.content
+                self._put(download.job, stream, download.project, download.status, [], content, delivered=True)
 
     def _put(
-        self, job: Job, stream: StreamProgress, project: Project, status: str, records: list[Row], content: str
+        self,
+        job: Job,
+        stream: StreamProgress,
+        project: Project,
+        status: str,
+        records: list[Row],
+        content: str,
+        *,
+        delivered: bool = False,
     ) -> None:
         for record in records:
             if "lastModified" in record and stream.name in (ARTIFACTS, FILES):
                 stream.saw_artifact(job.unit.key, record["lastModified"])
-        remember = partial(stream.settle, job.unit.key, project, status, content)
+        remember = partial(stream.settle, job.unit.key, project, status, content, delivered=delivered)
         self._receiver.put(stream, Outcome([(record, None) for record in records], remember, finished=1))
 
     def _pass_over(self, job: Job, waiting: list[StreamProgress], *, is_gone: bool) -> None:

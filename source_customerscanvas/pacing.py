@@ -24,7 +24,7 @@ _LONG_PAUSE = 2.0
 
 # Probing upwards: hardly at all at first, since each refusal costs a pause, then ever faster in case the limit is gone
 _GROWTH = 0.001
-_PLATEAU_SECONDS = 15.0
+_PLATEAU_SECONDS = 30.0
 _DOUBLING_SECONDS = 5.0
 _UNLIMITED = 2000.0
 

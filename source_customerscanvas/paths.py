@@ -4,6 +4,7 @@ What a pipeline's author or a shop chose as a name is made safe here and nowhere
 name that a later version of one makes otherwise would store a file for the second time.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
@@ -13,6 +14,7 @@ NO_ORDER = "no-order"
 
 _MOST_BYTES = 200
 _LONGEST_EXTENSION = 20
+_EXTENSION = re.compile(rf"[^\W_][\w+~-]{{0,{_LONGEST_EXTENSION - 1}}}")
 _LONGEST_ID = 80
 _RESERVED = frozenset('<>:"/\\|?*')
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -56,9 +58,9 @@ def safe_name(text: str) -> str:
 
 def _name(artifact: Mapping[str, Any]) -> str:
     name = safe_name(str(artifact.get("name") or "")) or safe_name(str(artifact["id"])) or "_"
-    extension = safe_name(str(artifact.get("format") or ""))[:_LONGEST_EXTENSION]
-    if not _split(name)[1] and extension:
-        name = _cut(name, f".{extension}", splits=False)
+    extension = safe_name(str(artifact.get("format") or ""))
+    if extension and not _split(name)[1]:
+        name = _cut(name, f".{extension[:_LONGEST_EXTENSION]}", splits=False)
     return safe_name(name)
 
 
@@ -105,7 +107,7 @@ def _is_blank(character: str) -> bool:
 def _split(name: str) -> tuple[str, str]:
     """Stem and extension with its dot; the last full stop of a sentence begins no extension."""
     stem, dot, extension = name.rpartition(".")
-    if not stem or not extension or len(extension) > _LONGEST_EXTENSION or any(map(str.isspace, extension)):
+    if not stem or not _EXTENSION.fullmatch(extension):
         return name, ""
     return stem, dot + extension
 
@@ -116,8 +118,8 @@ def _cut(name: str, ending: str, *, splits: bool = True) -> str:
         name, ending = _split(name)
     room = _MOST_BYTES - len(ending.encode())
     if len(name.encode()) > room:
-        name = name.encode()[:room].decode("utf-8", "ignore")
-    return _trim(name) + ending if ending else _trim(name)
+        name = _trim(name.encode()[:room].decode("utf-8", "ignore"))
+    return name + ending
 
 
 def _twin_key(name: str) -> str:

@@ -5,7 +5,7 @@ leave several minutes between two tries.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,7 +14,7 @@ from typing import Protocol
 from source_customerscanvas.client import ApiClient
 from source_customerscanvas.errors import Conflict, CustomersCanvasError, MissingPermission, NotFound, Stopped
 from source_customerscanvas.progress import StreamProgress
-from source_customerscanvas.projects import PROJECTS, Results
+from source_customerscanvas.projects import Results
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.state import Try
 from source_customerscanvas.times import Clock, format_utc

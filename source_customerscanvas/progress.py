@@ -3,13 +3,13 @@
 import queue
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from threading import RLock
+from threading import Condition, RLock
 from typing import Any
 
 from source_customerscanvas.errors import CustomersCanvasError, Trouble
 from source_customerscanvas.listing import Row
 from source_customerscanvas.projects import Project
-from source_customerscanvas.state import OWED, OWED_AGAIN, Mark, Scan, Scope, StreamState, Unit
+from source_customerscanvas.state import OWED, OWED_AGAIN, Mark, Scan, Scope, StreamState, Try, Unit
 from source_customerscanvas.times import minutes_before
 
 _QUEUED_OUTCOMES = 64
@@ -32,6 +32,8 @@ class Outcome:
     records: list[tuple[Row, StagedFile | None]] = field(default_factory=list)
     remember: Callable[[], None] | None = None
     finished: int = 0
+    checkpoint: bool = False
+    """Emit the state before anything else."""
 
 
 @dataclass
@@ -54,7 +56,13 @@ class StreamProgress:
     """
 
     def __init__(
-        self, name: str, state: StreamState, row_digest: Callable[[Project], str], lookback_minutes: int
+        self,
+        name: str,
+        state: StreamState,
+        row_digest: Callable[[Project], str],
+        lookback_minutes: int,
+        *,
+        delivered_since: str | None = None,
     ) -> None:
         self.name = name
         self.lock = RLock()
@@ -68,6 +76,13 @@ class StreamProgress:
         self._newest_artifacts: dict[str, str] = {}
         self._troubled: set[tuple[str, int]] = set()
         self._covered: dict[tuple[str, int], Scope] = {}
+        self.delivered_since = delivered_since
+        """From when on orders are to be acknowledged on this stream's word; None where it does not answer for any."""
+        self._acknowledged: set[tuple[str, int]] = set()
+        self._given = {key: self._before(unit.cursor) for key, unit in state.units.items()}
+        self._states_made = 0
+        self._states_out = 0
+        self._out = Condition(self.lock)
 
     @property
     def scope(self) -> Scope:
@@ -178,10 +193,16 @@ class StreamProgress:
                 if mark and mark.status == "C" and not mark.owed and seen.get(project_id, "") < boundary:
                     unit.marks.set(project_id, None)
 
-    def settle(self, key: str, project: Project, status: str, content: str) -> None:
-        """Note that all that is known of a project has been handed over."""
+    def settle(self, key: str, project: Project, status: str, content: str, *, delivered: bool = False) -> None:
+        """Note that all that is known of a project has been handed over; `delivered`: a run's outcome, for the first time."""
         with self.lock:
             unit = self.unit(key)
+            if status == "C":
+                unit.tries.pop(project.id, None)
+            if delivered:
+                self._note_delivered(unit, project)
+            elif status != "C":
+                self._drop_delivered(unit, project.order_id or "", {project.id})
             is_over = status == "C" and project.updated_at < self._before(unit.cursor)
             unit.marks.set(project.id, None if is_over else Mark(status, self.row_digest(project), content))
 
@@ -205,6 +226,72 @@ class StreamProgress:
         with self.lock:
             self.unit(key).marks.set(project_id, None)
 
+    # trying again
+
+    def has_mark(self, key: str, project_id: int) -> bool:
+        with self.lock:
+            return project_id in self.unit(key).marks
+
+    def tries(self, key: str, project_id: int) -> Try:
+        with self.lock:
+            return self.unit(key).tries.get(project_id, Try())
+
+    def note_try(self, key: str, project_id: int, one: Try) -> None:
+        """Note a try before it is made; whatever comes of it, the project is looked at in the next sync."""
+        with self.lock:
+            unit = self.unit(key)
+            unit.tries[project_id] = one
+            if project_id in unit.marks:
+                unit.marks.owe(project_id)
+
+    # acknowledging
+
+    def delivered(self, key: str) -> dict[str, frozenset[int]]:
+        """The projects of each order that were delivered and not yet acknowledged."""
+        with self.lock:
+            return {order_id: frozenset(ids) for order_id, ids in self.unit(key).delivered.items()}
+
+    def has_finished(self, key: str, project: Project) -> bool:
+        """Whether, before this sync, a completed project had been handed over as it is now."""
+        with self.lock:
+            unit = self.unit(key)
+            mark = unit.marks.get(project.id)
+            if mark:
+                return mark.status == "C" and not mark.owed and mark.row == self.row_digest(project)
+            return unit.scan is None and project.updated_at < self._before(unit.cursor)
+
+    def forget_delivered(self, key: str, order_id: str, project_ids: Iterable[int]) -> None:
+        with self.lock:
+            self._drop_delivered(self.unit(key), order_id, project_ids)
+
+    def note_acknowledged(self, key: str, project_id: int) -> None:
+        with self.lock:
+            self._acknowledged.add((key, project_id))
+
+    def was_acknowledged(self, key: str, project_id: int) -> bool:
+        """Whether this sync acknowledged the project: being listed anew because of that is no new delivery."""
+        with self.lock:
+            return (key, project_id) in self._acknowledged
+
+    def _note_delivered(self, unit: Unit, project: Project) -> None:
+        # an order is as old as its oldest project, so this one's can only be older
+        if self.delivered_since is not None and project.created >= self.delivered_since:
+            unit.delivered.setdefault(project.order_id or "", set()).add(project.id)
+
+    @staticmethod
+    def _drop_delivered(unit: Unit, order_id: str, project_ids: Iterable[int]) -> None:
+        left = unit.delivered.get(order_id, set()).difference(project_ids)
+        if left:
+            unit.delivered[order_id] = left
+        else:
+            unit.delivered.pop(order_id, None)
+
+    # artifacts
+
+    def given_boundary(self, key: str) -> str:
+        """The boundary of a unit as it was when the sync began."""
+        return self._given.get(key, "")
+
     def unchanged_before(self, key: str, project_id: int) -> str:
         """Before when an artifact of a project counts as emitted; empty unless the project was finished before."""
         was_finished = self.mark(key, project_id).owed == OWED_AGAIN
@@ -223,10 +310,25 @@ class StreamProgress:
                 if not any(mark and mark.owed == OWED_AGAIN for mark in marks):
                     unit.artifact_cursor = max(unit.artifact_cursor, newest)
 
+    # states
+
     def snapshot(self) -> dict[str, Any]:
         """The state as it is emitted; later changes do not show in it."""
         with self.lock:
+            self._states_made += 1
             return self.state.to_json()
+
+    def note_state_out(self) -> None:
+        """A state has left the connector, in the order in which they were made."""
+        with self.lock:
+            self._states_out += 1
+            self._out.notify_all()
+
+    def wait_until_out(self, patience: float) -> bool:
+        """Wait until the states that were made so far have left the connector; False if they have not by then."""
+        with self.lock:
+            made = self._states_made
+            return self._out.wait_for(lambda: self._states_out >= made, patience)
 
     # what the reader and the workers count
 

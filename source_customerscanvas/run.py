@@ -1,7 +1,6 @@
 """The command line: `source-customerscanvas spec | check | discover | read`."""
 
 import sys
-from pathlib import Path
 
 from airbyte_cdk.entrypoint import AirbyteEntrypoint, launch
 from airbyte_cdk.exception_handler import init_uncaught_exception_handler

@@ -1,6 +1,7 @@
 """The source: the manifest's streams, and the tracked ones beside them."""
 
 import logging
+import sys
 from collections.abc import Iterator, Mapping
 from operator import attrgetter
 from pathlib import Path
@@ -14,6 +15,7 @@ from airbyte_cdk.models import (
     FailureType,
     Status,
     SyncMode,
+    Type,
 )
 from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from airbyte_cdk.sources.declarative.yaml_declarative_source import YamlDeclarativeSource
@@ -30,7 +32,7 @@ from source_customerscanvas.settings import Settings
 from source_customerscanvas.state import Scope, StreamState
 from source_customerscanvas.streams import TrackedPartition, traced, tracked_stream
 from source_customerscanvas.sync import Sync
-from source_customerscanvas.times import SYSTEM_CLOCK, Clock
+from source_customerscanvas.times import SYSTEM_CLOCK, Clock, format_utc
 from source_customerscanvas.transfer import FileTransfer, staging_directory
 
 TRACKED = (PROJECTS, RESULTS, ARTIFACTS, FILES)
@@ -81,8 +83,16 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
             progress = self._start_sync(Settings.from_config(config), catalog, state)
         except CustomersCanvasError as error:
             raise traced(error) from error
+        streams = {stream.name: stream for stream in progress}
         try:
-            yield from super().read(logger, config, catalog, state)
+            for message in super().read(logger, config, catalog, state):
+                yield message
+                if message.type == Type.STATE and message.state and message.state.stream:
+                    # whoever took the message has printed it by now, perhaps into a buffer
+                    sys.stdout.flush()
+                    stream = streams.get(message.state.stream.stream_descriptor.name)
+                    if stream:
+                        stream.note_state_out()
         except AirbyteTracedException as error:
             # the framework calls each failed sync a configuration error
             types = {stream.failure.failure_type for stream in progress if stream.failure}
@@ -98,15 +108,26 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
         wants_files = settings.file_download == "always" or (
             settings.file_download == "auto" and FILES in configured and bool(configured[FILES].include_files)
         )
+        # what proves that an order has arrived: its files, or else its results
+        delivering = FILES if FILES in configured else RESULTS
         progress = []
         for name in TRACKED:
             if name in configured:
                 # a full refresh reads everything, whatever state it is given
                 is_incremental = configured[name].sync_mode == SyncMode.incremental
                 given = states.get_stream_state(name, None) if is_incremental else {}
-                stream_state = StreamState.from_json(name, given, scope_of(name, settings, wants_files))
+                scope = scope_of(name, settings, wants_files)
+                stream_state = StreamState.from_json(name, given, scope, format_utc(self._clock.now()))
                 row_digest = attrgetter("whole_digest" if name == PROJECTS else "processing_digest")
-                progress.append(StreamProgress(name, stream_state, row_digest, settings.lookback_minutes))
+                progress.append(
+                    StreamProgress(
+                        name,
+                        stream_state,
+                        row_digest,
+                        settings.lookback_minutes,
+                        delivered_since=delivered_since(settings, stream_state) if name == delivering else None,
+                    )
+                )
         if not progress:
             return []
         client = shared_client(settings)
@@ -117,6 +138,11 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
         self._partitions = {stream.name: TrackedPartition(stream, sync, self._clock) for stream in progress}
         sync.start()
         return progress
+
+
+def delivered_since(settings: Settings, state: StreamState) -> str | None:
+    """From when on orders are acknowledged: left out, from the stream's first sync on. None where none are."""
+    return None if settings.acknowledge.mode == "none" else settings.acknowledge.since or state.first_sync
 
 
 def scope_of(name: str, settings: Settings, wants_files: bool) -> Scope:

@@ -3,11 +3,14 @@
 A stream's state, as it is emitted:
 
     {"version": 1,
+     "firstSync": "2026-01-30T09:00:00.000000Z",
      "scope": {"startDate": null, "kinds": ["Final"], "files": true},
      "units": {"11": {"cursor": "2026-01-31T12:00:00.000000Z",
                       "artifactCursor": "2026-01-31T11:58:00.000000Z",
                       "scan": {"after": 4711, "at": 300, "covered": null},
-                      "projects": ["4711Pxxxxxyyyy 4712!", …]}}}
+                      "projects": ["4711Pxxxxxyyyy 4712!", …],
+                      "tries": {"4690": [1, "2026-01-31T11:30:00.000000Z"]},
+                      "delivered": {"5001": [4698, 4699]}}}}
 
 A *unit* is what is listed together: a storefront (`11`), or one of its orders where only some are synced (`11/5001`).
 What holds for each of them, in every state that leaves the connector:
@@ -22,11 +25,14 @@ What holds for each of them, in every state that leaves the connector:
 
 So a state that is taken up again, whichever it is, repeats nothing that was emitted before it and misses nothing.
 
-A mark is the id, `!` if the project is owed (`?` if it is owed but had been finished before: then what is older than the
-artifact cursor was emitted), a letter for its processing status (`P`ending, `I`nProgress, `F`ailed,
-`N`one, `C`ompleted; `R`: the list says completed, the results do not yet), five characters that change with what the
-list shows of the project, and four for each thing emitted of it. The marks are packed into text because a state is
+A mark is the id, `!` if the project is owed (`?` if it is owed but had been finished before: then what is older than
+the artifact cursor was emitted), a letter for its processing status (`P`ending, `I`nProgress, `F`ailed, `N`one,
+`C`ompleted; `R`: the list says completed, the results do not yet), five characters that change with what the list shows
+of the project, and four for each thing emitted of it. The marks are packed into text because a state is
 emitted every few seconds, and thousands of them must cost next to nothing.
+
+`tries` counts how often the processing of a failed project was tried again, and when last. `delivered` are the finished
+projects of each order that are still to be acknowledged in the shop.
 """
 
 import re
@@ -162,6 +168,14 @@ class Scope:
         return has_dates and self.has_kinds_of(other)
 
 
+@dataclass(frozen=True, order=True)
+class Try:
+    """How often the processing of a project was tried again, and when last, as `times.format_utc` writes it."""
+
+    count: int = 0
+    at: str = ""
+
+
 @dataclass
 class Scan:
     """How far a reading of all projects in the order of their ids has come."""
@@ -179,6 +193,8 @@ class Unit:
     artifact_cursor: str = ""
     scan: Scan | None = field(default_factory=Scan)
     marks: Marks = field(default_factory=Marks)
+    tries: dict[int, Try] = field(default_factory=dict)
+    delivered: dict[str, set[int]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         value: dict[str, Any] = {"cursor": self.cursor or None}
@@ -188,6 +204,10 @@ class Unit:
             covered = self.scan.covered.to_json() if self.scan.covered else None
             value["scan"] = {"after": self.scan.after, "at": self.scan.at, "covered": covered}
         value["projects"] = self.marks.packed()
+        if self.tries:
+            value["tries"] = {str(id_): [one.count, one.at] for id_, one in self.tries.items()}
+        if self.delivered:
+            value["delivered"] = {order_id: sorted(ids) for order_id, ids in self.delivered.items()}
         return value
 
     @classmethod
@@ -199,6 +219,8 @@ class Unit:
             artifact_cursor=_time(value.get("artifactCursor")),
             scan=scan and Scan(int(scan["after"]), int(scan["at"]), covered and Scope.from_json(covered)),
             marks=Marks(value["projects"]),
+            tries={int(id_): Try(int(count), _time(at)) for id_, (count, at) in value.get("tries", {}).items()},
+            delivered={str(order): set(map(int, ids)) for order, ids in value.get("delivered", {}).items()},
         )
 
 
@@ -207,38 +229,41 @@ class StreamState:
     """The state of a stream: its scope and its units."""
 
     scope: Scope
+    first_sync: str
     units: dict[str, Unit] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {
             "version": VERSION,
+            "firstSync": self.first_sync,
             "scope": self.scope.to_json(),
             "units": {key: unit.to_json() for key, unit in self.units.items()},
         }
 
     @classmethod
-    def from_json(cls, stream: str, value: Mapping[str, Any], scope: Scope) -> "StreamState":
+    def from_json(cls, stream: str, value: Mapping[str, Any], scope: Scope, now: str) -> "StreamState":
         """Take up a state that was emitted earlier, in the scope that is wanted now.
 
         Raises `UnreadableState` for anything that is not one: reading on as if there were none would repeat a shop's
         whole history, and guessing would lose some of it.
         """
         if not value:
-            return cls(scope)
+            return cls(scope, now)
         if value.get("version") != VERSION:
             raise UnreadableState(stream, f"it has version {value.get('version')!r}, this connector reads {VERSION}")
         try:
             before = Scope.from_json(value["scope"])
+            first_sync = _time(value["firstSync"])
             units = {str(key): Unit.from_json(unit) for key, unit in value["units"].items()}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UnreadableState(stream, f"{type(error).__name__}: {error}") from error
         if scope.files and not before.files:
-            return cls(scope)  # each row has to be emitted once more, with its file
+            return cls(scope, first_sync)  # each row has to be emitted once more, with its file
         if not before.covers(scope):
             for unit in units.values():
                 # an interrupted scan stands for what nobody has read yet: the widest reading serves both
                 unit.scan = Scan(covered=before if unit.scan is None else None)
-        return cls(scope, units)
+        return cls(scope, first_sync, units)
 
 
 def _time(value: Any) -> str:

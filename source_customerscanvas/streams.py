@@ -87,14 +87,11 @@ class TrackedPartition(Partition):
         counts = self._progress.counts
         emitted_at = self._clock.monotonic()
         emitted_finished = 0
-        last_state: Mapping[str, Any] | None = None
         for outcome in self._sync.outcomes(self._progress, patience=STATE_SECONDS / 2):
             now = self._clock.monotonic()
-            if counts.finished - emitted_finished >= self._state_projects or now - emitted_at >= STATE_SECONDS:
-                state = self._progress.snapshot()
-                if state != last_state:
-                    yield self._state_message(state)
-                    last_state = state
+            is_due = counts.finished - emitted_finished >= self._state_projects or now - emitted_at >= STATE_SECONDS
+            if is_due or (outcome and outcome.checkpoint):
+                yield self._state_message(self._progress.snapshot())
                 emitted_at, emitted_finished = now, counts.finished
             for record, file in outcome.records if outcome else ():
                 yield self._record(record, file)

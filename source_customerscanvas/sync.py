@@ -12,10 +12,12 @@ from functools import partial
 from queue import Empty
 from threading import Condition, Thread
 
+from source_customerscanvas.acknowledging import Acknowledging
 from source_customerscanvas.client import ApiClient
 from source_customerscanvas.delivery import Delivery
 from source_customerscanvas.errors import ConfigurationError, CustomersCanvasError, Stopped, Trouble, as_known_error
 from source_customerscanvas.listing import Page
+from source_customerscanvas.processing import Processing
 from source_customerscanvas.progress import Outcome, StreamProgress
 from source_customerscanvas.projects import PROJECTS, Project
 from source_customerscanvas.settings import Settings
@@ -27,6 +29,10 @@ from source_customerscanvas.transfer import FileTransfer
 
 _TRACKED_AT_ONCE = 4
 """Units whose lists are read at the same time."""
+
+
+_STOPPING_SECONDS = 1.0
+"""How often a long wait looks whether the sync is being ended."""
 
 
 class Sync:
@@ -77,9 +83,14 @@ class Sync:
     def _run(self) -> None:
         try:
             units = self._units()
+            self._acknowledge(units)
             with ThreadPoolExecutor(min(_TRACKED_AT_ONCE, max(len(units), 1)), "tracker") as pool:
                 list(pool.map(self._track, units))
-            self._tasks.wait_until_done()
+            self.drain()
+            processing = Processing(self._settings, self._client, self._clock, self._streams, self)
+            processing.follow(units, self._delivery.statuses)
+        except Stopped:
+            pass
         except Exception as error:
             self.fail(as_known_error(error))
         finally:
@@ -108,6 +119,12 @@ class Sync:
                 return
             for stream in self._streams:
                 stream.note_trouble(Trouble(unit.describe(), known))
+
+    def _acknowledge(self, units: Sequence[Unit]) -> None:
+        for stream in self._streams:
+            if stream.delivered_since is not None:
+                if Acknowledging(self._settings, self._client, stream).acknowledge(units):
+                    self.checkpoint(and_wait=False)
 
     def fail(self, failure: CustomersCanvasError) -> None:
         """End all streams with an error; what was handed over stays."""
@@ -147,6 +164,15 @@ class Sync:
         self._tasks.wait_until_done()
         with self._handed_over:
             self._handed_over.wait_for(lambda: self._pending == 0)
+
+    def checkpoint(self, *, and_wait: bool) -> None:
+        for stream in self._streams:
+            self.put(stream, Outcome(checkpoint=True))
+        if and_wait:
+            self.drain()
+            for stream in self._streams:
+                while not stream.wait_until_out(_STOPPING_SECONDS):
+                    self._raise_if_stopping()
 
     def _raise_if_stopping(self) -> None:
         if self._client.stopping.is_set():

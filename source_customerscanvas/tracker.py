@@ -24,7 +24,7 @@ import orjson
 from source_customerscanvas.client import ApiClient
 from source_customerscanvas.listing import PAGE_SIZE, FetchPage, Page, first_with, read_page, walk
 from source_customerscanvas.progress import StreamProgress
-from source_customerscanvas.projects import COMPLETED, NO_STATUS, UNFINISHED_LISTS, Project
+from source_customerscanvas.projects import COMPLETED, NO_STATUS, UNFINISHED_LISTS, Project, Results
 from source_customerscanvas.times import Clock, format_utc, to_utc
 
 NEWEST_MODIFIED = "LastModified DESC,Id DESC"
@@ -70,6 +70,8 @@ class Job:
     project: Project | None
     streams: Sequence[StreamProgress]
     from_scan: bool = False
+    results: Results | None = None
+    """Where they have been asked for already."""
 
 
 class _News:
