@@ -21,7 +21,7 @@ def check_connection(client: ApiClient, settings: Settings) -> None:
         raise UnknownStorefront([], [])
     read_page(client.get_json, "storefront/v1/projects", {"storefrontId": storefronts[0]["id"]}, 0, take=1)
     read_page(client.get_json, "storage/v1/artifacts", {}, 0, take=1)
-    # the scopes that a token carries are the one trace of the permission to change projects; a server may leave them out
+    # only the scopes of the token tell whether projects may be changed, and a server may leave them out
     if scopes is not None and _FULL_PROJECTS not in scopes:
         if settings.processing.on_failure != "report":
             raise MissingPermission("Projects: Full", f"{settings.processing.on_failure} failed processing")

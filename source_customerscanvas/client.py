@@ -541,6 +541,13 @@ def shared_client(settings: Settings) -> ApiClient:
         return _client(settings)
 
 
+def fresh_client(settings: Settings) -> ApiClient:
+    """The process' client from now on: one that was stopped, as a sync that failed stops its own, would stay so."""
+    with _creating:
+        _client.cache_clear()
+        return _client(settings)
+
+
 def _origin(url: str) -> Origin:
     parts = urlsplit(url)
     port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)

@@ -148,6 +148,9 @@ class Delivery:
             self._failed_in_a_row = 0
             if not results.is_completed or project.status_code != "C":
                 self.statuses[job.unit.key, project.id] = results.status
+        if not (job.from_scan and results.is_completed):
+            # of a shop's history, the log names only what is not simply done
+            logger.info(f"{project.describe()}: {results.status}, {len(results.files or [])} files.")
         if waiting[0].name == RESULTS:
             self._put_results(job, waiting.pop(0), project, results)
         if not waiting:
@@ -237,6 +240,7 @@ class Delivery:
         news = self._news(job, stream, in_scope, _type)
         records = [artifact_record(project, artifact.details, artifact.output_file) for artifact in news]
         content = "".join(artifact.digest for artifact in in_scope)
+        stream.expect_rows(len(records))
         self._put(job, stream, project, results.status_code(project), records, content)
 
     def _put_files(
@@ -253,11 +257,15 @@ class Delivery:
         if self._transfer is None or not news:
             records = [file_record(project, artifact.output_file, artifact.details) for artifact in news]
             content = "".join(artifact.digest for artifact in in_scope)
+            stream.expect_rows(len(records))
             self._put(job, stream, project, status, records, content, delivered=delivers)
             return
         rows = [{**artifact.details, **artifact.output_file, "id": artifact.id} for artifact in finals]
         paths = file_paths(job.unit.storefront_id, project.order_id, project.id, rows)
-        unchanged = "".join(artifact.digest for artifact in in_scope if artifact not in news)
+        to_fetch = {artifact.id for artifact in news}
+        unchanged = "".join(artifact.digest for artifact in in_scope if artifact.id not in to_fetch)
+        sizes = [ArtifactFile.from_row(artifact.id, artifact.output_file).size or 0 for artifact in news]
+        stream.expect_rows(len(news), sum(sizes))
         download = _Download(job, project, stream, status, len(news), unchanged)
         for artifact in news:
             self._receiver.put_file(partial(self._fetch, self._transfer, download, artifact, paths[artifact.id]))

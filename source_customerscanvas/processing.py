@@ -159,7 +159,7 @@ class Processing:
             logger.info(f"{len(waiting)} projects are unfinished and left to the next sync.")
 
     def _ask(self, waiting: set[_Waiting]) -> tuple[set[_Waiting], set[_Waiting]]:
-        """Ask for the results of each project, and look at those that have finished; gives these and the failed ones."""
+        """Ask for the results of each project and look at those that have ended; gives the finished and the failed."""
         with ThreadPoolExecutor(self._workers, "poll") as pool:
             statuses = dict(zip(waiting, pool.map(self._results, waiting), strict=True))
         finished = {one for one, results in statuses.items() if results and results.is_completed}

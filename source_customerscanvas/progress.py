@@ -43,6 +43,11 @@ class Counts:
     emitted: int = 0
     finished: int = 0
     to_do: int = 0
+    files: int = 0
+    bytes: int = 0
+    expected_rows: int | None = None
+    """Rows, where a project may have more or fewer than one."""
+    expected_bytes: int | None = None
     passed_over: list[str] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
 
@@ -116,6 +121,12 @@ class StreamProgress:
             marks = self.unit(key).marks
             found = ((id_, marks.get(id_)) for id_ in marks if (key, id_) not in self._troubled)
             return {id_: mark for id_, mark in found if mark and (mark.owed or mark.status != "C")}
+
+    def unfinished(self) -> list[tuple[str, int]]:
+        """The unit and id of each project whose processing has not finished, as far as this stream knows."""
+        with self.lock:
+            found = ((key, id_, unit.marks.get(id_)) for key, unit in self.state.units.items() for id_ in unit.marks)
+            return [(key, id_) for key, id_, mark in found if mark and mark.status not in ("", "C")]
 
     def wants(self, key: str, project: Project) -> bool:
         """Whether a project, as a list shows it, is news to this stream."""
@@ -194,7 +205,7 @@ class StreamProgress:
                     unit.marks.set(project_id, None)
 
     def settle(self, key: str, project: Project, status: str, content: str, *, delivered: bool = False) -> None:
-        """Note that all that is known of a project has been handed over; `delivered`: a run's outcome, for the first time."""
+        """Note that all that is known of a project has been handed over; `delivered`: with it, a run's outcome."""
         with self.lock:
             unit = self.unit(key)
             if status == "C":
@@ -339,10 +350,23 @@ class StreamProgress:
         with self.lock:
             self.counts.emitted += len(outcome.records)
             self.counts.finished += outcome.finished
+            self.counts.files += sum(file is not None for _, file in outcome.records)
 
     def expect(self, projects: int) -> None:
         with self.lock:
             self.counts.to_do += projects
+
+    def expect_rows(self, rows: int, size: int | None = None) -> None:
+        """So many more rows will be emitted, with files of so many bytes."""
+        with self.lock:
+            self.counts.expected_rows = (self.counts.expected_rows or 0) + rows
+            if size is not None:
+                self.counts.expected_bytes = (self.counts.expected_bytes or 0) + size
+
+    def receive(self, size: int) -> None:
+        """So many more bytes of files have come."""
+        with self.lock:
+            self.counts.bytes += size
 
     def pass_over(self, what: str) -> None:
         with self.lock:

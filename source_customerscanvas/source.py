@@ -24,7 +24,7 @@ from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_customerscanvas.checks import check_connection
-from source_customerscanvas.client import shared_client
+from source_customerscanvas.client import fresh_client
 from source_customerscanvas.errors import CustomersCanvasError
 from source_customerscanvas.progress import StreamProgress
 from source_customerscanvas.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
@@ -67,7 +67,7 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
         """Prove what a sync needs, without changing anything (see `checks`)."""
         try:
             settings = Settings.from_config(config)
-            check_connection(shared_client(settings), settings)
+            check_connection(fresh_client(settings), settings)
         except CustomersCanvasError as error:
             return AirbyteConnectionStatus(status=Status.FAILED, message=filter_secrets(error.message))
         return AirbyteConnectionStatus(status=Status.SUCCEEDED)
@@ -128,12 +128,14 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
                         delivered_since=delivered_since(settings, stream_state) if name == delivering else None,
                     )
                 )
+        client = fresh_client(settings)
         if not progress:
             return []
-        client = shared_client(settings)
         transfer = None
         if wants_files and FILES in configured:
-            transfer = FileTransfer(client, staging_directory(settings, FILES), self._clock)
+            directory = staging_directory(settings, FILES)
+            receive = next(stream.receive for stream in progress if stream.name == FILES)
+            transfer = FileTransfer(client, directory, self._clock, receive)
         sync = Sync(settings, client, self._clock, progress, transfer)
         self._partitions = {stream.name: TrackedPartition(stream, sync, self._clock) for stream in progress}
         sync.start()

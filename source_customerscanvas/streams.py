@@ -10,17 +10,22 @@ on in order. So a state cannot overtake the records that it covers.
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from time import time
 from typing import Any, cast
 
 from airbyte_cdk.models import (
+    AirbyteEstimateTraceMessage,
     AirbyteMessage,
     AirbyteRecordMessageFileReference,
     AirbyteStateBlob,
     AirbyteStateMessage,
     AirbyteStateType,
     AirbyteStreamState,
+    AirbyteTraceMessage,
+    EstimateType,
     FailureType,
     StreamDescriptor,
+    TraceType,
     Type,
 )
 from airbyte_cdk.sources.streams.concurrent.cursor import Cursor, CursorField
@@ -32,14 +37,21 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_customerscanvas.errors import CustomersCanvasError, ProjectsFailed
 from source_customerscanvas.progress import StagedFile, StreamProgress
+from source_customerscanvas.reporting import estimate, summary
 from source_customerscanvas.sync import Sync
 from source_customerscanvas.times import Clock
+
+logger = logging.getLogger("airbyte.source-customerscanvas")
 
 STATE_PROJECTS = 200
 """Finished projects after which a state is emitted."""
 
-STATE_SECONDS = 15.0
-"""Seconds after which a state that changed is emitted; the reader looks twice as often."""
+STATE_SECONDS = 10.0
+"""Seconds after which a state is emitted. The reader looks whether it is due as often as `_PATIENCE` says."""
+
+_PATIENCE = 2.5
+
+_NOTHING: tuple[int, int | None] = (0, None)
 
 
 def traced(error: CustomersCanvasError) -> AirbyteTracedException:
@@ -87,19 +99,35 @@ class TrackedPartition(Partition):
         counts = self._progress.counts
         emitted_at = self._clock.monotonic()
         emitted_finished = 0
-        for outcome in self._sync.outcomes(self._progress, patience=STATE_SECONDS / 2):
+        estimated = _NOTHING
+        for outcome in self._sync.outcomes(self._progress, patience=_PATIENCE):
             now = self._clock.monotonic()
+            if estimated == _NOTHING or now - emitted_at >= STATE_SECONDS:
+                yield from self._estimate(estimated)
+                estimated = estimate(counts)
             is_due = counts.finished - emitted_finished >= self._state_projects or now - emitted_at >= STATE_SECONDS
             if is_due or (outcome and outcome.checkpoint):
                 yield self._state_message(self._progress.snapshot())
                 emitted_at, emitted_finished = now, counts.finished
             for record, file in outcome.records if outcome else ():
                 yield self._record(record, file)
+        yield from self._estimate(estimated)
         yield self._state_message(self._progress.snapshot())
+        logger.info(summary(self._progress))
         if self._progress.failure:
             raise traced(self._progress.failure)
         if counts.troubles:
             raise traced(ProjectsFailed(self._progress.name, counts.troubles))
+
+    def _estimate(self, before: tuple[int, int | None]) -> Iterator[AirbyteMessage]:
+        """The rows and bytes to expect, where they are not those that were announced before."""
+        rows, size = now = estimate(self._progress.counts)
+        if now != before:
+            announced = AirbyteEstimateTraceMessage(
+                name=self._progress.name, type=EstimateType.STREAM, row_estimate=rows, byte_estimate=size
+            )
+            trace = AirbyteTraceMessage(type=TraceType.ESTIMATE, emitted_at=time() * 1000, estimate=announced)
+            yield AirbyteMessage(type=Type.TRACE, trace=trace)
 
     def _record(self, data: Mapping[str, Any], file: StagedFile | None) -> Record:
         reference = file and AirbyteRecordMessageFileReference(

@@ -20,6 +20,7 @@ from source_customerscanvas.listing import Page
 from source_customerscanvas.processing import Processing
 from source_customerscanvas.progress import Outcome, StreamProgress
 from source_customerscanvas.projects import PROJECTS, Project
+from source_customerscanvas.reporting import Reporter
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.storefronts import list_storefronts
 from source_customerscanvas.tasks import Tasks
@@ -52,6 +53,7 @@ class Sync:
         self._streams = streams
         self._tasks = Tasks(2 * settings.num_workers)
         self._delivery = Delivery(settings, client, transfer, self)
+        self._reporter = Reporter(client, clock, streams)
         self._handed_over = Condition()
         self._pending = 0
 
@@ -60,6 +62,7 @@ class Sync:
         for number in range(self._settings.num_workers):
             Thread(target=self._tasks.work, name=f"worker-{number}", daemon=True).start()
         Thread(target=self._run, name="tracker", daemon=True).start()
+        self._reporter.start()
 
     def outcomes(self, stream: StreamProgress, patience: float) -> Iterator[Outcome | None]:
         """What was found for a stream, as it comes; None when nothing came for `patience` seconds.
@@ -98,6 +101,7 @@ class Sync:
             for stream in self._streams:
                 stream.move_artifact_cursors()
                 stream.outcomes.put(None)
+            self._reporter.stop()
 
     def _units(self) -> list[Unit]:
         ids = [int(storefront["id"]) for storefront in list_storefronts(self._client, self._settings)]
@@ -122,9 +126,10 @@ class Sync:
 
     def _acknowledge(self, units: Sequence[Unit]) -> None:
         for stream in self._streams:
-            if stream.delivered_since is not None:
-                if Acknowledging(self._settings, self._client, stream).acknowledge(units):
-                    self.checkpoint(and_wait=False)
+            if stream.delivered_since is None:
+                continue
+            if Acknowledging(self._settings, self._client, stream).acknowledge(units):
+                self.checkpoint(and_wait=False)
 
     def fail(self, failure: CustomersCanvasError) -> None:
         """End all streams with an error; what was handed over stays."""
