@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from operator import attrgetter
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -11,17 +10,13 @@ from typing import Any
 from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer
 
 from sandbox import Sandbox
-from source_customerscanvas.client import ApiClient
 from source_customerscanvas.errors import CustomersCanvasError
 from source_customerscanvas.progress import StreamProgress
 from source_customerscanvas.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
+from source_customerscanvas.reading import Selected, begin_reading
 from source_customerscanvas.settings import Settings
-from source_customerscanvas.source import delivered_since, scope_of
-from source_customerscanvas.state import StreamState
 from source_customerscanvas.streams import TrackedPartition
-from source_customerscanvas.sync import Sync
-from source_customerscanvas.times import SYSTEM_CLOCK, Clock, format_utc
-from source_customerscanvas.transfer import FileTransfer
+from source_customerscanvas.times import SYSTEM_CLOCK, Clock
 
 STREAMS = (PROJECTS, RESULTS, ARTIFACTS, FILES)
 KEYS = {PROJECTS: "id", RESULTS: "projectId", ARTIFACTS: "id", FILES: "artifactId"}
@@ -57,23 +52,17 @@ def read(
     **config: Any,
 ) -> dict[str, Read]:
     """One sync of these streams from these states."""
-    settings = Settings.from_config(sandbox.config(**{"num_workers": 4, **config}))
-    client = ApiClient(settings, clock)
-    delivering = FILES if FILES in streams else RESULTS
-    progress = []
-    for name in streams:
-        scope = scope_of(name, settings, files is not None)
-        state = StreamState.from_json(name, (states or {}).get(name, {}), scope, format_utc(clock.now()))
-        row_digest = attrgetter("whole_digest" if name == PROJECTS else "processing_digest")
-        since = delivered_since(settings, state) if name == delivering else None
-        progress.append(StreamProgress(name, state, row_digest, settings.lookback_minutes, delivered_since=since))
-    sync = Sync(settings, client, clock, progress, FileTransfer(client, files, clock) if files else None)
-    reads = {stream.name: Read() for stream in progress}
+    settings = Settings.from_config(
+        sandbox.config(**{"num_workers": 4, "file_directory": str(files) if files else None, **config})
+    )
+    selected = {name: Selected((states or {}).get(name, {}), include_files=files is not None) for name in streams}
+    reading = begin_reading(settings, selected, clock)
+    reads = {name: Read() for name in reading.streams}
 
     def consume(stream: StreamProgress) -> None:
         taken = reads[stream.name]
         try:
-            for message in TrackedPartition(stream, sync, clock, state_projects).read():
+            for message in TrackedPartition(stream, reading.sync, clock, state_projects).read():
                 if isinstance(message, AirbyteMessage):
                     dumped = AirbyteMessageSerializer.dump(message)
                     if "state" in dumped:
@@ -86,8 +75,7 @@ def read(
         except Exception as error:
             taken.error = error
 
-    sync.start()
-    readers = [Thread(target=consume, args=(stream,)) for stream in progress]
+    readers = [Thread(target=consume, args=(stream,)) for stream in reading.streams.values()]
     for reader in readers:
         reader.start()
     for reader in readers:

@@ -363,6 +363,9 @@ class ApiClient:
         request = requests.PreparedRequest()
         request.method, request.url, request.body = call.method, url, call.body
         request.headers = CaseInsensitiveDict(headers)
+        if call.body is not None:
+            # without it the body would go in chunks, which some gateways refuse
+            request.headers["Content-Length"] = str(len(call.body))
         try:
             response = self._adapter.send(
                 request,

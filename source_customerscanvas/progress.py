@@ -1,8 +1,8 @@
 """What one stream wants, owes and has handed over during one read."""
 
-import queue
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from threading import Condition, RLock
 from typing import Any
 
@@ -12,8 +12,8 @@ from source_customerscanvas.projects import Project
 from source_customerscanvas.state import OWED, OWED_AGAIN, Mark, Scan, Scope, StreamState, Try, Unit
 from source_customerscanvas.times import minutes_before
 
-_QUEUED_OUTCOMES = 64
-"""Outcomes that wait for a slow reader before the workers wait too: this bounds the memory of a sync."""
+_MOST_QUEUED = 1000
+"""Records that wait for a slow reader before the workers wait too: this bounds the memory of a sync."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,9 @@ class StreamProgress:
         self.row_digest = row_digest
         self.counts = Counts()
         self.failure: CustomersCanvasError | None = None
-        self.outcomes: queue.Queue[Outcome | None] = queue.Queue(_QUEUED_OUTCOMES)
+        self._outcomes: SimpleQueue[Outcome | None] = SimpleQueue()
+        self._queued = 0
+        self._room = Condition()
         self._lookback_minutes = lookback_minutes
         self._given_artifact_cursors = {key: unit.artifact_cursor for key, unit in state.units.items()}
         self._newest_artifacts: dict[str, str] = {}
@@ -340,6 +342,25 @@ class StreamProgress:
         with self.lock:
             made = self._states_made
             return self._out.wait_for(lambda: self._states_out >= made, patience)
+
+    # outcomes
+
+    def put(self, outcome: Outcome | None) -> None:
+        """Hand an outcome to the reader, when there is room for it; None is the last one."""
+        if outcome:
+            with self._room:
+                self._room.wait_for(lambda: self._queued < _MOST_QUEUED)
+                self._queued += max(len(outcome.records), 1)
+        self._outcomes.put(outcome)
+
+    def take(self, patience: float) -> Outcome | None:
+        """The next outcome; raises `queue.Empty` when none comes for so many seconds."""
+        outcome = self._outcomes.get(timeout=patience)
+        if outcome:
+            with self._room:
+                self._queued -= max(len(outcome.records), 1)
+                self._room.notify_all()
+        return outcome
 
     # what the reader and the workers count
 

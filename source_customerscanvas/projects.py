@@ -129,10 +129,13 @@ class Results:
         return self.status == FAILED
 
     def status_code(self, project: Project) -> str:
-        """The letter under which a project is remembered: see `state`."""
-        if project.status_code == "C" and not self.is_completed:
-            return "R"
-        return project.status_code
+        """The letter under which a project is remembered: see `state`.
+
+        Where the list is ahead of the results, they will change without a trace in the list, and the other way round.
+        """
+        listed = project.status_code
+        found = STATUS_CODES[PENDING] if status_code(self.status) == NO_STATUS else status_code(self.status)
+        return listed if listed in (NO_STATUS, found) else "R"
 
 
 def project_record(project: Project) -> Row:

@@ -71,7 +71,7 @@ class Sync:
         """
         while True:
             try:
-                outcome = stream.outcomes.get(timeout=patience)
+                outcome = stream.take(patience)
             except Empty:
                 yield None
                 continue
@@ -100,7 +100,7 @@ class Sync:
             self._tasks.end(self._settings.num_workers)
             for stream in self._streams:
                 stream.move_artifact_cursors()
-                stream.outcomes.put(None)
+                stream.put(None)
             self._reporter.stop()
 
     def _units(self) -> list[Unit]:
@@ -188,7 +188,7 @@ class Sync:
     def put(self, stream: StreamProgress, outcome: Outcome) -> None:
         with self._handed_over:
             self._pending += 1
-        stream.outcomes.put(outcome)
+        stream.put(outcome)
 
     def put_file(self, task: partial[None]) -> None:
         self._tasks.put_file(task)

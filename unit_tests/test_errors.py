@@ -4,8 +4,8 @@ import pytest
 
 from source_customerscanvas.errors import (
     BrokenDownload,
-    Conflict,
     ConfigurationError,
+    Conflict,
     CustomersCanvasError,
     InternalError,
     InvalidDate,

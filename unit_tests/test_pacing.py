@@ -7,10 +7,10 @@ from itertools import count
 from threading import Event
 
 import pytest
-from http_server import FakeClock
 
 from source_customerscanvas.errors import Stopped
 from source_customerscanvas.pacing import Pace
+from unit_tests.http_server import FakeClock
 
 Limit = Callable[[float], "float | None"]
 """Given the time of a request: None if it is served, else the seconds until one would be."""
