@@ -1,4 +1,4 @@
-# One command each; `make help` lists them. Everything is installed into .venv, and for the demo into .venv-demo.
+# One command each; `make help` lists them. Everything is installed into .venv, PyAirbyte and what needs it into .venv-demo.
 
 PORT ?= 8080
 
@@ -13,15 +13,18 @@ find_python = $(shell for candidate in $(CANDIDATES); do \
 PYTHON ?= $(call find_python,13)
 DEMO_PYTHON ?= $(call find_python,12)
 
-.PHONY: help demo sandbox test check format clean
+.PHONY: help demo sandbox test check bench format clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo             the sandbox's orders into a database, and their print files (Python 3.10 to 3.12)"
 	@echo "make sandbox PORT=N   a fake of the Customer's Canvas API on http://127.0.0.1:N (default $(PORT))"
 	@echo "make test             all tests"
-	@echo "make check            format, lint, types, metadata"
+	@echo "make test-pythons     the unit tests with each supported version of Python that is there"
+	@echo "make check            format, lint, types, Dockerfile, metadata, docs"
+	@echo "make bench            speed, memory and scale (some 20 minutes; ONLY=first-sync,no-news or QUICK=1 for less)"
 	@echo "make format           format the code and fix what can be fixed"
+	@echo "make lock             requirements.lock anew: the newest versions that the image may be built from"
 	@echo "make clean            remove what these commands installed"
 
 demo: $(DEMO_VENV)/demo.stamp
@@ -30,34 +33,67 @@ demo: $(DEMO_VENV)/demo.stamp
 sandbox: $(VENV)/sandbox.stamp
 	$(VENV)/bin/python -m sandbox --port $(PORT)
 
-test: $(VENV)/test.stamp
-	$(VENV)/bin/python -m pytest unit_tests integration_tests
+test: test-connector test-pyairbyte
+
+test-connector: $(VENV)/test.stamp
+	$(VENV)/bin/python -m pytest -m "not pyairbyte" unit_tests integration_tests
+
+test-pyairbyte:
+	@if test -x $(DEMO_VENV)/bin/python || test -n "$(DEMO_PYTHON)"; then \
+		$(MAKE) --no-print-directory run-pyairbyte; \
+	else \
+		echo "Skipped: the tests with PyAirbyte need Python 3.10, 3.11 or 3.12; set DEMO_PYTHON=/path/to/python."; \
+	fi
+
+.PHONY: run-pyairbyte
+run-pyairbyte: $(DEMO_VENV)/test.stamp
+	$(DEMO_VENV)/bin/python -m pytest -m pyairbyte integration_tests
+
+test-pythons:
+	@for python in $(PYTHONS); do \
+		"$$python" -c 'import ensurepip, venv' >/dev/null 2>&1 || { echo "Skipped: no $$python here."; continue; }; \
+		echo "$$python:" && "$$python" -m venv .venv-$$(basename "$$python") && \
+		.venv-$$(basename "$$python")/bin/python -m pip install --quiet --editable '.[sandbox,test]' && \
+		.venv-$$(basename "$$python")/bin/python -m pytest unit_tests || exit 1; \
+	done
 
 check: $(VENV)/check.stamp
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy .
+	$(VENV)/bin/hadolint Dockerfile
 	$(VENV)/bin/python tools/check_metadata.py
+
+bench: $(VENV)/sandbox.stamp
+	$(VENV)/bin/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
 
 format: $(VENV)/check.stamp
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
+lock: $(VENV)/lock.stamp
+	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url \
+		--no-annotate --upgrade --custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml
+
 clean:
-	rm -rf $(VENV) $(DEMO_VENV)
+	rm -rf $(VENV) $(DEMO_VENV) $(foreach python,$(PYTHONS),.venv-$(notdir $(python))) demo-output
 
 # A stamp is newer than pyproject.toml when what is declared there is installed
 $(VENV)/sandbox.stamp: EXTRAS := sandbox
 $(VENV)/test.stamp: EXTRAS := sandbox,test
 $(VENV)/check.stamp: EXTRAS := sandbox,test,lint
+$(VENV)/lock.stamp: EXTRAS := lock
 
-$(VENV)/sandbox.stamp $(VENV)/test.stamp $(VENV)/check.stamp: pyproject.toml | $(VENV)/bin/python
+$(VENV)/sandbox.stamp $(VENV)/test.stamp $(VENV)/check.stamp $(VENV)/lock.stamp: pyproject.toml | $(VENV)/bin/python
 	$(VENV)/bin/python -m pip install --quiet --editable '.[$(EXTRAS)]'
 	@touch $@
 
-$(DEMO_VENV)/demo.stamp: pyproject.toml | $(DEMO_VENV)/bin/python
+$(DEMO_VENV)/demo.stamp: EXTRAS := sandbox,demo
+$(DEMO_VENV)/test.stamp: EXTRAS := sandbox,demo,pyairbyte
+
+$(DEMO_VENV)/demo.stamp $(DEMO_VENV)/test.stamp: pyproject.toml | $(DEMO_VENV)/bin/python
 	@echo "Installing PyAirbyte into $(DEMO_VENV): about 1 GB, some minutes."
-	$(DEMO_VENV)/bin/python -m pip install --quiet --editable '.[sandbox,demo]'
+	$(DEMO_VENV)/bin/python -m pip install --quiet --editable '.[$(EXTRAS)]'
 	@touch $@
 
 $(VENV)/bin/python:

@@ -21,13 +21,14 @@ STREAMS = (
     "artifacts",
     "artifact_files",
 )
+FULL_REFRESH = STREAMS[:3]
 MESSAGE_TYPES = frozenset({"RECORD", "STATE", "LOG", "TRACE", "SPEC", "CATALOG", "CONNECTION_STATUS", "CONTROL"})
 
 Message = dict[str, Any]
 State = list[dict[str, Any]]
 
 _SECONDS = 120
-_TIME_FACTOR = "30"
+_TIME_FACTOR = "20"
 """How much faster than ours the connector's clock runs: its back-offs take no time to speak of."""
 
 
@@ -157,7 +158,10 @@ def configured(
     include_files: bool | None = None,
     sync_mode: str = "incremental",
 ) -> dict[str, Any]:
-    """The catalog that asks for these streams (none: for all), in this sync mode where they have it."""
+    """The catalog that asks for these of the discovered streams (none: for all), in this sync mode where they have it.
+
+    `include_files` is left out where it is None.
+    """
     chosen = []
     for stream in catalog["streams"]:
         if streams and stream["name"] not in streams:
@@ -168,3 +172,18 @@ def configured(
             entry["include_files"] = include_files
         chosen.append(entry)
     return {"streams": chosen}
+
+
+def bare_catalog() -> dict[str, Any]:
+    """What `discover` says of the streams as far as a read needs it, for tests that are about something else."""
+    return {
+        "streams": [
+            {
+                "name": name,
+                "json_schema": {},
+                "supported_sync_modes": ["full_refresh"] if name in FULL_REFRESH else ["full_refresh", "incremental"],
+                "is_file_based": name == "artifact_files",
+            }
+            for name in STREAMS
+        ]
+    }

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from threading import Event, Lock, current_thread
 from typing import Any, cast
+from unittest.mock import patch
 
 import pytest
 
 from integration_tests.engine import KEYS, STREAMS, Read, Row, States, Warehouse, read
 from sandbox import Missing, Sandbox
+from source_customerscanvas.client import ApiClient
 from source_customerscanvas.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
 from source_customerscanvas.times import to_utc
 
@@ -55,7 +57,9 @@ class Connection:
     def read(self, streams: tuple[str, ...] | None = None, **options: Any) -> dict[str, Read]:
         """One sync from the states; what comes is only given back."""
         config = {"clock": self.clock, **self.config, **options}
-        return read(self.sandbox, self.states, streams or self.streams, **config)
+        # the client's back-offs take the same time as everything else
+        with patch("source_customerscanvas.reading.fresh_client", lambda settings: ApiClient(settings, self.clock)):
+            return read(self.sandbox, self.states, streams or self.streams, **config)
 
     def take(self, reads: dict[str, Read]) -> dict[str, list[Any]]:
         """Keep records and states; gives the keys of the records of each stream that has any."""

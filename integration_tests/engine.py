@@ -1,16 +1,17 @@
 """Runs the engine in this process, as the streams do, against a sandbox: for tests that need many syncs."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from threading import Thread
+from threading import Event, Lock, Thread, current_thread
 from typing import Any
 
 from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer
 
 from sandbox import Sandbox
-from source_customerscanvas.errors import CustomersCanvasError
+from source_customerscanvas.errors import CustomersCanvasError, Stopped
 from source_customerscanvas.progress import StreamProgress
 from source_customerscanvas.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
 from source_customerscanvas.reading import Selected, begin_reading
@@ -41,6 +42,25 @@ class Read:
         return [content for kind, content in self.messages if kind == "state"]
 
 
+class SandboxClock:
+    """The sandbox's own time for the connector: whatever waits lets it pass, and nothing else does."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    def now(self) -> datetime:
+        return self._sandbox.now()
+
+    def monotonic(self) -> float:
+        return self._sandbox.now().timestamp()
+
+    def wait(self, seconds: float, stop: Event | None = None) -> None:
+        if stop is not None and current_thread().name == "reporter":
+            stop.wait(seconds)  # it reports for as long as the others work
+        elif stop is None or not stop.is_set():
+            self._sandbox.advance(seconds)
+
+
 def read(
     sandbox: Sandbox,
     states: Mapping[str, Mapping[str, Any]] | None = None,
@@ -49,31 +69,49 @@ def read(
     files: Path | None = None,
     clock: Clock = SYSTEM_CLOCK,
     state_projects: int = 200,
+    killed_after: int | None = None,
+    taken_by: Callable[[str, str, Row], object] | None = None,
     **config: Any,
 ) -> dict[str, Read]:
-    """One sync of these streams from these states."""
+    """One sync of these streams from these states.
+
+    `killed_after`: the sync is killed when so many messages of all streams were taken from it; what it still sends is
+    lost. `taken_by` is called with the stream, the kind and the content of each message when it is taken.
+    """
     settings = Settings.from_config(
         sandbox.config(**{"num_workers": 4, "file_directory": str(files) if files else None, **config})
     )
     selected = {name: Selected((states or {}).get(name, {}), include_files=files is not None) for name in streams}
     reading = begin_reading(settings, selected, clock)
     reads = {name: Read() for name in reading.streams}
+    lock = Lock()
+    is_killed = False
+
+    def take(stream: str, kind: str, content: Row) -> bool:
+        nonlocal is_killed
+        with lock:
+            if not is_killed and sum(len(one.messages) for one in reads.values()) == killed_after:
+                is_killed = True
+                reading.sync.fail(Stopped())
+            if not is_killed:
+                reads[stream].messages.append((kind, content))
+                if taken_by:
+                    taken_by(stream, kind, content)
+            return not is_killed
 
     def consume(stream: StreamProgress) -> None:
-        taken = reads[stream.name]
         try:
             for message in TrackedPartition(stream, reading.sync, clock, state_projects).read():
                 if isinstance(message, AirbyteMessage):
                     dumped = AirbyteMessageSerializer.dump(message)
                     if "state" in dumped:
-                        stream.note_state_out()
-                        taken.messages.append(
-                            ("state", json.loads(json.dumps(dumped["state"]["stream"]["stream_state"])))
-                        )
+                        state = json.loads(json.dumps(dumped["state"]["stream"]["stream_state"]))
+                        if take(stream.name, "state", state):
+                            stream.note_state_out()
                 else:
-                    taken.messages.append(("record", dict(message.data)))
+                    take(stream.name, "record", dict(message.data))
         except Exception as error:
-            taken.error = error
+            reads[stream.name].error = error
 
     readers = [Thread(target=consume, args=(stream,)) for stream in reading.streams.values()]
     for reader in readers:
@@ -99,4 +137,14 @@ class Warehouse:
             self.tables[stream][record[KEYS[stream]]] = record
 
 
-__all__ = ["KEYS", "STREAMS", "CustomersCanvasError", "Read", "States", "Warehouse", "read", "states_of"]
+__all__ = [
+    "KEYS",
+    "STREAMS",
+    "CustomersCanvasError",
+    "Read",
+    "SandboxClock",
+    "States",
+    "Warehouse",
+    "read",
+    "states_of",
+]

@@ -5,12 +5,13 @@ acknowledging what the state that it was given calls delivered, and nothing that
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from threading import Lock
 
 from source_customerscanvas.client import ApiClient, path_segment
-from source_customerscanvas.errors import CustomersCanvasError, MissingPermission, NotFound, Stopped
+from source_customerscanvas.errors import CustomersCanvasError, MissingPermission, NotFound, ServerTrouble, Stopped
 from source_customerscanvas.listing import read_page, walk
 from source_customerscanvas.progress import StreamProgress
 from source_customerscanvas.projects import Project
@@ -28,6 +29,7 @@ class Acknowledging:
         self._workers = settings.num_workers
         self._client = client
         self._stream = stream
+        self._lock = Lock()
         self._is_permitted = True
 
     def acknowledge(self, units: Sequence[Unit]) -> int:
@@ -45,28 +47,35 @@ class Acknowledging:
     def _acknowledge_order(self, unit: Unit, order_id: str, delivered: frozenset[int]) -> int:
         where = f"storefront {unit.storefront_id}, order {order_id or 'none'}"
         try:
-            # projects without an order have nothing in common: each is one of its own
-            projects = [*map(self._ask, delivered)] if not order_id else self._projects_of(unit, order_id)
+            listed = self._projects_of(unit, order_id) if order_id else []
+            found = {project.id: project for project in listed}
+            missing = {id_: self._ask(id_) for id_ in delivered - found.keys()}
         except Stopped:
             return 0
         except CustomersCanvasError as error:
             logger.warning(f"Not acknowledged yet: {where}: {error.message}")
             return 0
-        known = {project.id: project for project in projects if project}
-        self._stream.forget_delivered(unit.key, order_id, delivered - known.keys())
-        if order_id and not self._is_due(unit, order_id, delivered, known):
+        for project_id, project in missing.items():
+            if project is None or not unit.has(project):
+                self._stream.forget_delivered(unit.key, order_id, {project_id})
+            elif (project.order_id or "") != order_id:
+                self._stream.move_delivered(unit.key, order_id, project)
+            elif self._is_due(unit, order_id, {project_id}, [project]):
+                # projects without an order have nothing in common: each is one of its own
+                found[project_id] = project
+        if order_id and not self._is_due(unit, order_id, delivered, list(found.values())):
             return 0
-        return sum(self._acknowledge_project(unit, order_id, id_) for id_ in sorted(delivered & known.keys()))
+        return sum(self._acknowledge_project(unit, order_id, id_) for id_ in sorted(delivered & found.keys()))
 
-    def _is_due(self, unit: Unit, order_id: str, delivered: frozenset[int], projects: dict[int, Project]) -> bool:
-        created = min((project.created for project in projects.values()), default="")
+    def _is_due(self, unit: Unit, order_id: str, delivered: Set[int], projects: Sequence[Project]) -> bool:
+        created = min((project.created for project in projects), default="")
         if created < (self._stream.delivered_since or ""):
             self._stream.forget_delivered(unit.key, order_id, delivered)
             return False
-        return all(
-            project.status_code == "C" and (id_ in delivered or self._stream.has_finished(unit.key, project))
-            for id_, project in projects.items()
-        )
+        is_due = all(self._stream.has_finished(unit.key, project) for project in projects)
+        if not is_due and order_id:
+            self._stream.note_waiting(unit.key, order_id)
+        return is_due
 
     def _acknowledge_project(self, unit: Unit, order_id: str, project_id: int) -> int:
         if not self._is_permitted:
@@ -79,8 +88,9 @@ class Acknowledging:
         except NotFound:
             logger.warning(f"{where} is gone: it is not acknowledged.")
         except MissingPermission as error:
-            if self._is_permitted:
-                self._is_permitted = False
+            with self._lock:
+                is_first, self._is_permitted = self._is_permitted, False
+            if is_first:
                 logger.warning(f"Orders are not acknowledged: {error.message}")
             return 0
         except CustomersCanvasError as error:
@@ -102,13 +112,19 @@ class Acknowledging:
         else:
             self._client.post(f"{path}/statuses/{self._acknowledge.code}")
 
-    def _projects_of(self, unit: Unit, order_id: str) -> list[Project | None]:
+    def _projects_of(self, unit: Unit, order_id: str) -> list[Project]:
         params = {"storefrontId": unit.storefront_id, "orderId": order_id, "sorting": "Id ASC"}
         fetch = partial(read_page, self._client.get_json, "storefront/v1/projects", params)
-        return [Project.from_row(row) for page in walk(fetch, fetch(0)) for row in page.rows]
+        rows = [row for page in walk(fetch, fetch(0), to_the_end=True) for row in page.rows]
+        projects = [project for row in rows if (project := Project.from_row(row))]
+        return [project for project in projects if unit.has(project) and project.order_id == order_id]
 
     def _ask(self, project_id: int) -> Project | None:
         try:
-            return Project.from_row(self._client.get_json(f"storefront/v1/projects/{project_id}"))
+            answer = self._client.get_json(f"storefront/v1/projects/{project_id}")
         except NotFound:
             return None
+        project = Project.from_row(answer) if isinstance(answer, dict) else None
+        if project is None:
+            raise ServerTrouble(f"project {project_id}", "the answer is not a project")
+        return project

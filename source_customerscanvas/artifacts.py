@@ -9,9 +9,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from functools import partial
 from threading import Lock
-from urllib.parse import quote
 
-from source_customerscanvas.client import ApiClient
+from source_customerscanvas.client import ApiClient, path_segment
 from source_customerscanvas.errors import NotFound, Refused
 from source_customerscanvas.listing import PAGE_SIZE, Page, Row, read_page, walk
 
@@ -36,22 +35,32 @@ class Artifacts:
         `newest_first` says in which order projects are being looked at: as a watch or as a scan does.
         """
         window = self._newest_first if newest_first else self._oldest_first
-        found = {}
-        for artifact_id in artifact_ids:
+        wanted = set(artifact_ids)
+        found: dict[str, Row] = {}
+        group = None
+        for artifact_id in sorted(wanted):
+            if artifact_id in found:
+                continue
             artifact = window.take(artifact_id) or self._one(artifact_id)
-            if artifact:
-                found[artifact_id] = artifact
+            if not artifact:
+                continue
+            found[artifact_id] = artifact
+            if group is None and artifact.get("group") and len(wanted) > len(found) + PAGE_SIZE:
+                # so many of one project fill pages of their own
+                group = str(artifact["group"])
+                rows = {str(row.get("id")): row for row in self.of_group(group)}
+                found |= {id_: row for id_, row in rows.items() if id_ in wanted}
         return found
 
     def of_group(self, group: str) -> list[Row]:
         """All artifacts of a pipeline's run, whatever their type."""
         fetch = partial(read_page, self._client.get_json, "storage/v1/artifacts", {"group": group, "sorting": "Id ASC"})
-        rows = {str(row.get("id")): row for page in walk(fetch, fetch(0)) for row in page.rows}
+        rows = {str(row["id"]): row for page in walk(fetch, fetch(0)) for row in page.rows if row.get("id") is not None}
         return list(rows.values())
 
     def _one(self, artifact_id: str) -> Row | None:
         try:
-            answer = self._client.get_json(f"storage/v1/artifacts/{quote(artifact_id, safe='')}")
+            answer = self._client.get_json(f"storage/v1/artifacts/{path_segment(artifact_id)}")
         except NotFound:
             return None
         return answer if isinstance(answer, dict) else None

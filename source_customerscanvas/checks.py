@@ -1,12 +1,56 @@
 """Proves that a sync with these settings can work, without changing anything."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from jsonschema import Draft7Validator
+from jsonschema.exceptions import ValidationError
+
 from source_customerscanvas.client import ApiClient
-from source_customerscanvas.errors import MissingPermission, UnknownStorefront
+from source_customerscanvas.errors import InvalidSetting, MissingPermission, UnknownStorefront
 from source_customerscanvas.listing import read_page
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.storefronts import list_storefronts
 
 _FULL_PROJECTS = "Projects_full"
+
+
+def check_configuration(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
+    """Hold a configuration against the spec's schema. Raises `InvalidSetting`."""
+    error = next(iter(Draft7Validator(schema).iter_errors(config)), None)
+    if error is not None:
+        raise _invalid_setting(error)
+
+
+def _invalid_setting(error: ValidationError) -> InvalidSetting:
+    # the values themselves are left out: one of them may be a secret in the wrong place
+    path = [str(part) for part in error.absolute_path]
+    allowed: Any = error.validator_value
+    if error.validator == "oneOf":
+        # each alternative names itself by the one value that a property of it may have
+        alternatives: dict[Any, list[ValidationError]] = {}
+        for cause in error.context or ():
+            alternatives.setdefault(cause.schema_path[0], []).append(cause)
+        fitting = [causes for causes in alternatives.values() if all(one.validator != "const" for one in causes)]
+        if len(fitting) == 1:
+            return _invalid_setting(fitting[0][0])
+        named = [one for causes in alternatives.values() for one in causes if one.validator == "const"]
+        if not named:
+            return InvalidSetting(".".join(path), "it fits none of the alternatives")
+        path = [str(part) for part in named[0].absolute_path]
+        return InvalidSetting(".".join(path), f"it is one of {', '.join(str(one.validator_value) for one in named)}")
+    if error.validator == "required":
+        instance: Any = error.instance
+        missing = next(name for name in allowed if name not in instance)
+        return InvalidSetting(".".join([*path, missing]), "it is missing")
+    reasons = {
+        "type": f"it has to be of the type {allowed}",
+        "enum": f"it is one of {', '.join(map(str, allowed)) if isinstance(allowed, list) else allowed}",
+        "minimum": f"it has to be at least {allowed}",
+        "maximum": f"it has to be at most {allowed}",
+        "uniqueItems": "it names something twice",
+    }
+    return InvalidSetting(".".join(path), reasons.get(str(error.validator), "it does not fit"))
 
 
 def check_connection(client: ApiClient, settings: Settings) -> None:

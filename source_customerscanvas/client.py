@@ -90,7 +90,7 @@ class _Failed(Exception):
         self,
         error: CustomersCanvasError,
         *,
-        throttle: Callable[[float], None] | None = None,
+        throttle: Callable[[float | None], None] | None = None,
         asked: float | None = None,
         untouched: bool = False,
         hopeless: bool = False,
@@ -125,7 +125,7 @@ class _Patience:
                 return None
             # the two minutes are for what goes wrong, not for a queue
             self._began = now + pause
-            failed.throttle(pause)
+            failed.throttle(failed.asked)
             return pause
         self._failures += 1
         left = self._began + _TROUBLE_SECONDS - now
@@ -378,7 +378,7 @@ class ApiClient:
             raise _network_failure(error, origin[1]) from None
         now = self._clock.monotonic()
         if response.status_code != 429:
-            pace.served(now)
+            pace.served(sent, now)
             return response
         self._count(refused_429=1)
         response.close()

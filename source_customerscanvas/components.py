@@ -13,7 +13,7 @@ from airbyte_cdk.sources.declarative.transformations import RecordTransformation
 from airbyte_cdk.sources.types import Config, StreamSlice, StreamState
 
 from source_customerscanvas.client import shared_client
-from source_customerscanvas.errors import CustomersCanvasError
+from source_customerscanvas.errors import CustomersCanvasError, NotFound, WrongHost
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.streams import traced
 from source_customerscanvas.times import to_utc
@@ -58,8 +58,10 @@ class ApiRequester(Requester):
         own = self.get_request_params(stream_slice=stream_slice, next_page_token=next_page_token)
         where = path or self.get_path(stream_slice=stream_slice, next_page_token=next_page_token)
         try:
-            client = shared_client(Settings.from_config(self.config))
-            return client.send(self.get_method().value, where, {**own, **(request_params or {})})
+            settings = Settings.from_config(self.config)
+            return shared_client(settings).send(self.get_method().value, where, {**own, **(request_params or {})})
+        except NotFound:
+            raise traced(WrongHost(settings.api_url, f"it has no {where}")) from None
         except CustomersCanvasError as error:
             raise traced(error) from error
 

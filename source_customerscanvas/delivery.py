@@ -31,6 +31,7 @@ from source_customerscanvas.projects import (
     RESULTS,
     Project,
     Results,
+    Seen,
     artifact_record,
     digest,
     file_record,
@@ -39,7 +40,7 @@ from source_customerscanvas.projects import (
 )
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.state import DIGEST_LENGTH, OWED_AGAIN, Mark
-from source_customerscanvas.times import to_utc
+from source_customerscanvas.times import Clock, to_utc
 from source_customerscanvas.tracker import Job, Unit
 from source_customerscanvas.transfer import ArtifactFile, FileTransfer
 
@@ -88,6 +89,7 @@ class _Download:
     project: Project
     stream: StreamProgress
     status: str
+    delivered: bool
     left: int
     content: str
     trouble: Trouble | None = None
@@ -98,17 +100,23 @@ class Delivery:
     """What the workers of a sync do. It keeps nothing of a project but what its outcomes carry."""
 
     def __init__(
-        self, settings: Settings, client: ApiClient, transfer: FileTransfer | None, receiver: Receiver
+        self,
+        settings: Settings,
+        client: ApiClient,
+        clock: Clock,
+        transfer: FileTransfer | None,
+        receiver: Receiver,
     ) -> None:
         self._settings = settings
         self._client = client
+        self._clock = clock
         self._transfer = transfer
         self._receiver = receiver
         self._artifacts = Artifacts(client)
         self._lock = Lock()
         self._failed_in_a_row = 0
-        self.statuses: dict[tuple[str, int], str | None] = {}
-        """What the processing results say of the projects that are not simply completed."""
+        self.seen: dict[tuple[str, int], Seen] = {}
+        """What the processing results said of the projects that are not simply completed, by unit and id."""
 
     def put_page(self, stream: StreamProgress, unit: Unit, projects: list[Project], after: int, at: int) -> None:
         """Hand over the rows of a scan's page, which ends with the project `after` and begins at the offset `at`."""
@@ -139,18 +147,28 @@ class Delivery:
         if waiting[0].name == PROJECTS:
             self._put_project(job, waiting.pop(0), project)
         if not waiting:
+            with self._lock:
+                self._failed_in_a_row = 0
             return
-        results = job.results or self._results(job, project)
-        if results is None:
+        with self._lock:
+            seen = self.seen.get((job.unit.key, project.id))
+        if seen and not job.results and seen.is_fresh(self._clock.monotonic()):
+            results: Results | None = seen.results  # another stream has asked, or the list showed the project twice
+        else:
+            results = job.results or self._results(job, project)
+            seen = Seen(results, self._clock.monotonic()) if results else None
+        if results is None or seen is None:
             self._pass_over(job, waiting, is_gone=True)
             return
         with self._lock:
             self._failed_in_a_row = 0
             if not results.is_completed or project.status_code != "C":
-                self.statuses[job.unit.key, project.id] = results.status
+                self.seen[job.unit.key, project.id] = seen
         if not (job.from_scan and results.is_completed):
             # of a shop's history, the log names only what is not simply done
             logger.info(f"{project.describe()}: {results.status}, {len(results.files or [])} files.")
+        if results.is_failed:
+            self._warn_of_failure(job, waiting[0], project, results)
         if waiting[0].name == RESULTS:
             self._put_results(job, waiting.pop(0), project, results)
         if not waiting:
@@ -209,26 +227,37 @@ class Delivery:
         is_news = content != mark.content[:DIGEST_LENGTH]
         if results.is_completed:
             run = digest(sorted(str(file.get("artifactId")) for file in results.files or []), DIGEST_LENGTH)
-        if is_news and results.is_failed:
-            logger.warning(
-                f"The processing of {project.describe()} has failed: {results.description or 'no reason given'}"
+        delivered = None
+        if results.is_completed:
+            is_same_run = mark.content[DIGEST_LENGTH:] == run
+            delivered = not is_same_run and self._is_new_run(
+                job, stream, mark, lambda: self._artifacts_of(job, [stream], results)
             )
-        is_new_run = results.is_completed and self._is_new_run(job, stream, results, mark, run)
         records = [record] if is_news else []
-        self._put(job, stream, project, results.status_code(project), records, content + run, delivered=is_new_run)
+        self._put(job, stream, project, results.status_code(project), records, content + run, delivered=delivered)
 
-    def _is_new_run(self, job: Job, stream: StreamProgress, results: Results, mark: Mark, run: str) -> bool:
-        """Whether a completed project's results are those of a run that the stream has not handed over yet."""
-        if mark.status == "C":
-            return mark.content[DIGEST_LENGTH:] != run
+    @staticmethod
+    def _is_new_run(job: Job, stream: StreamProgress, mark: Mark, artifacts: Callable[[], Sequence[_Artifact]]) -> bool:
+        """Whether what a completed project shows, and its mark does not know, is of a run not handed over before."""
         if mark.owed != OWED_AGAIN:
             return True
         if stream.delivered_since is None or stream.was_acknowledged(job.unit.key, job.project_id):
             return False
         # finished before, and changed since: only the age of its artifacts tells whether it was run again
-        artifacts = self._artifacts_of(job, [stream], results)
-        boundary = stream.given_boundary(job.unit.key)
-        return any((artifact.last_modified or "") >= boundary for artifact in artifacts)
+        boundary = stream.handed_over_before(job.unit.key)
+        return any((artifact.last_modified or "") >= boundary for artifact in artifacts())
+
+    def _warn_of_failure(self, job: Job, stream: StreamProgress, project: Project, results: Results) -> None:
+        """Say once that a project has failed, whichever streams are selected."""
+        mark = stream.mark(job.unit.key, project.id)
+        if stream.name == RESULTS:
+            is_known = mark.content[:DIGEST_LENGTH] == digest(results_record(project, results), DIGEST_LENGTH)
+        else:
+            is_known = mark.status in ("F", "R") and mark.row == stream.row_digest(project)
+        if not is_known:
+            logger.warning(
+                f"The processing of {project.describe()} has failed: {results.description or 'no reason given'}"
+            )
 
     def _put_artifacts(
         self, job: Job, stream: StreamProgress, project: Project, results: Results, artifacts: list[_Artifact]
@@ -238,7 +267,8 @@ class Delivery:
                 stream.pass_over(f"{project.describe()}: artifact {artifact.id} is gone")
         in_scope = [artifact for artifact in artifacts if artifact.details and stream.scope.has_kind(_type(artifact))]
         news = self._news(job, stream, in_scope, _type)
-        records = [artifact_record(project, artifact.details, artifact.output_file) for artifact in news]
+        details = [{**artifact.details, "id": artifact.id} for artifact in news]
+        records = [artifact_record(project, row, one.output_file) for row, one in zip(details, news, strict=True)]
         content = "".join(artifact.digest for artifact in in_scope)
         stream.expect_rows(len(records))
         self._put(job, stream, project, results.status_code(project), records, content)
@@ -249,16 +279,24 @@ class Delivery:
         """Hand over the rows of a completed project's files, or let the workers fetch them first."""
         finals = [artifact for artifact in artifacts if artifact.output_file] if results.is_completed else []
         in_scope = [artifact for artifact in finals if stream.scope.has_kind(_format(artifact))]
+        is_widened = stream.is_covered(job.unit.key, project.id)
         news = self._news(job, stream, in_scope, _format)
         status = results.status_code(project)
-        mark = stream.mark(job.unit.key, project.id)
-        was_finished = mark.status == "C" or mark.owed == OWED_AGAIN
-        delivers = results.is_completed and (bool(news) or not was_finished)
+        delivered = None
+        if results.is_completed:
+            mark = stream.mark(job.unit.key, project.id)
+            if mark.emitted and mark.status in ("C", "R"):
+                # another run replaces the files, while a wider scope only adds to those that were emitted
+                delivered = not mark.emitted <= {artifact.digest for artifact in finals}
+            elif mark.status == "C":
+                delivered = bool(news)
+            else:
+                delivered = not is_widened and self._is_new_run(job, stream, mark, lambda: in_scope)
         if self._transfer is None or not news:
             records = [file_record(project, artifact.output_file, artifact.details) for artifact in news]
             content = "".join(artifact.digest for artifact in in_scope)
             stream.expect_rows(len(records))
-            self._put(job, stream, project, status, records, content, delivered=delivers)
+            self._put(job, stream, project, status, records, content, delivered=delivered)
             return
         rows = [{**artifact.details, **artifact.output_file, "id": artifact.id} for artifact in finals]
         paths = file_paths(job.unit.storefront_id, project.order_id, project.id, rows)
@@ -266,7 +304,7 @@ class Delivery:
         unchanged = "".join(artifact.digest for artifact in in_scope if artifact.id not in to_fetch)
         sizes = [ArtifactFile.from_row(artifact.id, artifact.output_file).size or 0 for artifact in news]
         stream.expect_rows(len(news), sum(sizes))
-        download = _Download(job, project, stream, status, len(news), unchanged)
+        download = _Download(job, project, stream, status, bool(delivered), len(news), unchanged)
         for artifact in news:
             self._receiver.put_file(partial(self._fetch, self._transfer, download, artifact, paths[artifact.id]))
 
@@ -322,7 +360,9 @@ class Delivery:
                 self._leave(download.job, [stream], download.trouble)
             else:
                 content = download.content
-                self._put(download.job, stream, download.project, download.status, [], content, delivered=True)
+                self._put(
+                    download.job, stream, download.project, download.status, [], content, delivered=download.delivered
+                )
 
     def _put(
         self,
@@ -333,7 +373,7 @@ class Delivery:
         records: list[Row],
         content: str,
         *,
-        delivered: bool = False,
+        delivered: bool | None = None,
     ) -> None:
         for record in records:
             if "lastModified" in record and stream.name in (ARTIFACTS, FILES):

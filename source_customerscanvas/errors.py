@@ -2,7 +2,8 @@
 
     CustomersCanvasError
     ├── ConfigurationError            the user changes the connection's settings
-    │   ├── InvalidUrl, InvalidDate, UnknownStorefront, UnreadableState
+    │   ├── UnreadableInput           a file that the command line names
+    │   ├── InvalidSetting, InvalidUrl, InvalidDate, UnknownStorefront, UnknownStream, UnreadableState
     │   ├── WrongClient               the identity server does not know the client or its secret
     │   ├── WrongHost                 what answers there is not a Customer's Canvas installation
     │   ├── MissingPermission         the external app may not do what is asked of it
@@ -58,6 +59,20 @@ class ConfigurationError(CustomersCanvasError):
     failure_type: FailureType = "config_error"
 
 
+class UnreadableInput(ConfigurationError):
+    """`what` is the option that names the file: `config`, `catalog` or `state`."""
+
+    def __init__(self, what: str, path: str, why: str, detail: str | None = None) -> None:
+        super().__init__(f"The file {path} cannot be read as the {what}: {shorten(why)}.", detail)
+
+
+class InvalidSetting(ConfigurationError):
+    """A setting that does not fit the spec; its value is left out, it may be a secret."""
+
+    def __init__(self, field: str, why: str) -> None:
+        super().__init__(f"The setting `{field}` cannot be used: {why}.")
+
+
 class InvalidUrl(ConfigurationError):
     def __init__(self, field: str) -> None:
         # the URL itself is left out: it may hold a password, which is one reason to be refused
@@ -86,6 +101,14 @@ class UnknownStorefront(ConfigurationError):
         super().__init__(
             f"No such storefront: {missing}. The app can see {seen or 'none at all'}. Correct `storefront_ids`, or "
             "check that `environment` and `tenant_id` are the ones these storefronts belong to."
+        )
+
+
+class UnknownStream(ConfigurationError):
+    def __init__(self, unknown: Sequence[str], known: Sequence[str]) -> None:
+        super().__init__(
+            f"The catalog asks for streams that there are not: {shorten(', '.join(unknown))}. Refresh the connection's "
+            f"schema; the streams are {', '.join(known)}."
         )
 
 

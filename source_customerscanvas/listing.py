@@ -65,7 +65,10 @@ def walk(fetch: FetchPage, page: Page, *, to_the_end: bool = False) -> Iterator[
     while page.rows and (to_the_end or not page.is_last):
         following = _joined(fetch, page)
         if not _brings_more(following, page) and not following.is_last:
-            following = fetch(page.end)  # a server that gives one row at a time leaves no room for the shared one
+            # a server that gives one row at a time leaves no room for the shared one: it has to be there afterwards
+            beyond = fetch(page.end)
+            following = _joined(fetch, page)
+            following = following if _brings_more(following, page) else beyond
         if not _brings_more(following, page):
             return
         page = following
@@ -84,11 +87,12 @@ def _joined(fetch: FetchPage, page: Page) -> Page:
         back *= 4
 
 
-def first_with(fetch: FetchPage, page: Page, field: str) -> int:
-    """The offset of the first row whose `field` is not null, given the first page of a list that begins with nulls.
+def first_with(fetch: FetchPage, page: Page, field: str) -> int | None:
+    """The offset of the first row whose `field` is not null, given the first page of a list that may begin with nulls.
 
     Where nulls sort first, the rows in front of the newest ones may be the whole history: halving the distance costs
-    a handful of requests where paging would cost one for each hundred. Gives the list's end if there is no such row.
+    a handful of requests where paging would cost one for each hundred. None where the list ends with a null too, as
+    then it holds nothing else.
     """
 
     def position(rows: list[Row]) -> int | None:
@@ -98,6 +102,9 @@ def first_with(fetch: FetchPage, page: Page, field: str) -> int:
     if found is not None or page.is_last or page.total is None:
         return page.skip + (found or 0)
     low, high = page.end, page.total
+    last = fetch(high - 1)
+    if last.rows and position(last.rows) is None:
+        return None
     while low < high:
         middle = fetch((low + high) // 2)
         found = position(middle.rows)

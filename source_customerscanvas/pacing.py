@@ -1,32 +1,55 @@
 """How fast one server is asked: nearly at once as long as it never refuses, else at the rate it was seen to bear."""
 
 from collections import deque
+from math import inf
 from threading import Event, Lock
 
 from source_customerscanvas.errors import Stopped
 from source_customerscanvas.times import Clock
 
-# The first requests follow each other ever faster, so that the first refusal does not meet one request of each worker
-_UNSPACED_REQUESTS = 8
-_FIRST_INTERVAL = 0.005
-_LAST_INTERVAL = 0.001
-_SHRINK = 0.99
+# The first requests are held back a little, so that a first refusal does not meet one request of each worker
+_REQUESTS_AT_ONCE = 8
+_SECONDS_UNTIL_ANSWERED = 0.01
+_RAMP_REQUESTS = 80
+_RAMP_IN_FLIGHT = 17
+_RAMP_SECONDS = 0.001
 
-# A rate is learned from what was served within a second, and once a second at most
-_WINDOW = 1.0
+# Of the requests under way at the first refusal a limit refuses most. Are this many more of them served than twice the
+# refused ones, then it was no limit.
+_SERVED_AFTER_CHANCE = 3
+_REFUSED_COUNTS = 2
+
+# A rate is learned from what was served; fewer requests than these say too little
+_WINDOW_SECONDS = 5.0
+_FEW_REQUESTS = 10
+_LEAST_FIRST_RATE = 48.0
+_LEAST_RATE = 0.2
 _SHORTFALL = 0.98
-_LEAST_FIRST_RATE = 10.0
-_LEAST_RATE = 0.5
 
-# What is under way when a server refuses is to be refused before anything new is sent
-_LEAST_PAUSE = 0.1
-_LONG_PAUSE = 2.0
+# The longer the pace was borne before a refusal, the smaller the step back
+_STEP_BACK = 0.96
+_LONG_STEP_BACK = 0.8
+_BORNE_SECONDS = 1.0
+_BORNE_AGAIN_SECONDS = 3.0
 
-# Probing upwards: hardly at all at first, since each refusal costs a pause, then ever faster in case the limit is gone
-_GROWTH = 0.001
-_PLATEAU_SECONDS = 30.0
-_DOUBLING_SECONDS = 5.0
-_UNLIMITED = 2000.0
+# Of the time between two requests
+_LATENESS = 0.03
+# Seconds that no clock can wait for
+_INSTANT = 1e-7
+
+# Where the server does not say for how long; longer each time that it serves nothing in between
+_LEAST_PAUSE_SECONDS = 0.2
+_MOST_PAUSE_SECONDS = 30.0
+
+# Probing upwards: hardly at all at first, since each refusal costs a pause, then ever faster in case the limit is gone.
+# A rate that was not refused yet is more of a guess.
+_GROWTH_OF_GUESS = 0.01
+_GROWTH = 0.0005
+_PLATEAU_SECONDS = 20.0
+_DOUBLING_SECONDS_OF_GUESS = 2.0
+_DOUBLING_SECONDS = 4.0
+_MOST_DOUBLINGS = 20.0
+_UNLIMITED_RATE = 2000.0
 
 
 class Pace:
@@ -38,88 +61,128 @@ class Pace:
     def __init__(self, clock: Clock, stopping: Event) -> None:
         self._clock = clock
         self._stopping = stopping
+        self._turn = Lock()
         self._lock = Lock()
-        self._next = float("-inf")
-        self._unspaced = _UNSPACED_REQUESTS
-        self._interval = _FIRST_INTERVAL
+        self._next = -inf
         self._resumed = clock.monotonic()
+        self._paused = 0.0
+        # None: no limit is known
         self._rate: float | None = None
-        self._learned = float("-inf")
+        self._is_guess = True
+        self._stepped_back = False
+        self._ramp_requests = 0
+        self._least_latency = inf
         self._served: deque[float] = deque()
-        self._served_since_resumed = 0
+        self._burst = inf
+        self._first_refused = inf
+        self._surprised = -inf
+        self._served_after = 0
 
     def wait(self) -> float:
         """Return when the next request may leave, with the moment at which that is. Raises `Stopped`."""
-        now = self._clock.monotonic()
-        moment = self.reserve(now)
-        while moment > now:
-            self._clock.wait(moment - now, self._stopping)
-            if self._stopping.is_set():
-                raise Stopped
+        # one waits for its moment, the others for their turn: whatever is learned meanwhile holds for all of them
+        with self._turn:
             now = self._clock.monotonic()
-            if not self.holds(moment):
-                moment = self.reserve(now)
-        return now
+            while (pause := self.take(now)) > 0:
+                self._clock.wait(pause, self._stopping)
+                if self._stopping.is_set():
+                    raise Stopped
+                now = self._clock.monotonic()
+            return now
 
-    def reserve(self, now: float) -> float:
-        """The moment, now or later, at which one more request may leave."""
+    def take(self, now: float) -> float:
+        """Seconds until the next request may leave; with 0 it leaves now, and the one after it is due later."""
         with self._lock:
-            moment = max(now, self._next, self._resumed)
-            self._next = moment + self._spacing(moment)
-            return moment
+            moment = max(self._next, self._resumed)
+            if moment - now > _INSTANT:
+                return moment - now
+            spacing = self._spacing(now)
+            # a worker that woke a little late does not delay those behind it
+            self._next = max(moment, now - _LATENESS * spacing) + spacing
+            return 0.0
 
-    def holds(self, moment: float) -> bool:
-        """Whether a reserved moment still counts: a pause that was declared since makes it void."""
-        return moment >= self._resumed
-
-    def served(self, now: float) -> None:
-        """The server answered a request with anything but "too many"."""
+    def served(self, sent: float, now: float) -> None:
+        """The server answered a request that left at `sent` with anything but "too many"."""
         with self._lock:
-            self._served_since_resumed += 1
+            self._least_latency = min(self._least_latency, now - sent)
             self._served.append(now)
-            self._forget_before(now - _WINDOW)
+            self._forget_before(now - _WINDOW_SECONDS)
+            if self._first_refused <= sent < self._resumed:
+                self._served_after += 1
+                if self._served_after >= _SERVED_AFTER_CHANCE:
+                    self._rate = None
+                    self._first_refused = inf
 
-    def refused(self, sent: float, now: float, pause: float) -> None:
-        """The server refused a request that left at `sent`: none is to follow for `pause` seconds."""
+    def refused(self, sent: float, now: float, asked: float | None) -> None:
+        """The server refused a request that left at `sent`: none is to follow for the seconds that it `asked` for."""
         with self._lock:
-            # what was under way when another was refused says nothing new about the rate
             if sent >= self._resumed:
-                if now - self._learned >= _WINDOW:
-                    self._rate = self._bearable(now, pause)
-                    self._learned = now
-                self._served_since_resumed = 0
-            self._resumed = max(self._resumed, now + max(pause, _LEAST_PAUSE))
-            self._next = max(self._next, self._resumed)
+                self._forget_before(now - _WINDOW_SECONDS)
+                self._learn(sent, now)
+                again = 0.0 if self._served else 2 * self._paused
+                self._paused = asked or min(max(again, _LEAST_PAUSE_SECONDS), _MOST_PAUSE_SECONDS)
+                self._served.clear()
+                self._resumed = now + self._paused
+            else:
+                # under way when another was refused: says nothing new about the rate
+                self._served_after -= _REFUSED_COUNTS
+                self._resumed = max(self._resumed, now + (asked or 0.0))
 
-    def _bearable(self, now: float, pause: float) -> float:
-        self._forget_before(now - _WINDOW)
-        seen = len(self._served) / _WINDOW
-        if pause > _LONG_PAUSE:
-            # it counts over more than a second: what it served since the pause before is what one pause is good for
-            seen = min(seen, self._served_since_resumed / (now + pause - self._resumed))
+    def _learn(self, sent: float, now: float) -> None:
+        served, seconds = len(self._served), max(now - self._resumed, _RAMP_SECONDS)
         if self._rate is None:
-            return max(seen * _SHORTFALL, _LEAST_FIRST_RATE)
-        return max(min(self._rate_at(now, self._rate), seen) * _SHORTFALL, _LEAST_RATE)
+            # most servers count by the second, or let a second's worth through at once
+            rate = served / (min(seconds, _WINDOW_SECONDS) + 1)
+            self._rate = max(rate * _SHORTFALL, _LEAST_FIRST_RATE)
+            self._is_guess = True
+            self._stepped_back = False
+            # twice in a short time is no chance
+            self._first_refused = sent if now - self._surprised > _WINDOW_SECONDS else inf
+            self._surprised = now
+            self._served_after = 0
+        else:
+            self._rate = max(self._lower(self._rate_at(now, self._rate), served, seconds), _LEAST_RATE)
+            self._first_refused = inf
+        self._burst = min(self._burst, max(served, 1))
+
+    def _lower(self, rate: float, served: int, seconds: float) -> float:
+        """The rate to go on with after one that was refused when so many were served in so many seconds."""
+        if not served:
+            # the pause was too short, which says nothing about the rate
+            return rate
+        if served < _FEW_REQUESTS:
+            self._stepped_back = False
+            return rate * _LONG_STEP_BACK
+        self._stepped_back = seconds > (_BORNE_AGAIN_SECONDS if self._stepped_back else _BORNE_SECONDS)
+        self._is_guess = not self._stepped_back
+        if self._stepped_back:
+            return rate * _STEP_BACK
+        # what was served at once is what the pause had saved up: as much as was ever served at once, at most
+        seen = max(served / (seconds + self._paused), (served - self._burst) / seconds)
+        return min(seen, rate) * _SHORTFALL
 
     def _forget_before(self, moment: float) -> None:
-        while self._served and self._served[0] <= moment:
+        while self._served and self._served[0] < moment:
             self._served.popleft()
 
     def _rate_at(self, moment: float, rate: float) -> float:
+        growth = _GROWTH_OF_GUESS if self._is_guess else _GROWTH
+        doubling = _DOUBLING_SECONDS_OF_GUESS if self._is_guess else _DOUBLING_SECONDS
         since = max(0.0, moment - self._resumed)
-        doublings = min(max(0.0, since - _PLATEAU_SECONDS) / _DOUBLING_SECONDS, 20.0)
-        return float(rate * (1 + _GROWTH * since) * 2.0**doublings)
+        doublings = min(max(0.0, since - _PLATEAU_SECONDS) / doubling, _MOST_DOUBLINGS)
+        return float(rate * (1 + growth * since) * 2.0**doublings)
 
-    def _spacing(self, moment: float) -> float:
+    def _spacing(self, now: float) -> float:
         if self._rate is not None:
-            rate = self._rate_at(moment, self._rate)
-            if rate < _UNLIMITED:
-                return 1 / rate
+            rate = self._rate_at(now, self._rate)
+            if rate < _UNLIMITED_RATE:
+                # after a pause one at a time, until something is served again
+                alone = 0.0 if self._served or self._least_latency == inf else self._least_latency
+                return max(1 / rate, alone)
             self._rate = None
-        if self._unspaced:
-            self._unspaced -= 1
+        if self._ramp_requests >= _RAMP_REQUESTS:
             return 0.0
-        if self._interval < _LAST_INTERVAL:
-            return 0.0
-        self._interval *= _SHRINK
-        return self._interval
+        self._ramp_requests += 1
+        if self._least_latency < inf:
+            return max(self._least_latency / _RAMP_IN_FLIGHT, _RAMP_SECONDS)
+        return 0.0 if self._ramp_requests < _REQUESTS_AT_ONCE else _SECONDS_UNTIL_ANSWERED

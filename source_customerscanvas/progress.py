@@ -1,7 +1,7 @@
 """What one stream wants, owes and has handed over during one read."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 from threading import Condition, RLock
 from typing import Any
@@ -86,7 +86,7 @@ class StreamProgress:
         self.delivered_since = delivered_since
         """From when on orders are to be acknowledged on this stream's word; None where it does not answer for any."""
         self._acknowledged: set[tuple[str, int]] = set()
-        self._given = {key: self._before(unit.cursor) for key, unit in state.units.items()}
+        self._given = {key: state.last_sync or self._before(unit.cursor) for key, unit in state.units.items()}
         self._states_made = 0
         self._states_out = 0
         self._out = Condition(self.lock)
@@ -98,6 +98,11 @@ class StreamProgress:
     def unit(self, key: str) -> Unit:
         """The state of a unit; hold the lock while using it."""
         return self.state.units.setdefault(key, Unit())
+
+    def cursor(self, key: str) -> str:
+        """Up to when all changes of a unit are known; empty: none."""
+        with self.lock:
+            return self.unit(key).cursor
 
     def boundary(self, key: str) -> str:
         """From when on changes of a unit are looked at again; empty: all of them."""
@@ -151,8 +156,9 @@ class StreamProgress:
         covered = scan.covered
         return covered is None or not (covered.includes(project.updated_at) and covered.has_kinds_of(self.scope))
 
-    def _was_covered(self, covered: Scope, project: Project) -> bool:
-        return covered.includes(project.updated_at) and project.status_code == "C"
+    def _was_covered(self, unit: Unit, covered: Scope, project: Project) -> bool:
+        is_unchanged = project.id not in unit.marks and project.updated_at < self._before(unit.cursor)
+        return is_unchanged and project.status_code == "C" and covered.includes(project.updated_at)
 
     def start_watch(self, key: str, newest: str) -> None:
         """Note, before the first scan of a unit begins, from when on its changes have to be looked for afterwards."""
@@ -164,13 +170,20 @@ class StreamProgress:
         """Note that a project is to be handed over; it is None where only its mark is known."""
         with self.lock:
             unit = self.unit(key)
+            covered = unit.scan.covered if unit.scan else None
+            if project and covered and self._was_covered(unit, covered, project):
+                self._covered[key, project_id] = covered
             if project is None or unit.marks.get(project_id) or self._is_new_to_scan(unit.scan, project):
                 was_finished = False
             else:
-                was_finished = "" < project.created < self._before(unit.cursor)
+                # one that is older than the start date may be in the scope for the first time
+                is_known = (covered or self.scope).includes(project.created)
+                was_finished = is_known and "" < project.created < self._before(unit.cursor)
             unit.marks.owe(project_id, OWED_AGAIN if was_finished else OWED)
-            if project and unit.scan and unit.scan.covered and self._was_covered(unit.scan.covered, project):
-                self._covered[key, project_id] = unit.scan.covered
+
+    def is_covered(self, key: str, project_id: int) -> bool:
+        with self.lock:
+            return (key, project_id) in self._covered
 
     def take_covered(self, key: str, project_id: int) -> Scope | None:
         """The earlier scope in which an otherwise unchanged project was read, where this one was widened."""
@@ -201,22 +214,31 @@ class StreamProgress:
             unit = self.unit(key)
             unit.cursor = max(unit.cursor, newest)
             boundary = self._before(unit.cursor)
+            delivered = set().union(*unit.delivered.values())
             for project_id in list(unit.marks):
                 mark = unit.marks.get(project_id)
-                if mark and mark.status == "C" and not mark.owed and seen.get(project_id, "") < boundary:
+                is_over = mark and mark.status == "C" and not mark.owed and seen.get(project_id, "") < boundary
+                if is_over and project_id not in delivered:
                     unit.marks.set(project_id, None)
 
-    def settle(self, key: str, project: Project, status: str, content: str, *, delivered: bool = False) -> None:
-        """Note that all that is known of a project has been handed over; `delivered`: with it, a run's outcome."""
+    def settle(self, key: str, project: Project, status: str, content: str, *, delivered: bool | None = None) -> None:
+        """Note that all that is known of a project has been handed over.
+
+        `delivered`: with it, a run's outcome; False for one that was delivered before, None while there is none.
+        """
         with self.lock:
             unit = self.unit(key)
+            order_id = project.order_id or ""
             if status == "C":
                 unit.tries.pop(project.id, None)
             if delivered:
                 self._note_delivered(unit, project)
-            elif status != "C":
-                self._drop_delivered(unit, project.order_id or "", {project.id})
+            elif delivered is None:
+                self._drop_delivered(unit, order_id, {project.id})
+            unit.waiting.discard(order_id)
             is_over = status == "C" and project.updated_at < self._before(unit.cursor)
+            # what is still to be acknowledged has to be compared with what comes of it until then
+            is_over = is_over and project.id not in unit.delivered.get(order_id, ())
             unit.marks.set(project.id, None if is_over else Mark(status, self.row_digest(project), content))
 
     def add_content(self, key: str, project_id: int, content: str) -> None:
@@ -237,7 +259,10 @@ class StreamProgress:
 
     def forget(self, key: str, project_id: int) -> None:
         with self.lock:
-            self.unit(key).marks.set(project_id, None)
+            unit = self.unit(key)
+            unit.marks.set(project_id, None)
+            unit.tries.pop(project_id, None)
+            unit.waiting.clear()  # one of these orders may have waited for this project
 
     # trying again
 
@@ -253,25 +278,54 @@ class StreamProgress:
         """Note a try before it is made; whatever comes of it, the project is looked at in the next sync."""
         with self.lock:
             unit = self.unit(key)
-            unit.tries[project_id] = one
             if project_id in unit.marks:
+                unit.tries[project_id] = one
                 unit.marks.owe(project_id)
+
+    def take_back_try(self, key: str, project_id: int, before: Try) -> None:
+        """Note that a try was not made after all; `before` is the one before it."""
+        with self.lock:
+            unit = self.unit(key)
+            mark = unit.marks.get(project_id)
+            if mark and unit.tries.pop(project_id, None):
+                unit.marks.set(project_id, replace(mark, owed=""))
+                if before.count:
+                    unit.tries[project_id] = before
 
     # acknowledging
 
     def delivered(self, key: str) -> dict[str, frozenset[int]]:
-        """The projects of each order that were delivered and not yet acknowledged."""
+        """The projects that were delivered and not yet acknowledged, of each order that does not wait for others."""
         with self.lock:
-            return {order_id: frozenset(ids) for order_id, ids in self.unit(key).delivered.items()}
+            unit = self.unit(key)
+            return {id_: frozenset(ids) for id_, ids in unit.delivered.items() if id_ not in unit.waiting}
 
     def has_finished(self, key: str, project: Project) -> bool:
         """Whether, before this sync, a completed project had been handed over as it is now."""
         with self.lock:
             unit = self.unit(key)
             mark = unit.marks.get(project.id)
+            if project.status_code != "C":
+                return False
             if mark:
                 return mark.status == "C" and not mark.owed and mark.row == self.row_digest(project)
-            return unit.scan is None and project.updated_at < self._before(unit.cursor)
+            is_known = unit.scan is None and self.scope.includes(project.updated_at)
+            return is_known and project.updated_at < self._before(unit.cursor)
+
+    def note_waiting(self, key: str, order_id: str) -> None:
+        """Note that an order waits for projects that have not finished: it is not asked for until one of them has."""
+        with self.lock:
+            unit = self.unit(key)
+            if unit.scan is None:  # a scan may have come past them already
+                unit.waiting.add(order_id)
+
+    def move_delivered(self, key: str, order_id: str, project: Project) -> None:
+        """Note that a delivered project belongs to another order now."""
+        with self.lock:
+            unit = self.unit(key)
+            self._drop_delivered(unit, order_id, {project.id})
+            unit.delivered.setdefault(project.order_id or "", set()).add(project.id)
+            unit.waiting.discard(project.order_id or "")
 
     def forget_delivered(self, key: str, order_id: str, project_ids: Iterable[int]) -> None:
         with self.lock:
@@ -298,12 +352,19 @@ class StreamProgress:
             unit.delivered[order_id] = left
         else:
             unit.delivered.pop(order_id, None)
+            unit.waiting.discard(order_id)
 
     # artifacts
 
-    def given_boundary(self, key: str) -> str:
-        """The boundary of a unit as it was when the sync began."""
+    def handed_over_before(self, key: str) -> str:
+        """Before when the files of finished projects that are not marked had been handed over."""
         return self._given.get(key, "")
+
+    def note_whole_read(self, began: str) -> None:
+        """Note that a sync that began then has looked at all units, for `handed_over_before` of the next one."""
+        with self.lock:
+            if self.delivered_since is not None and self.failure is None and not self._is_comparing(self.state.units):
+                self.state.last_sync = max(self.state.last_sync, began)
 
     def unchanged_before(self, key: str, project_id: int) -> str:
         """Before when an artifact of a project counts as emitted; empty unless the project was finished before."""
@@ -314,14 +375,22 @@ class StreamProgress:
         with self.lock:
             self._newest_artifacts[key] = max(self._newest_artifacts.get(key, ""), last_modified or "")
 
-    def move_artifact_cursors(self) -> None:
-        """Move the artifact cursors, unless a project still waits to be compared with the ones that were given."""
+    def move_artifact_cursors(self, began: str) -> None:
+        """Move the artifact cursors, unless a project still waits to be compared with the ones that were given.
+
+        Not past the moment when the sync began: what a project that was read early has made since is not emitted yet.
+        """
         with self.lock:
             for key, newest in self._newest_artifacts.items():
-                unit = self.unit(key)
-                marks = (unit.marks.get(project_id) for project_id in unit.marks)
-                if not any(mark and mark.owed == OWED_AGAIN for mark in marks):
-                    unit.artifact_cursor = max(unit.artifact_cursor, newest)
+                if not self._is_comparing([key]):
+                    unit = self.unit(key)
+                    unit.artifact_cursor = max(unit.artifact_cursor, min(newest, began))
+
+    def _is_comparing(self, keys: Iterable[str]) -> bool:
+        """Whether a finished project of these units that has changed could not be looked at."""
+        units = map(self.unit, keys)
+        marks = (unit.marks.get(project_id) for unit in units for project_id in unit.marks)
+        return any(mark and mark.owed == OWED_AGAIN for mark in marks)
 
     # states
 
@@ -403,4 +472,7 @@ class StreamProgress:
             self.failure = self.failure or failure
 
     def _before(self, moment: str) -> str:
-        return minutes_before(moment, self._lookback_minutes) if moment else ""
+        try:
+            return minutes_before(moment, self._lookback_minutes) if moment else ""
+        except OverflowError:  # .NET's least time stands for none
+            return ""

@@ -22,6 +22,9 @@ STATUS_CODES = {PENDING: "P", IN_PROGRESS: "I", COMPLETED: "C", FAILED: "F"}
 NO_STATUS = "N"
 
 
+LEAST_SECONDS_BETWEEN_QUESTIONS = 60
+"""How long a project's results are left alone after they were asked for: the API's own rule."""
+
 _PROCESSING_FIELDS = ("processingStatus", "created", "lastModified", "storefrontId", "orderId", "orderNumber")
 
 
@@ -47,9 +50,10 @@ class Project:
     def from_row(cls, row: Row) -> "Project | None":
         """None for a row without a usable id: nothing could be asked or remembered about it."""
         try:
-            return cls(row, int(row["id"]))
+            project_id = int(row["id"])
         except (KeyError, TypeError, ValueError):
             return None
+        return cls(row, project_id) if project_id >= 0 else None
 
     @cached_property
     def created(self) -> str:
@@ -136,6 +140,18 @@ class Results:
         listed = project.status_code
         found = STATUS_CODES[PENDING] if status_code(self.status) == NO_STATUS else status_code(self.status)
         return listed if listed in (NO_STATUS, found) else "R"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the processing results of a project said, and when they were asked for (of the clock's `monotonic`)."""
+
+    results: Results
+    at: float
+
+    def is_fresh(self, now: float) -> bool:
+        """Whether it is too early to ask again."""
+        return now < self.at + LEAST_SECONDS_BETWEEN_QUESTIONS
 
 
 def project_record(project: Project) -> Row:

@@ -4,12 +4,14 @@ It takes plain values and nothing of the framework, so that `run` can begin to r
 imported.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
 from source_customerscanvas.client import fresh_client
+from source_customerscanvas.errors import StagingUnavailable
 from source_customerscanvas.progress import StreamProgress
 from source_customerscanvas.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
 from source_customerscanvas.settings import Settings
@@ -19,6 +21,8 @@ from source_customerscanvas.times import Clock, format_utc
 from source_customerscanvas.transfer import FileTransfer, staging_directory
 
 TRACKED = (PROJECTS, RESULTS, ARTIFACTS, FILES)
+
+logger = logging.getLogger("airbyte.source-customerscanvas")
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class Reading:
 def begin_reading(settings: Settings, selected: Mapping[str, Selected], clock: Clock) -> Reading:
     """Begin to read the selected streams; what is found waits for their readers.
 
-    Raises `UnreadableState`, `StagingUnavailable`.
+    Raises `UnreadableState`.
     """
     wants_files = FILES in selected and (
         settings.file_download == "always" or (settings.file_download == "auto" and selected[FILES].include_files)
@@ -62,11 +66,26 @@ def begin_reading(settings: Settings, selected: Mapping[str, Selected], clock: C
     client = fresh_client(settings)
     transfer = None
     if wants_files:
-        transfer = FileTransfer(client, staging_directory(settings, FILES), clock, streams[FILES].receive)
+        try:
+            directory = staging_directory(settings, FILES)
+            transfer = FileTransfer(client, directory, clock, streams[FILES].receive)
+        except StagingUnavailable as error:
+            streams[FILES].fail(error)  # the others need no room
+    elif FILES in selected:
+        logger.info(f"The stream {FILES} emits rows without downloading files. {_how_to_get_files(settings)}")
     sync = Sync(settings, client, clock, list(streams.values()), transfer)
     if streams:
         sync.start()
     return Reading(sync, streams)
+
+
+def _how_to_get_files(settings: Settings) -> str:
+    if settings.file_download == "never":
+        return "To get the files, set `file_download` to `auto` or `always`."
+    return (
+        "To get the files, sync to a destination that stores files (`include_files` in the configured catalog), or set "
+        "`file_download` to `always`."
+    )
 
 
 def _delivered_since(settings: Settings, state: StreamState) -> str | None:

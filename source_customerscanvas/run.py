@@ -2,19 +2,27 @@
 
 Importing the framework takes more than a second, in which a sync of some hundred projects could be half done. `read`
 therefore begins before the import, with the few modules that it needs: that takes a quarter off such a sync. Whatever
-is wrong with the arguments is left to the framework to find and to report.
+is wrong with the arguments is left to the framework to find.
 """
 
 import json
 import logging
+import os
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from source_customerscanvas.errors import CustomersCanvasError
+from source_customerscanvas.errors import CustomersCanvasError, UnreadableInput
 from source_customerscanvas.reading import TRACKED, Reading, Selected, begin_reading
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.times import SYSTEM_CLOCK
+
+T = TypeVar("T")
+
+
+_SENSIBLE_WORKERS = range(1, 101)
 
 
 def run() -> None:
@@ -23,24 +31,63 @@ def run() -> None:
     early_log = _EarlyLog()
     begun = begin_early(arguments)
 
-    from airbyte_cdk.entrypoint import AirbyteEntrypoint, launch
     from airbyte_cdk.exception_handler import init_uncaught_exception_handler
-    from airbyte_cdk.logger import init_logger
+    from airbyte_cdk.logger import PRINT_BUFFER, init_logger
 
-    from source_customerscanvas.source import SourceCustomersCanvas
+    from source_customerscanvas.source import Entrypoint, SourceCustomersCanvas
+    from source_customerscanvas.streams import traced
 
+    if "--debug" in arguments:
+        # only so the framework writes debug lines as messages of the protocol
+        os.environ["LOG_LEVEL"] = "debug"
     init_uncaught_exception_handler(init_logger("airbyte"))
+    _log_what_would_be_printed()
     early_log.hand_over()
-    config_path = AirbyteEntrypoint.extract_config(arguments)
-    catalog_path = AirbyteEntrypoint.extract_catalog(arguments)
-    state_path = AirbyteEntrypoint.extract_state(arguments)
-    source = SourceCustomersCanvas(
-        catalog=SourceCustomersCanvas.read_catalog(catalog_path) if catalog_path else None,
-        config=SourceCustomersCanvas.read_config(config_path) if config_path else None,
-        state=SourceCustomersCanvas.read_state(state_path) if state_path else None,
-        begun=begun,
-    )
-    launch(source, arguments)
+    config_path = Entrypoint.extract_config(arguments)
+    catalog_path = Entrypoint.extract_catalog(arguments)
+    state_path = Entrypoint.extract_state(arguments)
+    try:
+        source = SourceCustomersCanvas(
+            catalog=_read_input("catalog", catalog_path, SourceCustomersCanvas.read_catalog),
+            config=_read_input("config", config_path, SourceCustomersCanvas.read_config),
+            state=_read_input("state", state_path, SourceCustomersCanvas.read_state),
+            begun=begun,
+        )
+    except UnreadableInput as error:
+        raise traced(error) from error
+    entrypoint = Entrypoint(source)
+    with PRINT_BUFFER as output:
+        for message in entrypoint.run(entrypoint.parse_args(arguments)):
+            # in one piece: the log writes to the same place
+            output.write(f"{message}\n")
+
+
+def _read_input(what: str, path: str | None, read: Callable[[str], T]) -> T | None:
+    """What a file that the arguments name holds. Raises `UnreadableInput`."""
+    if path is None:
+        return None
+    try:
+        return read(path)
+    except OSError as error:
+        raise UnreadableInput(what, path, error.strerror or type(error).__name__) from error
+    except UnicodeDecodeError as error:
+        raise UnreadableInput(what, path, "it is not a text in UTF-8") from error
+    except Exception as error:  # each of the framework's parsers has its own
+        if isinstance(error.__context__, json.JSONDecodeError):
+            raise UnreadableInput(what, path, f"it is not JSON ({error.__context__})") from error
+        why = f"it is JSON, but no {what} as the Airbyte protocol defines it"
+        raise UnreadableInput(what, path, why, str(error)) from error
+
+
+def _log_what_would_be_printed() -> None:
+    """The framework sends the error output where the messages go, and nothing but messages belongs there."""
+    logging.captureWarnings(True)
+
+    def log(args: threading.ExceptHookArgs) -> None:
+        if args.exc_value is not None:
+            logging.getLogger("airbyte").error("A thread has ended with an error.", exc_info=args.exc_value)
+
+    threading.excepthook = log
 
 
 def begin_early(arguments: list[str]) -> Reading | None:
@@ -55,7 +102,8 @@ def begin_early(arguments: list[str]) -> Reading | None:
         return None
     try:
         settings = Settings.from_config(_read_json(files["--config"]))
-        if settings.acknowledge.mode != "none" or settings.processing.on_failure != "report":
+        is_harmless = settings.acknowledge.mode == "none" and settings.processing.on_failure == "report"
+        if not is_harmless or settings.num_workers not in _SENSIBLE_WORKERS:
             return None
         states = _states(_read_json(files["--state"])) if "--state" in files else {}
         selected = {

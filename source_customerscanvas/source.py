@@ -6,11 +6,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.models import (
+    AirbyteCatalog,
     AirbyteConnectionStatus,
+    AirbyteErrorTraceMessage,
     AirbyteMessage,
     AirbyteStateMessage,
     ConfiguredAirbyteCatalog,
+    ConnectorSpecification,
     FailureType,
     Status,
     SyncMode,
@@ -22,11 +26,12 @@ from airbyte_cdk.sources.streams.concurrent.abstract_stream import AbstractStrea
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_customerscanvas.checks import check_connection
-from source_customerscanvas.client import fresh_client
-from source_customerscanvas.errors import CustomersCanvasError
+from source_customerscanvas.checks import check_configuration, check_connection
+from source_customerscanvas.client import fresh_client, shared_client
+from source_customerscanvas.errors import CustomersCanvasError, Stopped, UnknownStream
 from source_customerscanvas.reading import TRACKED, Reading, Selected, begin_reading
 from source_customerscanvas.settings import Settings
+from source_customerscanvas.storefronts import list_storefronts
 from source_customerscanvas.streams import TrackedPartition, traced, tracked_stream
 from source_customerscanvas.times import SYSTEM_CLOCK, Clock
 
@@ -68,6 +73,12 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
             return AirbyteConnectionStatus(status=Status.FAILED, message=filter_secrets(error.message))
         return AirbyteConnectionStatus(status=Status.SUCCEEDED)
 
+    def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
+        try:
+            return super().discover(logger, config)
+        except CustomersCanvasError as error:
+            raise traced(error) from error
+
     def read(
         self,
         logger: logging.Logger,
@@ -76,14 +87,23 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
         state: list[AirbyteStateMessage] | None = None,
     ) -> Iterator[AirbyteMessage]:
         try:
-            reading = self._begun or self._begin(Settings.from_config(config), catalog, state)
+            self._check_streams(catalog)
+            settings = Settings.from_config(config)
+            reading = self._begun or self._begin(settings, catalog, state)
+            if settings.storefront_ids and not reading.streams:
+                # the tracked streams find this out themselves; the manifest's own would pass over it without a word
+                list_storefronts(shared_client(settings), settings)
         except CustomersCanvasError as error:
             raise traced(error) from error
         self._partitions = {
             name: TrackedPartition(stream, reading.sync, self._clock) for name, stream in reading.streams.items()
         }
+        errors: list[AirbyteErrorTraceMessage] = []
         try:
             for message in super().read(logger, config, catalog, state):
+                if message.type == Type.TRACE and message.trace and message.trace.error:
+                    _explain(message.trace.error, reading)
+                    errors.append(message.trace.error)
                 yield message
                 if message.type == Type.STATE and message.state and message.state.stream:
                     # whoever took the message has printed it by now, perhaps into a buffer
@@ -92,11 +112,20 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
                     if stream:
                         stream.note_state_out()
         except AirbyteTracedException as error:
-            # the framework calls each failed sync a configuration error
-            types = {stream.failure.failure_type for stream in reading.streams.values() if stream.failure}
+            # the framework calls each failed sync a configuration error, and lists exceptions where sentences belong
+            if errors:
+                error.message = " ".join(dict.fromkeys(str(one.message) for one in errors))
+            types = {one.failure_type for one in errors}
             if len(types) == 1:
-                error.failure_type = FailureType(types.pop())
+                error.failure_type = types.pop() or error.failure_type
             raise
+
+    def _check_streams(self, catalog: ConfiguredAirbyteCatalog) -> None:
+        # the framework passes over a stream that it does not know without a word
+        known = [*(stream["name"] for stream in self.resolved_manifest["streams"]), *TRACKED]
+        unknown = [configured.stream.name for configured in catalog.streams if configured.stream.name not in known]
+        if unknown:
+            raise UnknownStream(unknown, known)
 
     def _begin(
         self, settings: Settings, catalog: ConfiguredAirbyteCatalog, state: list[AirbyteStateMessage] | None
@@ -111,3 +140,25 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
                 given = states.get_stream_state(name, None) if is_incremental else {}
                 selected[name] = Selected(given, bool(stream.include_files))
         return begin_reading(settings, selected, self._clock)
+
+
+def _explain(error: AirbyteErrorTraceMessage, reading: Reading) -> None:
+    """Let a stream that was ended because others could not go on tell of what ended them."""
+    failure = next((stream.failure for stream in reading.streams.values() if stream.failure), None)
+    if failure and error.message == Stopped().message:
+        error.message = error.internal_message = failure.message
+        error.failure_type = FailureType(failure.failure_type)
+
+
+class Entrypoint(AirbyteEntrypoint):
+    """The framework's commands, with sentences of the connector's own for a configuration that does not fit the spec.
+
+    The framework's say neither which setting is wrong nor, for one with alternatives, what is wrong about it.
+    """
+
+    @staticmethod
+    def validate_connection(source_spec: ConnectorSpecification, config: Mapping[str, Any]) -> None:
+        try:
+            check_configuration(config, source_spec.connectionSpecification)
+        except CustomersCanvasError as error:
+            raise traced(error) from None

@@ -4,13 +4,15 @@ A stream's state, as it is emitted:
 
     {"version": 1,
      "firstSync": "2026-01-30T09:00:00.000000Z",
+     "lastSync": "2026-01-31T12:00:00.000000Z",
      "scope": {"startDate": null, "kinds": ["Final"], "files": true},
      "units": {"11": {"cursor": "2026-01-31T12:00:00.000000Z",
                       "artifactCursor": "2026-01-31T11:58:00.000000Z",
                       "scan": {"after": 4711, "at": 300, "covered": null},
                       "projects": ["4711Pxxxxxyyyy 4712!", …],
                       "tries": {"4690": [1, "2026-01-31T11:30:00.000000Z"]},
-                      "delivered": {"5001": [4698, 4699]}}}}
+                      "delivered": {"5001": [4698, 4699]},
+                      "waiting": ["5001"]}}}
 
 A *unit* is what is listed together: a storefront (`11`), or one of its orders where only some are synced (`11/5001`).
 What holds for each of them, in every state that leaves the connector:
@@ -27,12 +29,14 @@ So a state that is taken up again, whichever it is, repeats nothing that was emi
 
 A mark is the id, `!` if the project is owed (`?` if it is owed but had been finished before: then what is older than
 the artifact cursor was emitted), a letter for its processing status (`P`ending, `I`nProgress, `F`ailed, `N`one,
-`C`ompleted; `R`: the list says completed, the results do not yet), five characters that change with what the list shows
-of the project, and four for each thing emitted of it. The marks are packed into text because a state is
-emitted every few seconds, and thousands of them must cost next to nothing.
+`C`ompleted; `R`: the list and the results do not agree yet), five characters that change with what the list shows of
+the project, and four for each thing emitted of it. The marks are packed into text because a state is emitted every few
+seconds, and thousands of them must cost next to nothing.
 
 `tries` counts how often the processing of a failed project was tried again, and when last. `delivered` are the finished
-projects of each order that are still to be acknowledged in the shop.
+projects of each order that are still to be acknowledged in the shop, `waiting` those of these orders that have to wait
+for another project, of which the stream will hear. `lastSync` is when the last sync began that read everything: what is
+not marked was handed over before. These three are there only where orders are acknowledged.
 """
 
 import re
@@ -147,11 +151,10 @@ class Scope:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Scope":
-        kinds = value["kinds"]
-        start_date = value["startDate"]
-        if start_date is not None and to_utc(start_date) != start_date:
-            raise ValueError(f"{start_date!r} is no time")
-        return cls(start_date, None if kinds is None else tuple(map(str, kinds)), bool(value["files"]))
+        kinds, files = value["kinds"], value["files"]
+        if not isinstance(files, bool):
+            raise ValueError(f"{files!r} is neither true nor false")
+        return cls(_time(value["startDate"]) or None, None if kinds is None else tuple(_texts(kinds)), files)
 
     def includes(self, updated_at: str) -> bool:
         return self.start_date is None or updated_at >= self.start_date
@@ -184,6 +187,13 @@ class Scan:
     at: int = 0
     covered: Scope | None = None
 
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Scan":
+        after, at, covered = int(value["after"]), int(value["at"]), value["covered"]
+        if after < -1 or at < 0:
+            raise ValueError("a scan cannot be before its beginning")
+        return cls(after, at, None if covered is None else Scope.from_json(covered))
+
 
 @dataclass
 class Unit:
@@ -195,6 +205,7 @@ class Unit:
     marks: Marks = field(default_factory=Marks)
     tries: dict[int, Try] = field(default_factory=dict)
     delivered: dict[str, set[int]] = field(default_factory=dict)
+    waiting: set[str] = field(default_factory=set)
 
     def to_json(self) -> dict[str, Any]:
         value: dict[str, Any] = {"cursor": self.cursor or None}
@@ -208,19 +219,21 @@ class Unit:
             value["tries"] = {str(id_): [one.count, one.at] for id_, one in self.tries.items()}
         if self.delivered:
             value["delivered"] = {order_id: sorted(ids) for order_id, ids in self.delivered.items()}
+        if self.waiting:
+            value["waiting"] = sorted(self.waiting)
         return value
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Unit":
         scan = value.get("scan")
-        covered = scan and scan["covered"]
         return cls(
             cursor=_time(value["cursor"]),
             artifact_cursor=_time(value.get("artifactCursor")),
-            scan=scan and Scan(int(scan["after"]), int(scan["at"]), covered and Scope.from_json(covered)),
-            marks=Marks(value["projects"]),
+            scan=None if scan is None else Scan.from_json(scan),
+            marks=Marks(_texts(value["projects"])),
             tries={int(id_): Try(int(count), _time(at)) for id_, (count, at) in value.get("tries", {}).items()},
             delivered={str(order): set(map(int, ids)) for order, ids in value.get("delivered", {}).items()},
+            waiting=set(_texts(value.get("waiting", []))),
         )
 
 
@@ -231,11 +244,13 @@ class StreamState:
     scope: Scope
     first_sync: str
     units: dict[str, Unit] = field(default_factory=dict)
+    last_sync: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return {
             "version": VERSION,
             "firstSync": self.first_sync,
+            **({"lastSync": self.last_sync} if self.last_sync else {}),
             "scope": self.scope.to_json(),
             "units": {key: unit.to_json() for key, unit in self.units.items()},
         }
@@ -247,15 +262,19 @@ class StreamState:
         Raises `UnreadableState` for anything that is not one: reading on as if there were none would repeat a shop's
         whole history, and guessing would lose some of it.
         """
+        if not isinstance(value, Mapping):
+            raise UnreadableState(stream, "it is no object")
         if not value:
             return cls(scope, now)
         if value.get("version") != VERSION:
             raise UnreadableState(stream, f"it has version {value.get('version')!r}, this connector reads {VERSION}")
         try:
             before = Scope.from_json(value["scope"])
-            first_sync = _time(value["firstSync"])
+            first_sync, last_sync = _time(value["firstSync"]), _time(value.get("lastSync"))
             units = {str(key): Unit.from_json(unit) for key, unit in value["units"].items()}
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            if not first_sync:
+                raise ValueError("it does not say when the first sync began")
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise UnreadableState(stream, f"{type(error).__name__}: {error}") from error
         if scope.files and not before.files:
             return cls(scope, first_sync)  # each row has to be emitted once more, with its file
@@ -263,13 +282,18 @@ class StreamState:
             for unit in units.values():
                 # an interrupted scan stands for what nobody has read yet: the widest reading serves both
                 unit.scan = Scan(covered=before if unit.scan is None else None)
-        return cls(scope, first_sync, units)
+        return cls(scope, first_sync, units, last_sync)
 
 
 def _time(value: Any) -> str:
     if value is None:
         return ""
-    moment = to_utc(value)
-    if moment is None:
+    if not isinstance(value, str) or to_utc(value) != value:
         raise ValueError(f"{value!r} is no time")
-    return moment
+    return value
+
+
+def _texts(value: Any) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        raise ValueError(f"{value!r} is no list of texts")
+    return value

@@ -3,7 +3,7 @@
 from functools import partial
 
 from source_customerscanvas.client import ApiClient
-from source_customerscanvas.errors import UnknownStorefront
+from source_customerscanvas.errors import NotFound, UnknownStorefront, WrongHost
 from source_customerscanvas.listing import Row, read_page, walk
 from source_customerscanvas.settings import Settings
 
@@ -13,10 +13,14 @@ PATH = "storefront/v1/storefronts"
 def list_storefronts(client: ApiClient, settings: Settings) -> list[Row]:
     """The storefronts that the app can see, or those of them that the settings name.
 
-    Raises `UnknownStorefront` where the settings name one that it cannot see.
+    Raises `UnknownStorefront` where the settings name one that it cannot see, `WrongHost` where there is no such list.
     """
     fetch = partial(read_page, client.get_json, PATH, {})
-    rows = {int(row["id"]): row for page in walk(fetch, fetch(0)) for row in page.rows if row.get("id") is not None}
+    try:
+        first = fetch(0)
+    except NotFound:
+        raise WrongHost(settings.api_url, "it has no list of storefronts") from None
+    rows = {int(row["id"]): row for page in walk(fetch, first) for row in page.rows if row.get("id") is not None}
     if settings.storefront_ids is None:
         return list(rows.values())
     missing = [id_ for id_ in settings.storefront_ids if id_ not in rows]

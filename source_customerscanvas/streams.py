@@ -105,7 +105,10 @@ class TrackedPartition(Partition):
             if estimated == _NOTHING or now - emitted_at >= STATE_SECONDS:
                 yield from self._estimate(estimated)
                 estimated = estimate(counts)
-            is_due = counts.finished - emitted_finished >= self._state_projects or now - emitted_at >= STATE_SECONDS
+            finished = counts.finished - emitted_finished
+            is_due = finished >= self._state_projects or now - emitted_at >= STATE_SECONDS
+            if outcome and finished + outcome.finished > self._state_projects:
+                is_due = True  # a page of projects finishes many at once
             if is_due or (outcome and outcome.checkpoint):
                 yield self._state_message(self._progress.snapshot())
                 emitted_at, emitted_finished = now, counts.finished

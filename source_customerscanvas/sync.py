@@ -24,7 +24,7 @@ from source_customerscanvas.reporting import Reporter
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.storefronts import list_storefronts
 from source_customerscanvas.tasks import Tasks
-from source_customerscanvas.times import Clock
+from source_customerscanvas.times import Clock, format_utc
 from source_customerscanvas.tracker import Job, Tracker, Unit
 from source_customerscanvas.transfer import FileTransfer
 
@@ -52,7 +52,7 @@ class Sync:
         self._clock = clock
         self._streams = streams
         self._tasks = Tasks(2 * settings.num_workers)
-        self._delivery = Delivery(settings, client, transfer, self)
+        self._delivery = Delivery(settings, client, clock, transfer, self)
         self._reporter = Reporter(client, clock, streams)
         self._handed_over = Condition()
         self._pending = 0
@@ -84,14 +84,18 @@ class Sync:
                 self._handed_over.notify_all()
 
     def _run(self) -> None:
+        began = format_utc(self._clock.now())
         try:
             units = self._units()
             self._acknowledge(units)
             with ThreadPoolExecutor(min(_TRACKED_AT_ONCE, max(len(units), 1)), "tracker") as pool:
-                list(pool.map(self._track, units))
+                is_whole = all(list(pool.map(self._track, units)))
             self.drain()
+            if is_whole:
+                for stream in self._streams:
+                    stream.note_whole_read(began)
             processing = Processing(self._settings, self._client, self._clock, self._streams, self)
-            processing.follow(units, self._delivery.statuses)
+            processing.follow(units, self._delivery.seen)
         except Stopped:
             pass
         except Exception as error:
@@ -99,7 +103,7 @@ class Sync:
         finally:
             self._tasks.end(self._settings.num_workers)
             for stream in self._streams:
-                stream.move_artifact_cursors()
+                stream.move_artifact_cursors(began)
                 stream.put(None)
             self._reporter.stop()
 
@@ -110,19 +114,21 @@ class Sync:
             stream.keep_units(unit.key for unit in units)
         return units
 
-    def _track(self, unit: Unit) -> None:
-        """Follow a unit; what stops it does not stop the others."""
+    def _track(self, unit: Unit) -> bool:
+        """Follow a unit; what stops it does not stop the others. Gives whether it came to its end."""
         try:
             Tracker(self._client, self._clock, unit, self._streams, self).follow()
         except Stopped:
-            return
+            return False
         except Exception as error:
             known = as_known_error(error)
             if isinstance(known, ConfigurationError):
                 self.fail(known)
-                return
+                return False
             for stream in self._streams:
                 stream.note_trouble(Trouble(unit.describe(), known))
+            return False
+        return True
 
     def _acknowledge(self, units: Sequence[Unit]) -> None:
         for stream in self._streams:
@@ -147,6 +153,8 @@ class Sync:
         after = max(project.id for project in projects)
         wanted_by: dict[int, list[StreamProgress]] = {}
         for stream in streams:
+            if stream.failure is not None:
+                continue  # its scan stays where it is: to owe the rest of a shop's history would fill the state
             wanted = [project for project in projects if stream.wants(unit.key, project)]
             if stream.name == PROJECTS:
                 self._delivery.put_page(stream, unit, wanted, after, page.skip)
@@ -163,7 +171,8 @@ class Sync:
         self._tasks.put(partial(self._delivery.do, job))
 
     def end_scan(self, unit: Unit, stream: StreamProgress) -> None:
-        self.put(stream, Outcome(remember=partial(stream.end_scan, unit.key)))
+        if stream.failure is None:
+            self.put(stream, Outcome(remember=partial(stream.end_scan, unit.key)))
 
     def drain(self) -> None:
         self._tasks.wait_until_done()

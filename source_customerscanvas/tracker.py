@@ -177,7 +177,8 @@ class Tracker:
             projects = [project for project in _projects(page) if project.id > after]
             if projects:
                 after = max(project.id for project in projects)
-                self._work.take_page(self._unit, page, projects, streams)
+                # those that were read before take what is news to them, so that no project is asked for twice
+                self._work.take_page(self._unit, page, projects, self._streams)
         for stream in streams:
             self._work.end_scan(self._unit, stream)
 
@@ -196,7 +197,10 @@ class Tracker:
         """Hand out what changed since the cursors, and what is unfinished and has moved on."""
         news = _News()
         created = self._page(NEWEST_CREATED)
-        newest = self._newest(first, created)
+        newest, newest_created = self._newest(first), self._newest(created)
+        if newest_created > max(newest, min(stream.cursor(self._key) for stream in self._streams)):
+            # what was modified between the two pages may lie before this cursor, and the first page does not show it
+            newest, first = newest_created, self._page(NEWEST_MODIFIED)
         boundary = min(stream.boundary(self._key) for stream in self._streams)
         self._list_newest(NEWEST_CREATED, "created", created, boundary, news)
         pages = self._list_newest(NEWEST_MODIFIED, "lastModified", first, boundary, news)
@@ -225,8 +229,9 @@ class Tracker:
         Gives the number of pages read.
         """
         fetch = self._fetch(sorting)
+        start = self._first_with_time(fetch, first, field)
         pages = 0
-        for page in walk(fetch, self._first_with_time(fetch, first, field)):
+        for page in walk(fetch, start) if start else ():
             pages += 1
             projects = _projects(page)
             recent = [project for project in projects if project.updated_at >= boundary]
@@ -242,9 +247,11 @@ class Tracker:
         return pages
 
     @staticmethod
-    def _first_with_time(fetch: FetchPage, first: Page, field: str) -> Page:
-        """The page on which the rows with a time begin, where those without one come before them."""
+    def _first_with_time(fetch: FetchPage, first: Page, field: str) -> Page | None:
+        """The page on which the rows with a time begin, where those without one come before them; None without such."""
         start = first_with(fetch, first, field)
+        if start is None:
+            return None
         if start == 0:
             return first
         back = 1

@@ -172,7 +172,8 @@ class FileTransfer:
             if self._client.stopping.is_set():
                 raise Stopped
             try:
-                chunk = raw.read(_CHUNK, decode_content=part.is_encoded)
+                # read1: what came before a break is not lost, as it is when a whole chunk is waited for
+                chunk = raw.read1(_CHUNK, decode_content=part.is_encoded)
             except (urllib3.exceptions.HTTPError, OSError):
                 # without the error's own words: they may hold the address
                 raise _Broken(f"the connection broke after {part.size} bytes") from None

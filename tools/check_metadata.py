@@ -1,5 +1,12 @@
-"""Check what describes the connector: manifest, metadata, versions, licence, icon and docs have to agree."""
+"""Check what describes the connector: manifest, metadata, versions, licence, icon, lock and docs have to agree.
 
+What is asked for is what Airbyte's own checks of its connectors ask for (the package airbyte-internal-ops 0.132,
+`connector_qa` and `metadata_validator`, read and not run: it needs another PyAirbyte), with two exceptions. They allow
+no Dockerfile, as Airbyte builds images itself, and a user of this connector has to; and they want `poetry.lock`, where
+this project has `requirements.lock`, which pip alone installs.
+"""
+
+import importlib.util
 import re
 import sys
 import uuid
@@ -10,12 +17,14 @@ from typing import Any
 
 import jsonschema
 import orjson
+import pydantic
 import tomli
 import yaml
 from airbyte_cdk.sources.declarative.concurrent_declarative_source import ConcurrentDeclarativeSource
+from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).resolve().parent.parent
-ICON_BYTES = 2048
+ICON_BYTES = 2000
 REQUIRED = (
     "allowedHosts",
     "connectorBuildOptions",
@@ -39,10 +48,16 @@ REQUIRED = (
     "tags",
 )
 DOCS_ORDER = (
+    "Customer's Canvas",
     "Prerequisites",
     "Setup guide",
+    "Set up Customer's Canvas",
+    "Set up the Customer's Canvas connector in Airbyte",
+    "For Airbyte Cloud:",
+    "For Airbyte Open Source:",
     "Supported sync modes",
     "Supported Streams",
+    "IP allow list",
     "Performance considerations",
     "Data type map",
     "Limitations & Troubleshooting",
@@ -56,9 +71,12 @@ def main() -> int:
     metadata = yaml.safe_load(read("metadata.yaml"))
     problems = [
         *manifest_problems(manifest),
+        *schema_problems(metadata),
         *metadata_problems(metadata["data"], streams(manifest)),
         *agreement_problems(metadata["data"]),
         *icon_problems(read(metadata["data"]["icon"])),
+        *lock_problems(read("requirements.lock")),
+        *https_problems(),
         *docs_problems(manifest, read("docs/customerscanvas.md")),
     ]
     for problem in problems:
@@ -116,14 +134,30 @@ def schema_fields(path: str, schema: Mapping[str, Any]) -> Iterator[tuple[str, M
         yield from schema_fields(f"{path}.{name}[]", field.get("items", {}))
 
 
+def schema_problems(metadata: Mapping[str, Any]) -> Iterator[str]:
+    """Hold metadata.yaml against the schema of Airbyte's registry, which the package airbyte-connector-models ships."""
+    if importlib.util.find_spec("airbyte_connector_models") is None:
+        print("metadata.yaml is not held against Airbyte's schema: its package does not support this Python.")
+        return
+    from airbyte_connector_models.metadata.v0.connector_metadata_definition_v0 import ConnectorMetadataDefinitionV0
+
+    try:
+        ConnectorMetadataDefinitionV0.model_validate(metadata)
+    except pydantic.ValidationError as error:
+        for one in error.errors():
+            yield f"metadata.yaml: {'.'.join(map(str, one['loc']))}: {one['msg']}"
+
+
 def metadata_problems(data: Mapping[str, Any], schemas: Mapping[str, Any]) -> Iterator[str]:
     for key in REQUIRED:
         if key not in data:
             yield f"metadata.yaml: {key} is missing"
     uuid.UUID(data["definitionId"])
-    for prefix in ("language:", "cdk:"):
-        if not any(tag.startswith(prefix) for tag in data["tags"]):
-            yield f"metadata.yaml: no tag {prefix}…"
+    # a manifest in a Python package is both
+    if sorted(data["tags"]) != ["cdk:low-code", "language:python"]:
+        yield f"metadata.yaml: the tags are {data['tags']}, they have to be cdk:low-code and language:python"
+    if not data["remoteRegistries"]["pypi"]["enabled"]:
+        yield "metadata.yaml: PyAirbyte's users need the connector on PyPI"
     for name in data["suggestedStreams"]["streams"]:
         if name not in schemas:
             yield f"metadata.yaml: there is no stream {name} to suggest"
@@ -159,6 +193,29 @@ def first(pattern: str, text: str) -> str | None:
     return found[1] if found else None
 
 
+def lock_problems(lock: str) -> Iterator[str]:
+    """The lock has to hold each dependency in a version that pyproject.toml allows, and to name no package index."""
+    locked = dict(re.findall(r"^([a-z0-9][\w.-]*)==([^\s;]+)", lock, re.MULTILINE))
+    declared = tomli.loads(read("pyproject.toml"))["tool"]["poetry"]["dependencies"]
+    for name, wanted in declared.items():
+        if name == "python" or not isinstance(wanted, str):
+            continue  # extras are not part of the image
+        if name not in locked or not SpecifierSet(wanted).contains(locked[name]):
+            yield f"requirements.lock: {name} {wanted} is not locked; run `make lock`"
+    if "://" in lock:
+        yield "requirements.lock: it names an address"
+
+
+def https_problems() -> Iterator[str]:
+    """No address in the package is plain http, but for names of schemas."""
+    for path in sorted((ROOT / "source_customerscanvas").iterdir()):
+        if path.suffix not in (".py", ".yaml"):
+            continue
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if re.search(r"http://\w", line.replace("http://json-schema.org", "")):
+                yield f"{path.name}:{number}: an address that is not https"
+
+
 def icon_problems(icon: str) -> Iterator[str]:
     if len(icon.encode()) >= ICON_BYTES:
         yield f"icon.svg: {len(icon.encode())} bytes, it has to be smaller than {ICON_BYTES}"
@@ -168,7 +225,7 @@ def icon_problems(icon: str) -> Iterator[str]:
 
 
 def docs_problems(manifest: Mapping[str, Any], docs: str) -> Iterator[str]:
-    headings = [heading for heading in re.findall(r"^## (.+)$", docs, re.MULTILINE) if heading in DOCS_ORDER]
+    headings = [heading for heading in re.findall(r"^#{1,4} (.+)$", docs, re.MULTILINE) if heading in DOCS_ORDER]
     if headings != list(DOCS_ORDER):
         yield f"docs: the sections are {headings}, they have to be {list(DOCS_ORDER)}"
     for name, schema in streams(manifest).items():

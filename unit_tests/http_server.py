@@ -39,8 +39,8 @@ RESET = Answer(status=0)
 """No answer at all: the connection ends."""
 
 
-def json_answer(value: Any, status: int = 200, **headers: str) -> Answer:
-    return Answer(status, orjson.dumps(value), {"Content-Type": "application/json", **headers})
+def json_answer(value: Any, status: int = 200) -> Answer:
+    return Answer(status, orjson.dumps(value), {"Content-Type": "application/json"})
 
 
 class Server:

@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotDoneError
 from datetime import timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -170,7 +171,7 @@ def test_given_new_tokens_that_are_refused_when_asked_then_it_ends_after_two(ser
 
 def test_given_scopes_when_a_token_is_asked_for_then_they_are_told(server: Server, client: ApiClient) -> None:
     server.token_answer = lambda _: json_answer({"access_token": "t", "scope": "Projects_full Artifacts_read"})
-    assert client.token_scopes() == {"Projects_full", "Artifacts_read"}
+    assert client.token_scopes() == frozenset({"Projects_full", "Artifacts_read"})
     server.token_answer = lambda _: json_answer({"access_token": "t"})
     assert client.token_scopes() is None
 
@@ -308,6 +309,13 @@ def test_given_a_server_that_never_has_room_when_ten_minutes_are_over_then_it_en
     assert len(server.api_requests) == 11
 
 
+def test_given_minutes_of_waiting_in_a_queue_when_then_in_trouble_then_it_is_tried_again(
+    server: Server, client: ApiClient
+) -> None:
+    server.script(Answer(429, b"", {"Retry-After": "300"}), Answer(500), json_answer(PAGE))
+    assert client.get_json("x") == PAGE
+
+
 def test_given_a_pause_asked_of_one_worker_when_another_asks_then_it_waits_too(
     server: Server, client: ApiClient, clock: FakeClock
 ) -> None:
@@ -438,9 +446,12 @@ def test_given_any_request_when_sent_then_both_time_outs_are_set(
 ) -> None:
     seen = []
     send = client._adapter.send
-    monkeypatch.setattr(
-        client._adapter, "send", lambda *a, **named: (seen.append(named["timeout"]), send(*a, **named))[1]
-    )
+
+    def watch(*args: Any, **named: Any) -> Any:
+        seen.append(named["timeout"])
+        return send(*args, **named)
+
+    monkeypatch.setattr(client._adapter, "send", watch)
     server.answer = lambda _: json_answer(PAGE)
     client.get_json("x")
     assert seen == [(10, 60), (10, 60)]
@@ -491,7 +502,7 @@ def test_given_redirects_without_end_when_asked_then_it_stops_after_five(server:
 
 
 def test_given_cookies_when_asked_again_then_none_are_sent(server: Server, client: ApiClient) -> None:
-    server.answer = lambda _: json_answer(PAGE, **{"Set-Cookie": "session=1; Path=/"})
+    server.answer = lambda _: Answer(200, b"{}", {"Set-Cookie": "session=1; Path=/"})
     client.get_json("x")
     client.get_json("x")
     assert not any("Cookie" in request.headers for request in server.requests)
@@ -582,7 +593,7 @@ def test_given_a_download_that_is_open_when_another_asks_then_it_waits_for_its_e
     with ThreadPoolExecutor(1) as threads:
         with client.open_file(f"{server.url}/file", with_token=True, headers={}):
             other = threads.submit(client.get_json, "x")
-            with pytest.raises(TimeoutError):
+            with pytest.raises(NotDoneError):
                 other.result(timeout=0.05)
         assert other.result(timeout=10) == PAGE
 

@@ -1,0 +1,86 @@
+"""The table, the JSON and the pages for the docs."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench import charts
+from bench.charts import shown
+from bench.results import Check, Result
+
+_TABLE = re.compile(r"(<!-- bench: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def lines(result: Result) -> Iterator[str]:
+    """A result for the terminal."""
+    yield f"\n{result.title}"
+    for check in result.checks:
+        verdict = {True: "met", False: "MISSED", None: ""}[check.is_met]
+        goal = _goal(check)
+        yield f"  {check.what.replace('`', ''):<70} {shown(check.value, check.unit):>12}  {goal:<8} {verdict}".rstrip()
+    if result.noise:
+        yield f"  equal runs differed by up to {result.noise:.0%}"
+
+
+def write(folder: Path, results: Sequence[Result], noise: dict[str, Any]) -> list[Path]:
+    """Write what the docs show into a folder; which files that were."""
+    folder.mkdir(parents=True, exist_ok=True)
+    machine = {"cores": os.cpu_count(), "system": platform.system(), "python": platform.python_version(), **noise}
+    told = {"machine": machine, "results": [result.to_json() for result in results]}
+    paths = [folder / "bench.json", folder / "bench.svg"]
+    paths[0].write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    paths[1].write_text(charts.goals(results), encoding="utf-8")
+    rows = [row for result in results if result.name == "scale" for row in result.details["syncs"]]
+    if rows:
+        paths.append(folder / "scale.svg")
+        paths[-1].write_text(charts.growth(rows), encoding="utf-8")
+    page = folder / "performance.md"
+    if page.exists():
+        tables = {"goals": _goals_table(results), "scale": _scale_table(rows), "machine": _machine_line(machine)}
+        text = page.read_text(encoding="utf-8")
+        text = _TABLE.sub(lambda found: f"{found[1]}\n{tables[found[2]]}\n\n{found[3]}", text)
+        page.write_text(text, encoding="utf-8")
+        paths.append(page)
+    return paths
+
+
+def _goals_table(results: Sequence[Result]) -> str:
+    rows = ["| | found | goal | |", "| :--- | ---: | :--- | :--- |"]
+    for result in results:
+        rows.append(f"| **{result.title}** | | | |")
+        for check in result.checks:
+            verdict = {True: "met", False: "**missed**", None: ""}[check.is_met]
+            rows.append(f"| {check.what} | {shown(check.value, check.unit)} | {_goal(check)} | {verdict} |")
+    return "\n".join(rows)
+
+
+def _scale_table(syncs: Sequence[dict[str, Any]]) -> str:
+    rows = [
+        "| projects | sync | time | requests | records | peak memory | greatest state |",
+        "| ---: | :--- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for row in syncs:
+        state = max(row["stateBytes"].values()) / 1000
+        rows.append(
+            f"| {row['projects']:,} | {row['sync']} | {row['seconds']:,.1f} s | {row['requests']:,} |"
+            f" {row['records']:,} | {row['peakMB']:.0f} MB | {state:.1f} KB |"
+        )
+    return "\n".join(rows)
+
+
+def _machine_line(machine: dict[str, Any]) -> str:
+    return (
+        f"Measured on {machine['cores']} cores, {machine['system']}, Python {machine['python']}; the load of the"
+        f" machine was {machine['loadBefore']} before and {machine['loadAfter']} after, and the same `spec` took"
+        f" {machine['specLeast']} to {machine['specMost']} s."
+    )
+
+
+def _goal(check: Check) -> str:
+    return "" if check.goal is None else f"{'≥' if check.at_least else '≤'} {check.goal:,.10g}"

@@ -1,0 +1,49 @@
+"""Which orders are ready to print, and where are their files?
+
+    python pyairbyte_to_duckdb.py config.json orders.duckdb
+
+Syncs orders into a DuckDB file and print files into the folder that `file_directory` names, and prints the orders of
+which every project is finished. Run it as often as you like: each run fetches what is new.
+
+Needs `pip install airbyte` and the connector in the same environment (Python 3.10 to 3.12).
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import airbyte as ab
+
+STREAMS = ["projects", "processing_results", "artifacts", "artifact_files"]
+
+
+def main(config_path: str, database: str) -> None:
+    config = json.loads(Path(config_path).read_text(encoding="utf-8"))
+    # PyAirbyte cannot ask for files, so the configuration has to
+    config["file_download"] = "always"
+    source = ab.get_source(
+        "source-customerscanvas",
+        local_executable=Path(sys.executable).with_name("source-customerscanvas"),
+        config=config,
+        streams=STREAMS,
+    )
+    source.check()
+    cache = ab.caches.DuckDBCache(db_path=database, schema_name="main")
+    source.read(cache=cache)
+
+    views = Path(__file__).with_name("orders.sql").read_text(encoding="utf-8")
+    cache.execute_sql([statement for statement in views.split(";\n") if statement.strip()])
+    order = None
+    for row in cache.run_sql_query(
+        "select * from files_to_print order by ready_since, storefront_id, order_id, file_path"
+    ):
+        if order != (row["storefront_id"], row["order_id"]):
+            order = (row["storefront_id"], row["order_id"])
+            print(
+                f"Storefront {order[0]}, order {order[1]} of {row['customer_name']}: ready since {row['ready_since']}"
+            )
+        print(f"    {row['project']}: {row['file_path']} ({row['size']} bytes)")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,144 @@
+"""The command line, killed without warning and started again with the last state that it had said."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integration_tests.command_line import CommandLine, Message, State, bare_catalog, configured
+from sandbox import Sandbox
+
+TRACKED = ("projects", "processing_results", "artifacts", "artifact_files")
+KEYS = {"projects": "id", "processing_results": "projectId", "artifacts": "id", "artifact_files": "artifactId"}
+KILLS_OF_FIRST, KILLS_OF_LATER = 3, 1
+STOREFRONT = 11
+
+
+class Destination:
+    """Takes the messages of one run after the other; keeps the last state of each stream and what came before it."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, Message] = {}
+        self.rows: dict[str, dict[Any, Message]] = {stream: {} for stream in TRACKED}
+        self.repeated: list[Message] = []
+        self.errors: list[str] = []
+        self._covered: set[str] = set()
+        self._uncovered: dict[str, list[str]] = {stream: [] for stream in TRACKED}
+
+    @property
+    def state(self) -> State | None:
+        return list(self.states.values()) or None
+
+    def begin(self) -> None:
+        """What came after the last state of the run before may come again."""
+        self._uncovered = {stream: [] for stream in TRACKED}
+
+    def take(self, line: str) -> None:
+        message = json.loads(line)
+        if message["type"] == "TRACE" and message["trace"]["type"] == "ERROR":
+            self.errors.append(message["trace"]["error"]["message"])
+        if message["type"] == "STATE":
+            stream = message["state"]["stream"]["stream_descriptor"]["name"]
+            self.states[stream] = message["state"]
+            self._covered.update(self._uncovered[stream])
+            self._uncovered[stream] = []
+        elif message["type"] == "RECORD":
+            stream, row = message["record"]["stream"], message["record"]["data"]
+            text = json.dumps([stream, row], sort_keys=True)
+            if text in self._covered:
+                self.repeated.append(row)
+            self._uncovered[stream].append(text)
+            self.rows[stream][row[KEYS[stream]]] = row
+
+
+def run_and_kill(
+    command: CommandLine, config: Any, catalog: Any, destination: Destination, kills: Iterator[int | None]
+) -> int:
+    """Read until a sync completes, killing it after as many lines as `kills` says; gives how often it was killed."""
+    killed = 0
+    while True:
+        destination.begin()
+        arguments = command.arguments(config=config, catalog=catalog, state=destination.state)
+        lines_left = next(kills)
+        with command.start("read", *arguments) as process:
+            assert process.stdout
+            for line in process.stdout:
+                if lines_left == 0:
+                    process.kill()
+                    killed += 1
+                    break
+                destination.take(line)
+                if lines_left is not None:
+                    lines_left -= 1
+            process.communicate()
+        if lines_left != 0:
+            assert (process.returncode, destination.errors) == (0, [])
+            return killed
+
+
+def shop_rows(sandbox: Sandbox) -> dict[str, set[Any]]:
+    projects = sandbox.shop.projects()
+    finals = {
+        file["artifactId"]
+        for project in projects
+        if project["processingStatus"] == "Completed"
+        for file in sandbox.shop.results(project["id"])["outputFileDetails"]
+    }
+    ids = {project["id"] for project in projects}
+    return {"projects": ids, "processing_results": ids, "artifacts": finals, "artifact_files": finals}
+
+
+def assert_complete(sandbox: Sandbox, destination: Destination, folder: Path) -> None:
+    assert {stream: set(rows) for stream, rows in destination.rows.items()} == shop_rows(sandbox)
+    for project in sandbox.shop.projects():
+        assert destination.rows["projects"][project["id"]].get("description") == project["description"]
+        assert destination.rows["processing_results"][project["id"]]["status"] == project["processingStatus"]
+    on_disk = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    for artifact_id, row in destination.rows["artifact_files"].items():
+        assert row["sha256"] == sandbox.shop.file_sha256(artifact_id)
+        assert on_disk[row["filePath"]].read_bytes() == sandbox.shop.file_bytes(artifact_id)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_given_syncs_that_are_killed_at_any_moment_when_started_again_then_nothing_is_lost_and_little_comes_again(
+    tmp_path: Path, seed: int
+) -> None:
+    dice = random.Random(seed)
+    start = datetime.now(timezone.utc) - timedelta(days=7)
+    with Sandbox(empty=True, latency=0.002, start=start) as sandbox:
+        for number in range(260):
+            sandbox.advance(60)
+            status: Any = "InProgress" if number % 20 == 0 else "Completed"
+            sandbox.shop.create_project(STOREFRONT, order_id=str(number % 50), processing=status)
+        files = tmp_path / "files"
+        config = sandbox.config(file_download="always", file_directory=str(files), num_workers=8)
+        catalog = configured(bare_catalog(), *TRACKED, include_files=True)
+        command = CommandLine(tmp_path)
+        destination = Destination()
+
+        def kills(times: int, most: int) -> Iterator[int | None]:
+            for _ in range(times):
+                yield dice.randrange(5, most)
+            while True:
+                yield None
+
+        first_killed = run_and_kill(command, config, catalog, destination, kills(KILLS_OF_FIRST, 500))
+        assert_complete(sandbox, destination, files / "artifact_files")
+
+        sandbox.advance(86_400)
+        for project_id in range(1, 261, 20):
+            sandbox.shop.process(project_id, "Completed")
+        for project_id in range(3, 261, 3):
+            sandbox.advance(1)
+            sandbox.shop.modify_project(project_id, description="changed")
+        later_killed = run_and_kill(command, config, catalog, destination, kills(KILLS_OF_LATER, 120))
+        assert_complete(sandbox, destination, files / "artifact_files")
+
+        assert (first_killed, later_killed) == (KILLS_OF_FIRST, KILLS_OF_LATER)
+        assert destination.repeated == []

@@ -1,0 +1,203 @@
+"""What a stream wants, owes and remembers, step by step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from source_customerscanvas.errors import ServerTrouble, Trouble
+from source_customerscanvas.progress import Outcome, StreamProgress
+from source_customerscanvas.projects import Project
+from source_customerscanvas.state import OWED, OWED_AGAIN, Mark, Scan, Scope, StreamState, Unit
+
+KEY = "11"
+CURSOR = "2026-01-31T12:00:00.000000Z"
+LONG_AGO, BEFORE, WITHIN, AFTER = (
+    "2025-01-31T12:00:00.000000Z",
+    "2026-01-31T11:49:59.999999Z",
+    "2026-01-31T11:50:00.000000Z",
+    "2026-01-31T12:00:01.000000Z",
+)
+
+
+def project(id_: int = 7, status: str | None = "Completed", **fields: Any) -> Project:
+    found = Project.from_row({"id": id_, "created": LONG_AGO, "processingStatus": status, **fields})
+    assert found
+    return found
+
+
+def stream(unit: Unit | None = None, scope: Scope | None = None, lookback_minutes: int = 10) -> StreamProgress:
+    unit = unit or Unit(cursor=CURSOR, scan=None)
+    state = StreamState(scope or Scope(), LONG_AGO, {KEY: unit})
+    return StreamProgress("processing_results", state, lambda one: one.processing_digest, lookback_minutes)
+
+
+def trouble() -> Trouble:
+    return Trouble("project 7", ServerTrouble("GET", "HTTP 500"))
+
+
+@pytest.mark.parametrize(
+    ("updated_at", "status", "wanted"),
+    [
+        (BEFORE, "Completed", False),
+        (WITHIN, "Completed", True),
+        (AFTER, "Completed", True),
+        (BEFORE, "Pending", True),
+        (BEFORE, "Failed", True),
+        (BEFORE, None, True),
+    ],
+)
+def test_given_a_project_without_a_mark_when_listed_then_it_is_news_within_the_window_or_unfinished(
+    updated_at: str, status: str | None, wanted: bool
+) -> None:
+    assert stream().wants(KEY, project(status=status, lastModified=updated_at)) is wanted
+
+
+def test_given_no_lookback_when_a_project_changed_at_the_cursor_itself_then_it_is_news() -> None:
+    assert stream(lookback_minutes=0).wants(KEY, project(lastModified=CURSOR))
+    assert not stream(lookback_minutes=0).wants(KEY, project(lastModified=WITHIN))
+
+
+def test_given_a_settled_project_when_listed_as_before_then_it_is_no_news_and_when_changed_it_is() -> None:
+    progress = stream()
+    progress.settle(KEY, project(status="Pending", lastModified=AFTER), "P", "abcd")
+    assert not progress.wants(KEY, project(status="Pending", lastModified=AFTER))
+    assert progress.wants(KEY, project(status="InProgress", lastModified=AFTER))
+
+
+def test_given_results_that_disagree_with_the_list_when_listed_as_before_then_it_is_asked_again() -> None:
+    progress = stream()
+    progress.settle(KEY, project(lastModified=AFTER), "R", "abcd")
+    assert progress.wants(KEY, project(lastModified=AFTER))
+    assert list(progress.open_marks(KEY)) == [7]
+
+
+@pytest.mark.parametrize(("updated_at", "is_remembered"), [(BEFORE, False), (WITHIN, True)])
+def test_given_a_finished_project_when_settled_then_it_is_remembered_only_within_the_window(
+    updated_at: str, is_remembered: bool
+) -> None:
+    progress = stream()
+    progress.owe(KEY, 7, project(lastModified=updated_at))
+    progress.settle(KEY, project(lastModified=updated_at), "C", "abcd")
+    assert (7 in progress.unit(KEY).marks) is is_remembered
+
+
+def test_given_a_cursor_that_moves_when_marks_lie_before_its_window_then_only_the_finished_ones_are_forgotten() -> None:
+    progress = stream()
+    for id_, status in ((1, "Completed"), (2, "Pending"), (3, "Completed")):
+        one = project(id_, status, lastModified=AFTER)
+        progress.settle(KEY, one, one.status_code, "")
+    progress.leave(KEY, 3, trouble())
+    progress.move_cursor(KEY, "2026-02-01T12:00:00.000000Z", {1: AFTER, 2: AFTER})
+    assert sorted(progress.unit(KEY).marks) == [2, 3]
+
+
+def test_given_a_cursor_when_an_earlier_one_is_given_then_it_stays() -> None:
+    progress = stream()
+    progress.move_cursor(KEY, LONG_AGO, {})
+    assert progress.unit(KEY).cursor == CURSOR
+
+
+@pytest.mark.parametrize(
+    ("scope", "unit", "owed"),
+    [
+        (Scope(), Unit(cursor=CURSOR, scan=None), OWED_AGAIN),
+        (Scope(), Unit(cursor="", scan=None), OWED),
+        (Scope(), Unit(cursor=CURSOR, scan=Scan()), OWED),
+        (Scope(), Unit(cursor=CURSOR, scan=Scan(after=7)), OWED_AGAIN),
+        (Scope("2025-06-01T00:00:00.000000Z"), Unit(cursor=CURSOR, scan=None), OWED),
+        (Scope("2024-06-01T00:00:00.000000Z"), Unit(cursor=CURSOR, scan=None), OWED_AGAIN),
+        (Scope(), Unit(cursor=CURSOR, scan=Scan(covered=Scope("2025-06-01T00:00:00.000000Z"))), OWED),
+    ],
+)
+def test_given_a_changed_project_when_owed_then_it_counts_as_finished_before_only_if_it_was_surely_read(
+    scope: Scope, unit: Unit, owed: str
+) -> None:
+    progress = stream(unit, scope)
+    progress.owe(KEY, 7, project(lastModified=AFTER))
+    assert progress.mark(KEY, 7).owed == owed
+
+
+def test_given_a_marked_project_when_owed_then_what_was_emitted_of_it_is_still_known() -> None:
+    progress = stream()
+    progress.settle(KEY, project(lastModified=AFTER), "C", "aaaabbbb")
+    progress.owe(KEY, 7, project(lastModified=AFTER, processingStatus="InProgress"))
+    assert progress.mark(KEY, 7).emitted == {"aaaa", "bbbb"}
+    assert progress.mark(KEY, 7).owed == OWED
+
+
+@pytest.mark.parametrize(
+    ("updated_at", "status", "is_covered"),
+    [(BEFORE, "Completed", True), (AFTER, "Completed", False), (BEFORE, "InProgress", False)],
+)
+def test_given_a_wider_scope_when_a_project_did_not_change_then_only_what_is_new_in_scope_is_owed(
+    updated_at: str, status: str, is_covered: bool
+) -> None:
+    progress = stream(Unit(cursor=CURSOR, scan=Scan(covered=Scope(None, ("pdf",)))), Scope(None, ("pdf", "png")))
+    one = project(status=status, lastModified=updated_at)
+    assert progress.wants(KEY, one)
+    progress.owe(KEY, 7, one)
+    assert (progress.take_covered(KEY, 7) is not None) is is_covered
+
+
+def test_given_a_scan_when_pages_pass_then_it_only_moves_forward_and_covers_what_it_owes() -> None:
+    progress = stream(Unit())
+    progress.owe_page(KEY, [project(5), project(9)], after=9, at=100)
+    progress.pass_page(KEY, 7, 50)
+    state = progress.snapshot()["units"][KEY]
+    assert state["scan"] == {"after": 9, "at": 100, "covered": None}
+    assert state["projects"] == ["5! 9!"]
+
+
+def test_given_an_unreadable_project_when_left_then_it_is_owed_but_not_tried_again_in_this_sync() -> None:
+    progress = stream()
+    progress.leave(KEY, 7, trouble())
+    assert not progress.wants(KEY, project(lastModified=AFTER))
+    assert progress.open_marks(KEY) == {}
+    assert stream(Unit.from_json(progress.snapshot()["units"][KEY])).open_marks(KEY) == {7: Mark(owed=OWED)}
+
+
+def test_given_files_that_arrive_one_by_one_when_one_is_remembered_then_the_project_stays_owed() -> None:
+    progress = stream()
+    progress.owe(KEY, 7, project(lastModified=AFTER))
+    progress.add_content(KEY, 7, "aaaa")
+    progress.add_content(KEY, 7, "bbbb")
+    again = Unit.from_json(progress.snapshot()["units"][KEY]).marks.get(7)
+    assert again
+    assert again.owed
+    assert again.emitted == {"aaaa", "bbbb"}
+
+
+def test_given_artifacts_when_the_cursor_moves_then_not_past_the_beginning_of_the_sync_and_never_back() -> None:
+    progress = stream()
+    progress.saw_artifact(KEY, "2099-01-01T00:00:00.000000Z")
+    progress.saw_artifact(KEY, None)
+    progress.move_artifact_cursors(CURSOR)
+    assert progress.unit(KEY).artifact_cursor == CURSOR
+    progress.move_artifact_cursors(LONG_AGO)
+    assert progress.unit(KEY).artifact_cursor == CURSOR
+
+
+def test_given_a_project_that_still_has_to_be_compared_when_the_sync_ends_then_the_artifact_cursor_stays() -> None:
+    progress = stream()
+    progress.owe(KEY, 7, project(lastModified=AFTER))
+    progress.saw_artifact(KEY, AFTER)
+    progress.move_artifact_cursors(AFTER)
+    assert progress.unit(KEY).artifact_cursor == ""
+
+
+def test_given_units_that_left_the_scope_when_kept_then_they_are_forgotten() -> None:
+    progress = stream()
+    progress.keep_units(["11/5001", "12"])
+    assert sorted(progress.snapshot()["units"]) == ["11/5001", "12"]
+
+
+def test_given_an_outcome_when_remembered_then_its_records_and_projects_count() -> None:
+    progress = stream()
+    progress.remember(Outcome([({"id": 1}, None)], lambda: progress.forget(KEY, 7), finished=1))
+    assert (progress.counts.emitted, progress.counts.finished) == (1, 1)
+
+
+def test_given_the_least_time_that_dotnet_knows_when_it_is_the_cursor_then_its_window_begins_with_everything() -> None:
+    assert stream(Unit(cursor="0001-01-01T00:00:00.000000Z", scan=None)).boundary(KEY) == ""

@@ -1,0 +1,160 @@
+"""The configuration as it is read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from source_customerscanvas.errors import InvalidDate, InvalidUrl
+from source_customerscanvas.settings import Acknowledge, Processing, Settings, is_loopback
+
+REQUIRED = {"client_id": "id", "client_secret": "secret"}
+
+
+def read(**config: Any) -> Settings:
+    return Settings.from_config({**REQUIRED, **config})
+
+
+def custom(url: Any) -> Settings:
+    return read(environment={"region": "custom", "hub_url": "https://hub.example", "api_url": url})
+
+
+def test_given_only_what_is_required_when_read_then_everything_else_has_its_default() -> None:
+    assert read() == Settings("id", "secret", "https://customerscanvashub.com", "https://api.customerscanvashub.com")
+    settings = read()
+    assert settings.artifact_types == ("Final",)
+    assert (settings.file_download, settings.lookback_minutes, settings.num_workers) == ("auto", 10, 16)
+    assert (settings.processing, settings.acknowledge) == (Processing(), Acknowledge())
+
+
+@pytest.mark.parametrize(
+    ("region", "hub_url", "api_url"),
+    [
+        ("us", "https://customerscanvashub.com", "https://api.customerscanvashub.com"),
+        ("eu", "https://eu.customerscanvashub.com", "https://api.eu.customerscanvashub.com"),
+        ("au", "https://au.customerscanvashub.com", "https://api.au.customerscanvashub.com"),
+    ],
+)
+def test_given_a_region_when_read_then_its_hosts_are_known(region: str, hub_url: str, api_url: str) -> None:
+    settings = read(environment={"region": region})
+    assert (settings.hub_url, settings.api_url) == (hub_url, api_url)
+
+
+OPTIONAL = (
+    "environment",
+    "storefront_ids",
+    "order_ids",
+    "start_date",
+    "tenant_id",
+    "artifact_types",
+    "file_formats",
+    "file_download",
+    "file_directory",
+    "processing",
+    "acknowledge",
+    "lookback_minutes",
+    "num_workers",
+)
+
+
+@pytest.mark.parametrize("key", OPTIONAL)
+def test_given_a_null_for_what_is_optional_when_read_then_it_has_its_default(key: str) -> None:
+    assert read(**{key: None}) == read()
+
+
+@pytest.mark.parametrize("key", ["storefront_ids", "order_ids", "artifact_types", "file_formats"])
+def test_given_an_empty_list_when_read_then_it_means_the_default(key: str) -> None:
+    assert read(**{key: []}) == read()
+
+
+@pytest.mark.parametrize("key", ["start_date", "file_directory"])
+def test_given_an_empty_text_when_read_then_it_means_the_default(key: str) -> None:
+    assert read(**{key: ""}) == read()
+
+
+def test_given_unknown_keys_when_read_then_they_are_ignored() -> None:
+    known = {"wait_minutes": 5}
+    assert read(future="x", processing={"future": 1, **known}) == read(processing=known)
+    assert read(acknowledge={"mode": "none", "future": 1}) == read()
+
+
+def test_given_lists_in_another_order_with_repetitions_when_read_then_they_are_the_same() -> None:
+    one = read(storefront_ids=[12, 11, 12], order_ids=["b", "a"], file_formats=["PDF", ".png", "pdf"])
+    assert one == read(storefront_ids=[11, 12], order_ids=["a", "b"], file_formats=["png", "pdf"])
+    assert (one.storefront_ids, one.order_ids, one.file_formats) == ((11, 12), ("a", "b"), ("pdf", "png"))
+
+
+def test_given_zero_minutes_of_lookback_when_read_then_it_is_zero() -> None:
+    assert read(lookback_minutes=0).lookback_minutes == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2024-03-05", "2024-03-05T00:00:00.000000Z"),
+        ("2024-03-05T10:11:12Z", "2024-03-05T10:11:12.000000Z"),
+        ("2024-03-05T10:11:12.1234567+02:00", "2024-03-05T08:11:12.123456Z"),
+    ],
+)
+def test_given_a_date_when_read_then_it_is_a_moment_in_utc(text: str, expected: str) -> None:
+    assert read(start_date=text).start_date == expected
+    assert read(acknowledge={"mode": "status", "code": 3, "since": text}).acknowledge.since == expected
+
+
+@pytest.mark.parametrize("text", ["2024-02-30", "05.03.2024", "soon", "2024-13-01", "2024-03-05T25:00:00Z"])
+def test_given_something_that_is_no_date_when_read_then_the_error_names_the_field(text: str) -> None:
+    with pytest.raises(InvalidDate, match="start_date"):
+        read(start_date=text)
+    with pytest.raises(InvalidDate, match=r"acknowledge\.since"):
+        read(acknowledge={"mode": "status", "code": 3, "since": text})
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://api.example/", "https://api.example"),
+        (" https://api.example/base/ ", "https://api.example/base"),
+        ("https://api.example:8443", "https://api.example:8443"),
+        ("http://localhost:8080", "http://localhost:8080"),
+        ("http://127.0.0.1:8080/", "http://127.0.0.1:8080"),
+        ("http://127.9.9.9", "http://127.9.9.9"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+    ],
+)
+def test_given_a_url_that_can_be_used_when_read_then_it_has_no_slash_at_its_end(url: str, expected: str) -> None:
+    assert custom(url).api_url == expected
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.example",
+        "http://localhost.example",
+        "http://127.0.0.1.example",
+        "http://10.0.0.1",
+        "ftp://api.example",
+        "api.example",
+        "https://",
+        "",
+        "https://user:password@api.example",
+        "https://user@api.example",
+        "https://api.example?token=1",
+        "https://api.example#part",
+        "https://api.example:port",
+        "https://[::1",
+    ],
+)
+def test_given_a_url_that_cannot_be_used_when_read_then_the_error_names_the_field_and_not_the_url(url: str) -> None:
+    with pytest.raises(InvalidUrl, match=r"environment\.api_url") as refused:
+        custom(url)
+    assert "password" not in refused.value.message.replace("user name", "")
+    assert url in ("", "https://") or url not in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("localhost", True), ("127.0.0.1", True), ("::1", True), ("10.0.0.1", False), ("example.com", False), ("", False)],
+)
+def test_given_a_host_when_asked_then_it_is_loopback_or_not(host: str, expected: bool) -> None:
+    assert is_loopback(host) is expected
