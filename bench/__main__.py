@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -17,6 +18,8 @@ from bench.measure import ROOT, BenchError, run
 from bench.results import Result
 from bench.scenarios import SCENARIOS
 
+SCRATCH = ROOT / "build" / "bench"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 1 when a scenario could not be run; a goal that was missed is a finding, not an error."""
@@ -26,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown:
         sys.stderr.write(f"There is no {', '.join(unknown)}; there are {', '.join(SCENARIOS)}.\n")
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     began, load = time.monotonic(), os.getloadavg()[0]
     idle = [run([CONNECTOR, "spec"]).seconds for _ in range(3)]
     results: list[Result] = []
@@ -36,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 result = _measured(name, context)
                 if result is not None:
                     results.append(result)
+                    # a run that is ended early has not been for nothing
+                    report.write(SCRATCH, results, {})
         finally:
             context.close()
     idle += [run([CONNECTOR, "spec"]).seconds for _ in range(3)]
@@ -51,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     met = sum(check.is_met is True for result in results for check in result.checks)
     _say(f"\n{met} goals met, {len(missed)} missed, in {(time.monotonic() - began) / 60:.1f} minutes.")
     is_whole = not options.quick and not options.only and not failed
-    for path in report.write(ROOT / "docs" if is_whole else ROOT / "build" / "bench", results, noise):
+    for path in report.write(ROOT / "docs" if is_whole else SCRATCH, results, noise):
         _say(f"  {path.relative_to(ROOT)}")
     return 1 if failed else 0
 

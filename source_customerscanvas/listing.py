@@ -64,15 +64,18 @@ def walk(fetch: FetchPage, page: Page, *, to_the_end: bool = False) -> Iterator[
     yield page
     while page.rows and (to_the_end or not page.is_last):
         following = _joined(fetch, page)
-        if not _brings_more(following, page) and not following.is_last:
+        if not _brings_more(following, page) and following.skip == page.end - 1 and not following.is_last:
             # a server that gives one row at a time leaves no room for the shared one: it has to be there afterwards
             beyond = fetch(page.end)
             following = _joined(fetch, page)
-            following = following if _brings_more(following, page) else beyond
-        if not _brings_more(following, page):
+            if not _brings_more(following, page) and following.skip == page.end - 1:
+                following = beyond
+        if _brings_more(following, page):
+            yield following
+        elif following.skip >= page.end - 1:
             return
+        # else rows were removed, so that what follows begins where this page ends now
         page = following
-        yield page
 
 
 def _joined(fetch: FetchPage, page: Page) -> Page:

@@ -29,6 +29,7 @@ _SHORTFALL = 0.98
 # The longer the pace was borne before a refusal, the smaller the step back
 _STEP_BACK = 0.96
 _LONG_STEP_BACK = 0.8
+_RECOVERY_SECONDS = 8.0
 _BORNE_SECONDS = 1.0
 _BORNE_AGAIN_SECONDS = 3.0
 
@@ -68,6 +69,7 @@ class Pace:
         self._paused = 0.0
         # None: no limit is known
         self._rate: float | None = None
+        self._aim = 0.0
         self._is_guess = True
         self._stepped_back = False
         self._ramp_requests = 0
@@ -133,15 +135,18 @@ class Pace:
         if self._rate is None:
             # most servers count by the second, or let a second's worth through at once
             rate = served / (min(seconds, _WINDOW_SECONDS) + 1)
-            self._rate = max(rate * _SHORTFALL, _LEAST_FIRST_RATE)
+            self._rate = self._aim = max(rate * _SHORTFALL, _LEAST_FIRST_RATE)
             self._is_guess = True
             self._stepped_back = False
             # twice in a short time is no chance
-            self._first_refused = sent if now - self._surprised > _WINDOW_SECONDS else inf
+            self._first_refused = sent if now - self._surprised > _BORNE_SECONDS else inf
             self._surprised = now
             self._served_after = 0
         else:
-            self._rate = max(self._lower(self._rate_at(now, self._rate), served, seconds), _LEAST_RATE)
+            rate = self._rate_at(now, self._rate)
+            self._rate = max(self._lower(rate, served, seconds), _LEAST_RATE)
+            # a few refusals in a row may be a matter of chance
+            self._aim = max(self._rate, rate * _STEP_BACK) if 0 < served < _FEW_REQUESTS else self._rate
             self._first_refused = inf
         self._burst = min(self._burst, max(served, 1))
 
@@ -170,6 +175,7 @@ class Pace:
         doubling = _DOUBLING_SECONDS_OF_GUESS if self._is_guess else _DOUBLING_SECONDS
         since = max(0.0, moment - self._resumed)
         doublings = min(max(0.0, since - _PLATEAU_SECONDS) / doubling, _MOST_DOUBLINGS)
+        rate += (self._aim - rate) * min(since / _RECOVERY_SECONDS, 1.0)
         return float(rate * (1 + growth * since) * 2.0**doublings)
 
     def _spacing(self, now: float) -> float:
@@ -183,6 +189,8 @@ class Pace:
         if self._ramp_requests >= _RAMP_REQUESTS:
             return 0.0
         self._ramp_requests += 1
-        if self._least_latency < inf:
-            return max(self._least_latency / _RAMP_IN_FLIGHT, _RAMP_SECONDS)
-        return 0.0 if self._ramp_requests < _REQUESTS_AT_ONCE else _SECONDS_UNTIL_ANSWERED
+        if self._ramp_requests < _REQUESTS_AT_ONCE:
+            return 0.0
+        if self._least_latency == inf:
+            return _SECONDS_UNTIL_ANSWERED
+        return max(self._least_latency / _RAMP_IN_FLIGHT, _RAMP_SECONDS)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from source_customerscanvas.errors import ServerTrouble
@@ -43,6 +43,7 @@ def pages_of(answers: Mapping[int, list[int]], total: int | None) -> Callable[[i
     changes=st.lists(st.lists(st.integers(0, 10**6), max_size=14), max_size=12),
     grows=st.booleans(),
 )
+@settings(max_examples=1000)
 def test_given_rows_that_are_removed_and_added_at_any_page_when_walked_then_each_that_was_always_there_comes(
     size: int, cap: int, changes: list[list[int]], grows: bool
 ) -> None:
@@ -58,6 +59,19 @@ def test_given_rows_that_are_removed_and_added_at_any_page_when_walked_then_each
     served = LiveList(list(range(size)), cap, change)
     walked = served.walk()
     assert set(range(size)) & set(served.ids) <= set(walked)
+
+
+@pytest.mark.parametrize("at_request", [2, 3, 4, 5])
+@pytest.mark.parametrize(("cap", "removed"), [(3, 1), (3, 2), (100, 1), (100, 70), (100, 100), (100, 150), (20, 30)])
+def test_given_the_first_rows_are_removed_at_once_when_walked_then_each_row_that_stays_comes(
+    cap: int, removed: int, at_request: int
+) -> None:
+    def change(served: LiveList) -> None:
+        if len(served.asked) == at_request:
+            del served.ids[:removed]
+
+    served = LiveList(list(range(5 * cap)), cap, change)
+    assert set(range(removed, 5 * cap)) <= set(served.walk())
 
 
 @given(size=st.integers(0, 300), cap=st.integers(2, 120))
