@@ -656,7 +656,6 @@ def test_given_a_start_date_when_an_older_project_is_modified_then_its_files_are
     connection.assert_up_to_date({ids[1]})
 
 
-@pytest.mark.xfail(reason="only what lies more than five years ahead is left out of the cursor")
 def test_given_a_project_dated_a_year_ahead_when_others_change_then_they_are_not_hidden_by_it(
     sandbox: Sandbox, connection: Connection
 ) -> None:

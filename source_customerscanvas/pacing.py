@@ -33,8 +33,9 @@ _RECOVERY_SECONDS = 8.0
 _BORNE_SECONDS = 1.0
 _BORNE_AGAIN_SECONDS = 3.0
 
-# Of the time between two requests
-_LATENESS = 0.03
+# What a late request leaves to the next one, of the time between two, where fewer than so many were served at once
+_STRICT_LATENESS = 0.03
+_SMALL_BURST = 4
 # Seconds that no clock can wait for
 _INSTANT = 1e-7
 
@@ -99,8 +100,9 @@ class Pace:
             if moment - now > _INSTANT:
                 return moment - now
             spacing = self._spacing(now)
-            # a worker that woke a little late does not delay those behind it
-            self._next = max(moment, now - _LATENESS * spacing) + spacing
+            # a worker that woke late does not delay those behind it, unless the server bears no two at once
+            credit = spacing if self._burst >= _SMALL_BURST else spacing * _STRICT_LATENESS
+            self._next = max(moment, now - credit) + spacing
             return 0.0
 
     def served(self, sent: float, now: float) -> None:

@@ -8,7 +8,8 @@ from functools import lru_cache
 from threading import Event
 from typing import Protocol
 
-_DOTNET_UTC = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:Z|z|[+-]00:?00)?\Z")
+_DOTNET_UTC = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:Z|z|[+-]00:?00)?\Z", re.ASCII)
+_DATED = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 def to_utc(value: object) -> str | None:
@@ -36,18 +37,20 @@ def _exists(day: str, clock: str) -> bool:
 
 
 def _parse_with_offset(value: str) -> str | None:
+    if not _DATED.match(value) or not value.isascii():
+        return None  # the parser would read "12:34" as a time of today
     import pendulum  # a tenth of a second, and only servers that write offsets need it
 
     try:
         parsed = pendulum.parse(value, tz="UTC", exact=False)
+        return format_utc(parsed) if isinstance(parsed, pendulum.DateTime) else None
     except (ValueError, OverflowError):
         return None
-    return format_utc(parsed) if isinstance(parsed, pendulum.DateTime) else None
 
 
 def format_utc(moment: datetime) -> str:
     """An aware time as the connector writes it: `2024-03-05T10:11:12.123456Z`."""
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def parse_utc(text: str) -> datetime:

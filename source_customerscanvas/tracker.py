@@ -31,7 +31,7 @@ NEWEST_MODIFIED = "LastModified DESC,Id DESC"
 NEWEST_CREATED = "Created DESC,Id DESC"
 BY_ID = "Id ASC"
 
-_ABSURD = timedelta(days=5 * 365)
+_ABSURD = timedelta(days=1)
 """A time that lies further ahead than this is a mistake in the shop's data: as a cursor it would hide all changes."""
 
 _PASSES = 10
