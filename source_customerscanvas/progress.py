@@ -378,8 +378,8 @@ class StreamProgress:
     def move_artifact_cursors(self, began: str) -> None:
         """Move the artifact cursors, unless a project still waits to be compared with the ones that were given.
 
-        Not past the moment when the sync began, by the clock that is ahead, the connector's or the shop's: what a project
-        that was read early has made since is not emitted yet.
+        Not past the moment when the sync began, by the connector's or the shop's clock, whichever is ahead: what a
+        project that was read early has made since is not emitted yet.
         """
         with self.lock:
             for key, newest in self._newest_artifacts.items():
