@@ -398,6 +398,21 @@ def test_given_a_sync_that_is_killed_when_it_goes_on_then_only_what_its_last_sta
     assert connection.acknowledged() == sorted(set(ids) - set(covered))
 
 
+def test_given_a_first_sync_that_is_killed_when_it_has_come_to_its_end_then_all_that_it_delivered_is_acknowledged(
+    sandbox: Sandbox,
+) -> None:
+    ids = []
+    for number in range(12):
+        ids += order(sandbox, "Completed", order_id=f"6{number}")
+        sandbox.advance(HOUR)
+    connection = Acknowledging(sandbox, (RESULTS,), since=LONG_AGO)
+    connection.take(connection.read(killed_after=10, state_projects=1))
+    for _ in range(4):
+        connection.sync()
+
+    assert sorted(posts(sandbox)) == ids
+
+
 def records_before_last_state(taken: Read) -> list[Any]:
     last = max(index for index, (kind, _) in enumerate(taken.messages) if kind == "state")
     return [content for kind, content in taken.messages[:last] if kind == "record"]
@@ -461,9 +476,24 @@ def test_given_an_acknowledged_project_when_somebody_edits_it_then_it_is_not_ack
     connection.sync()
     assert connection.acknowledged() == [project]
 
-    for number in range(4):
+    for number in range(3):
         sandbox.shop.modify_project(project, description=f"edited {number}")
-        assert connection.acknowledged() == []
+        assert [connection.acknowledged() for _ in range(2)] == [[], []]
+
+
+@each_delivering
+@each_move
+def test_given_a_project_that_finished_while_the_sync_went_on_when_acknowledged_then_it_is_once(
+    sandbox: Sandbox, streams: tuple[str, ...], moves: bool
+) -> None:
+    sandbox.switches.order_data_moves_last_modified = moves
+    connection = begun(sandbox, streams)
+    (project,) = order(sandbox, "InProgress", run_for=3 * HOUR)
+    sandbox.advance(HOUR)
+    order(sandbox, "InProgress", order_id="7000")
+    connection.sync(processing={"wait_minutes": 120})
+
+    assert [connection.acknowledged() for _ in range(3)] == [[project], [], []]
 
 
 @each_delivering

@@ -57,6 +57,7 @@ _UNLIMITED_RATE = 2000.0
 class Pace:
     """The moments at which requests to one server may leave; shared by all workers, everything behind one lock.
 
+    A second lock is the line in which they wait: only the first in it looks at the clock.
     Times are seconds of the clock's `monotonic`, rates are requests a second.
     """
 

@@ -214,11 +214,9 @@ class StreamProgress:
             unit = self.unit(key)
             unit.cursor = max(unit.cursor, newest)
             boundary = self._before(unit.cursor)
-            delivered = set().union(*unit.delivered.values())
             for project_id in list(unit.marks):
                 mark = unit.marks.get(project_id)
-                is_over = mark and mark.status == "C" and not mark.owed and seen.get(project_id, "") < boundary
-                if is_over and project_id not in delivered:
+                if mark and mark.status == "C" and not mark.owed and seen.get(project_id, "") < boundary:
                     unit.marks.set(project_id, None)
 
     def settle(self, key: str, project: Project, status: str, content: str, *, delivered: bool | None = None) -> None:
@@ -237,8 +235,6 @@ class StreamProgress:
                 self._drop_delivered(unit, order_id, {project.id})
             unit.waiting.discard(order_id)
             is_over = status == "C" and project.updated_at < self._before(unit.cursor)
-            # what is still to be acknowledged has to be compared with what comes of it until then
-            is_over = is_over and project.id not in unit.delivered.get(order_id, ())
             unit.marks.set(project.id, None if is_over else Mark(status, self.row_digest(project), content))
 
     def add_content(self, key: str, project_id: int, content: str) -> None:
