@@ -58,9 +58,14 @@ def run(command: Sequence[str | Path], output: Path | None = None, environment: 
         )
         alarm = threading.Timer(_LONGEST_SECONDS, process.kill)
         alarm.start()
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.monotonic() - began
-        alarm.cancel()
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+            seconds = time.monotonic() - began
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            alarm.cancel()
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         said = errors.read_bytes()[-2000:].decode("utf-8", "replace") if errors else ""
