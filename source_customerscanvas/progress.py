@@ -424,8 +424,9 @@ class StreamProgress:
         outcome = self._outcomes.get(timeout=patience)
         if outcome:
             with self._room:
-                self._queued -= max(len(outcome.records), 1)
-                self._room.notify_all()
+                room = max(len(outcome.records), 1)
+                self._queued -= room
+                self._room.notify(room)  # not all: most of them would find it full again
         return outcome
 
     # what the reader and the workers count
