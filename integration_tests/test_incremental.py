@@ -886,8 +886,8 @@ def test_given_slow_answers_when_synced_then_each_stream_has_a_state_at_least_ev
     sandbox.on("processing-results$", lambda: clock.wait(7))
     reads = connection.read(num_workers=2)
     for stream in (RESULTS, ARTIFACTS, FILES):
-        # in 15 seconds come two projects, and those that the workers have begun
-        assert max(records_between_states(reads[stream])) <= 6, stream
+        # in 15 seconds come two projects, and what the workers and the reader have under way
+        assert max(records_between_states(reads[stream])) <= 15, stream
 
 
 # Troubles
