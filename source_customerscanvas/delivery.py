@@ -39,7 +39,7 @@ from source_customerscanvas.projects import (
     results_record,
 )
 from source_customerscanvas.settings import Settings
-from source_customerscanvas.state import DIGEST_LENGTH, OWED_AGAIN, Mark
+from source_customerscanvas.state import DIGEST_LENGTH, OWED_AGAIN, OWED_MORE, OWED_MORE_AGAIN, Mark
 from source_customerscanvas.times import Clock, to_utc
 from source_customerscanvas.tracker import Job, Unit
 from source_customerscanvas.transfer import ArtifactFile, FileTransfer
@@ -239,7 +239,7 @@ class Delivery:
     @staticmethod
     def _is_new_run(job: Job, stream: StreamProgress, mark: Mark, artifacts: Callable[[], Sequence[_Artifact]]) -> bool:
         """Whether what a completed project shows, and its mark does not know, is of a run not handed over before."""
-        if mark.owed != OWED_AGAIN:
+        if mark.owed not in (OWED_AGAIN, OWED_MORE_AGAIN):
             return True
         if stream.delivered_since is None or stream.was_acknowledged(job.unit.key, job.project_id):
             return False
@@ -279,7 +279,6 @@ class Delivery:
         """Hand over the rows of a completed project's files, or let the workers fetch them first."""
         finals = [artifact for artifact in artifacts if artifact.output_file] if results.is_completed else []
         in_scope = [artifact for artifact in finals if stream.scope.has_kind(_format(artifact))]
-        is_widened = stream.is_covered(job.unit.key, project.id)
         news = self._news(job, stream, in_scope, _format)
         status = results.status_code(project)
         delivered = None
@@ -291,7 +290,7 @@ class Delivery:
             elif mark.status == "C":
                 delivered = bool(news)
             else:
-                delivered = not is_widened and self._is_new_run(job, stream, mark, lambda: in_scope)
+                delivered = mark.owed != OWED_MORE and self._is_new_run(job, stream, mark, lambda: in_scope)
         if self._transfer is None or not news:
             records = [file_record(project, artifact.output_file, artifact.details) for artifact in news]
             content = "".join(artifact.digest for artifact in in_scope)
@@ -313,16 +312,18 @@ class Delivery:
     ) -> list[_Artifact]:
         """Those artifacts that the stream has not emitted as they are now."""
         key = job.unit.key
-        covered = stream.take_covered(key, job.project_id)
-        if covered:
-            return [artifact for artifact in artifacts if not covered.has_kind(kind(artifact))]
-        emitted = stream.mark(key, job.project_id).emitted
+        mark = stream.mark(key, job.project_id)
+        covered = stream.covered(key)
         changed_since = stream.unchanged_before(key, job.project_id)
-        return [
-            artifact
-            for artifact in artifacts
-            if artifact.digest not in emitted and (artifact.last_modified or changed_since) >= changed_since
-        ]
+
+        def is_news(artifact: _Artifact) -> bool:
+            if artifact.digest in mark.emitted:
+                return False
+            if mark.owed in (OWED_MORE, OWED_MORE_AGAIN) and not covered.has_kind(kind(artifact)):
+                return True
+            return mark.owed != OWED_MORE and (artifact.last_modified or changed_since) >= changed_since
+
+        return [artifact for artifact in artifacts if is_news(artifact)]
 
     def _fetch(self, transfer: FileTransfer, download: _Download, artifact: _Artifact, path: str) -> None:
         """Fetch a file and hand it over; whoever fetches the last one finishes the project."""

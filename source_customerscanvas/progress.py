@@ -9,7 +9,18 @@ from typing import Any
 from source_customerscanvas.errors import CustomersCanvasError, Trouble
 from source_customerscanvas.listing import Row
 from source_customerscanvas.projects import Project
-from source_customerscanvas.state import OWED, OWED_AGAIN, Mark, Scan, Scope, StreamState, Try, Unit
+from source_customerscanvas.state import (
+    OWED,
+    OWED_AGAIN,
+    OWED_MORE,
+    OWED_MORE_AGAIN,
+    Mark,
+    Scan,
+    Scope,
+    StreamState,
+    Try,
+    Unit,
+)
 from source_customerscanvas.times import minutes_before
 
 _MOST_QUEUED = 1000
@@ -82,7 +93,6 @@ class StreamProgress:
         self._given_artifact_cursors = {key: unit.artifact_cursor for key, unit in state.units.items()}
         self._newest_artifacts: dict[str, str] = {}
         self._troubled: set[tuple[str, int]] = set()
-        self._covered: dict[tuple[str, int], Scope] = {}
         self.delivered_since = delivered_since
         """From when on orders are to be acknowledged on this stream's word; None where it does not answer for any."""
         self._acknowledged: set[tuple[str, int]] = set()
@@ -146,19 +156,15 @@ class StreamProgress:
                 return True
             if not self.scope.includes(project.updated_at):
                 return False
-            if self._is_new_to_scan(unit.scan, project):
+            if self._is_new_to_scan(unit, project):
                 return True
             return mark is None and (project.updated_at >= self._before(unit.cursor) or project.status_code != "C")
 
-    def _is_new_to_scan(self, scan: Scan | None, project: Project) -> bool:
-        if scan is None or project.id <= scan.after:
+    def _is_new_to_scan(self, unit: Unit, project: Project) -> bool:
+        if unit.scan is None or project.id <= unit.scan.after:
             return False
-        covered = scan.covered
+        covered = unit.covered
         return covered is None or not (covered.includes(project.updated_at) and covered.has_kinds_of(self.scope))
-
-    def _was_covered(self, unit: Unit, covered: Scope, project: Project) -> bool:
-        is_unchanged = project.id not in unit.marks and project.updated_at < self._before(unit.cursor)
-        return is_unchanged and project.status_code == "C" and covered.includes(project.updated_at)
 
     def start_watch(self, key: str, newest: str) -> None:
         """Note, before the first scan of a unit begins, from when on its changes have to be looked for afterwards."""
@@ -170,25 +176,35 @@ class StreamProgress:
         """Note that a project is to be handed over; it is None where only its mark is known."""
         with self.lock:
             unit = self.unit(key)
-            covered = unit.scan.covered if unit.scan else None
-            if project and covered and self._was_covered(unit, covered, project):
-                self._covered[key, project_id] = covered
-            if project is None or unit.marks.get(project_id) or self._is_new_to_scan(unit.scan, project):
-                was_finished = False
+            mark = unit.marks.get(project_id)
+            if project is None or (mark and mark.owed != OWED_MORE):
+                unit.marks.owe(project_id)
+            elif mark:
+                if not self._is_unchanged(unit, project):
+                    unit.marks.set(project_id, replace(mark, owed=OWED_MORE_AGAIN))
             else:
-                # one that is older than the start date may be in the scope for the first time
-                is_known = (covered or self.scope).includes(project.created)
-                was_finished = is_known and "" < project.created < self._before(unit.cursor)
-            unit.marks.owe(project_id, OWED_AGAIN if was_finished else OWED)
+                unit.marks.owe(project_id, self._owed(unit, project))
 
-    def is_covered(self, key: str, project_id: int) -> bool:
-        with self.lock:
-            return (key, project_id) in self._covered
+    def _owed(self, unit: Unit, project: Project) -> str:
+        """What is owed of a project that is not marked: it was finished, or nothing is known of it."""
+        before = (unit.covered if unit.scan else None) or self.scope
+        # one that is older than the start date may be in the scope for the first time
+        was_finished = before.includes(project.created) and "" < project.created < self._before(unit.cursor)
+        if not self._is_new_to_scan(unit, project):
+            return OWED_AGAIN if was_finished else OWED
+        if unit.covered is None:
+            return OWED
+        if self._is_unchanged(unit, project) and unit.covered.includes(project.updated_at):
+            return OWED_MORE
+        return OWED_MORE_AGAIN if was_finished else OWED
 
-    def take_covered(self, key: str, project_id: int) -> Scope | None:
-        """The earlier scope in which an otherwise unchanged project was read, where this one was widened."""
+    def _is_unchanged(self, unit: Unit, project: Project) -> bool:
+        return project.status_code == "C" and project.updated_at < self._before(unit.cursor)
+
+    def covered(self, key: str) -> Scope:
+        """What was emitted of the projects of which only more is owed."""
         with self.lock:
-            return self._covered.pop((key, project_id), None)
+            return self.unit(key).covered or Scope(kinds=())
 
     def owe_page(self, key: str, projects: Iterable[Project], after: int, at: int) -> None:
         """Note, in one step, that a scan has come past the project `after` and what it found before it."""
@@ -206,7 +222,16 @@ class StreamProgress:
 
     def end_scan(self, key: str) -> None:
         with self.lock:
-            self.unit(key).scan = None
+            self.unit(key).end_scan()
+
+    def others_without_status(self, key: str) -> int:
+        """How many projects without a processing status a unit had besides the marked ones."""
+        with self.lock:
+            return self.unit(key).without_status
+
+    def note_others_without_status(self, key: str, number: int) -> None:
+        with self.lock:
+            self.unit(key).without_status = number
 
     def move_cursor(self, key: str, newest: str, seen: dict[int, str]) -> None:
         """Note that all changes up to `newest` are known, and forget the finished projects before its window."""
@@ -364,7 +389,7 @@ class StreamProgress:
 
     def unchanged_before(self, key: str, project_id: int) -> str:
         """Before when an artifact of a project counts as emitted; empty unless the project was finished before."""
-        was_finished = self.mark(key, project_id).owed == OWED_AGAIN
+        was_finished = self.mark(key, project_id).owed in (OWED_AGAIN, OWED_MORE_AGAIN)
         return self._before(self._given_artifact_cursors.get(key, "")) if was_finished else ""
 
     def saw_artifact(self, key: str, last_modified: str | None) -> None:
@@ -387,7 +412,7 @@ class StreamProgress:
         """Whether a finished project of these units that has changed could not be looked at."""
         units = map(self.unit, keys)
         marks = (unit.marks.get(project_id) for unit in units for project_id in unit.marks)
-        return any(mark and mark.owed == OWED_AGAIN for mark in marks)
+        return any(mark and mark.owed in (OWED_AGAIN, OWED_MORE_AGAIN) for mark in marks)
 
     # states
 

@@ -8,7 +8,9 @@ A stream's state, as it is emitted:
      "scope": {"startDate": null, "kinds": ["Final"], "files": true},
      "units": {"11": {"cursor": "2026-01-31T12:00:00.000000Z",
                       "artifactCursor": "2026-01-31T11:58:00.000000Z",
-                      "scan": {"after": 4711, "at": 300, "covered": null},
+                      "withoutStatus": 12,
+                      "scan": {"after": 4711, "at": 300},
+                      "covered": {"startDate": null, "kinds": ["Service"], "files": true},
                       "projects": ["4711Pxxxxxyyyy 4712!", …],
                       "tries": {"4690": [1, "2026-01-31T11:30:00.000000Z"]},
                       "delivered": {"5001": [4698, 4699]},
@@ -19,19 +21,23 @@ What holds for each of them, in every state that leaves the connector:
 
 1. Without a `scan`, the stream has emitted all that the API showed of each project that changed up to `cursor`,
    except of those that are marked as owed.
-2. With a `scan`, the same is true only of the projects with an id up to `after` (and of what an earlier scope
-   `covered`); `at` is where in the list that was, to go on from there.
+2. With a `scan`, the same is true only of the projects with an id up to `after` (and of what an earlier, narrower
+   scope `covered`); `at` is where in the list that was, to go on from there.
 3. A project is marked while it may change without a trace in `lastModified` (it is unfinished), while it lies within
    the look-back window (it will be listed again), or while it is owed. Nothing else is remembered.
 4. Something is owed from the moment that the reader passes it until all of its records have been handed over.
 
 So a state that is taken up again, whichever it is, repeats nothing that was emitted before it and misses nothing.
 
-A mark is the id, `!` if the project is owed (`?` if it is owed but had been finished before: then what is older than
-the artifact cursor was emitted), a letter for its processing status (`P`ending, `I`nProgress, `F`ailed, `N`one,
+A mark is the id, a sign if the project is owed, a letter for its processing status (`P`ending, `I`nProgress, `F`ailed, `N`one,
 `C`ompleted; `R`: the list and the results do not agree yet), five characters that change with what the list shows of
-the project, and four for each thing emitted of it. The marks are packed into text because a state is emitted every few
+the project, and four for each thing emitted of it. The signs: `!` everything is owed; `?` the project had been finished
+before, so that what is older than the artifact cursor was emitted; `+` it was emitted in the scope that is `covered`,
+and only what that left out is owed; `*` that, and what has changed since. The marks are packed into text because a state is emitted every few
 seconds, and thousands of them must cost next to nothing.
+
+`withoutStatus` is how many projects without any processing status there were besides the marked ones: no list shows
+these, and while their number is the same none of them has moved on.
 
 `tries` counts how often the processing of a failed project was tried again, and when last. `delivered` are the finished
 projects of each order that are still to be acknowledged in the shop, `waiting` those of these orders that have to wait
@@ -50,7 +56,7 @@ from source_customerscanvas.times import to_utc
 VERSION = 1
 DIGEST_LENGTH = 4
 
-_MARK = re.compile(r"(\d+)([!?]?)(?:([PIFNCR])([\w-]{5})((?:[\w-]{4})*))?")
+_MARK = re.compile(r"(\d+)([!?+*]?)(?:([PIFNCR])([\w-]{5})((?:[\w-]{4})*))?")
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,8 @@ class Mark:
 
 OWED = "!"
 OWED_AGAIN = "?"
+OWED_MORE = "+"
+OWED_MORE_AGAIN = "*"
 
 
 class Marks:
@@ -185,14 +193,13 @@ class Scan:
 
     after: int = -1
     at: int = 0
-    covered: Scope | None = None
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Scan":
-        after, at, covered = int(value["after"]), int(value["at"]), value["covered"]
+        after, at = int(value["after"]), int(value["at"])
         if after < -1 or at < 0:
             raise ValueError("a scan cannot be before its beginning")
-        return cls(after, at, None if covered is None else Scope.from_json(covered))
+        return cls(after, at)
 
 
 @dataclass
@@ -202,18 +209,40 @@ class Unit:
     cursor: str = ""
     artifact_cursor: str = ""
     scan: Scan | None = field(default_factory=Scan)
+    covered: Scope | None = None
+    without_status: int = 0
     marks: Marks = field(default_factory=Marks)
     tries: dict[int, Try] = field(default_factory=dict)
     delivered: dict[str, set[int]] = field(default_factory=dict)
     waiting: set[str] = field(default_factory=set)
 
+    def read_again(self, covered: Scope) -> None:
+        """Read everything once more, in a wider scope than the one that is `covered`."""
+        # an interrupted scan stands for what nobody has read yet: the widest reading serves both
+        self.covered = covered if self.scan is None else None
+        self.scan = Scan()
+        for project_id in list(self.marks):
+            mark = self.marks.get(project_id)
+            if mark and mark.owed in (OWED_MORE, OWED_MORE_AGAIN):
+                self.marks.set(project_id, replace(mark, owed=OWED))  # what that scope covered is not known any more
+
+    def end_scan(self) -> None:
+        """Note that everything was read; what is still owed of it may refer to what was covered."""
+        self.scan = None
+        marks = map(self.marks.get, self.marks)
+        if not any(mark and mark.owed in (OWED_MORE, OWED_MORE_AGAIN) for mark in marks):
+            self.covered = None
+
     def to_json(self) -> dict[str, Any]:
         value: dict[str, Any] = {"cursor": self.cursor or None}
         if self.artifact_cursor:
             value["artifactCursor"] = self.artifact_cursor
+        if self.without_status:
+            value["withoutStatus"] = self.without_status
         if self.scan:
-            covered = self.scan.covered.to_json() if self.scan.covered else None
-            value["scan"] = {"after": self.scan.after, "at": self.scan.at, "covered": covered}
+            value["scan"] = {"after": self.scan.after, "at": self.scan.at}
+        if self.covered:
+            value["covered"] = self.covered.to_json()
         value["projects"] = self.marks.packed()
         if self.tries:
             value["tries"] = {str(id_): [one.count, one.at] for id_, one in self.tries.items()}
@@ -225,11 +254,13 @@ class Unit:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Unit":
-        scan = value.get("scan")
+        scan, covered = value.get("scan"), value.get("covered")
         return cls(
             cursor=_time(value["cursor"]),
             artifact_cursor=_time(value.get("artifactCursor")),
             scan=None if scan is None else Scan.from_json(scan),
+            covered=None if covered is None else Scope.from_json(covered),
+            without_status=int(value.get("withoutStatus", 0)),
             marks=Marks(_texts(value["projects"])),
             tries={int(id_): Try(int(count), _time(at)) for id_, (count, at) in value.get("tries", {}).items()},
             delivered={str(order): set(map(int, ids)) for order, ids in value.get("delivered", {}).items()},
@@ -280,8 +311,7 @@ class StreamState:
             return cls(scope, first_sync)  # each row has to be emitted once more, with its file
         if not before.covers(scope):
             for unit in units.values():
-                # an interrupted scan stands for what nobody has read yet: the widest reading serves both
-                unit.scan = Scan(covered=before if unit.scan is None else None)
+                unit.read_again(before)
         return cls(scope, first_sync, units, last_sync)
 
 

@@ -30,6 +30,7 @@ from source_customerscanvas.times import Clock, format_utc, to_utc
 NEWEST_MODIFIED = "LastModified DESC,Id DESC"
 NEWEST_CREATED = "Created DESC,Id DESC"
 BY_ID = "Id ASC"
+NEWEST_ID = "Id DESC"
 
 _ABSURD = timedelta(days=1)
 """A time that lies further ahead than this is a mistake in the shop's data: as a cursor it would hide all changes."""
@@ -266,25 +267,46 @@ class Tracker:
         news.see(project, {stream.name for stream in self._streams if stream.wants(self._key, project)})
 
     def _consider_unseen(self, news: _News, others: int | None) -> None:
-        """Take up the marked projects that no list showed: they have finished, or are gone.
-
-        No list shows those without a status. While the number of `others`, less the completed ones, is that of the
-        projects known to be without one, none of them has moved on: one request for all instead of one for each.
-        """
-        unseen = {
-            stream.name: {id_: mark for id_, mark in stream.open_marks(self._key).items() if id_ not in news.seen}
-            for stream in self._streams
+        """Take up the marked projects that no list showed: they have finished, or are gone, or have no status."""
+        marks = {stream.name: stream.open_marks(self._key) for stream in self._streams}
+        silent = {
+            id_
+            for marked in marks.values()
+            for id_, mark in marked.items()
+            if mark.status == NO_STATUS and not mark.owed and id_ not in news.seen
         }
-        silent = {id_ for marks in unseen.values() for id_, mark in marks.items() if mark.status == NO_STATUS}
-        if silent and others is not None:
-            completed = self._page(BY_ID, processingStatus=COMPLETED).total
-            if completed is not None and others - completed == len(silent | news.without_status):
-                for marks in unseen.values():
-                    for project_id in [id_ for id_, mark in marks.items() if id_ in silent and not mark.owed]:
-                        del marks[project_id]
-        for stream, marks in unseen.items():
-            for project_id in marks:
-                news.miss(project_id, stream)
+        if silent:
+            silent -= self._silent_still(silent, news, others)
+        for stream, marked in marks.items():
+            for id_, mark in marked.items():
+                if id_ not in news.seen and (id_ in silent or mark.status != NO_STATUS or mark.owed):
+                    news.miss(id_, stream)
+
+    def _silent_still(self, silent: set[int], news: _News, others: int | None) -> set[int]:
+        """Those of the projects without a status that have not moved on; no list shows them.
+
+        While the number of the `others`, less the completed ones, is what it was, none of them has: one request for
+        all. Otherwise they are looked for among the newest projects, as long as a page shows more than one of them.
+        """
+        completed = None if others is None else self._page(BY_ID, processingStatus=COMPLETED).total
+        without = None if others is None or completed is None else others - completed
+        elsewhere = max(stream.others_without_status(self._key) for stream in self._streams)
+        if without == len(silent | news.without_status) + elsewhere:
+            return silent
+        found: set[int] = set()
+        fetch = self._fetch(NEWEST_ID)
+        for page in walk(fetch, fetch(0)):
+            projects = [project for project in _projects(page) if project.id in silent - found]
+            found |= {project.id for project in projects}
+            for project in projects:
+                self._consider(project, news)
+            if len(projects) <= 1 or found == silent:
+                break
+        if without is not None:
+            left = silent - found
+            for stream in self._streams:
+                stream.note_others_without_status(self._key, max(without - len(left | news.without_status), 0))
+        return found
 
     def _hand_out(self, news: _News, newest: str, *, ends_scan: bool) -> None:
         """Owe first, then move the cursor, then hand out: at no moment does a state claim what nobody will read."""

@@ -9,7 +9,7 @@ import pytest
 from source_customerscanvas.errors import ServerTrouble, Trouble
 from source_customerscanvas.progress import Outcome, StreamProgress
 from source_customerscanvas.projects import Project
-from source_customerscanvas.state import OWED, OWED_AGAIN, Mark, Scan, Scope, StreamState, Unit
+from source_customerscanvas.state import OWED, OWED_AGAIN, OWED_MORE, OWED_MORE_AGAIN, Mark, Scan, Scope, StreamState, Unit
 
 KEY = "11"
 CURSOR = "2026-01-31T12:00:00.000000Z"
@@ -108,7 +108,9 @@ def test_given_a_cursor_when_an_earlier_one_is_given_then_it_stays() -> None:
         (Scope(), Unit(cursor=CURSOR, scan=Scan(after=7)), OWED_AGAIN),
         (Scope("2025-06-01T00:00:00.000000Z"), Unit(cursor=CURSOR, scan=None), OWED),
         (Scope("2024-06-01T00:00:00.000000Z"), Unit(cursor=CURSOR, scan=None), OWED_AGAIN),
-        (Scope(), Unit(cursor=CURSOR, scan=Scan(covered=Scope("2025-06-01T00:00:00.000000Z"))), OWED),
+        (Scope(), Unit(cursor=CURSOR, scan=Scan(), covered=Scope("2025-06-01T00:00:00.000000Z")), OWED),
+        (Scope(None, ("pdf", "png")), Unit(cursor=CURSOR, scan=Scan(), covered=Scope(None, ("pdf",))), OWED_MORE_AGAIN),
+        (Scope(None, None), Unit(cursor=CURSOR, scan=Scan(), covered=Scope(AFTER, ("pdf",))), OWED),
     ],
 )
 def test_given_a_changed_project_when_owed_then_it_counts_as_finished_before_only_if_it_was_surely_read(
@@ -128,17 +130,43 @@ def test_given_a_marked_project_when_owed_then_what_was_emitted_of_it_is_still_k
 
 
 @pytest.mark.parametrize(
-    ("updated_at", "status", "is_covered"),
-    [(BEFORE, "Completed", True), (AFTER, "Completed", False), (BEFORE, "InProgress", False)],
+    ("updated_at", "status", "owed"),
+    [
+        (BEFORE, "Completed", OWED_MORE),
+        (AFTER, "Completed", OWED_MORE_AGAIN),
+        (BEFORE, "InProgress", OWED_MORE_AGAIN),
+    ],
 )
 def test_given_a_wider_scope_when_a_project_did_not_change_then_only_what_is_new_in_scope_is_owed(
-    updated_at: str, status: str, is_covered: bool
+    updated_at: str, status: str, owed: str
 ) -> None:
-    progress = stream(Unit(cursor=CURSOR, scan=Scan(covered=Scope(None, ("pdf",)))), Scope(None, ("pdf", "png")))
+    unit = Unit(cursor=CURSOR, scan=Scan(), covered=Scope(None, ("pdf",)))
+    progress = stream(unit, Scope(None, ("pdf", "png")))
     one = project(status=status, lastModified=updated_at)
     assert progress.wants(KEY, one)
     progress.owe(KEY, 7, one)
-    assert (progress.take_covered(KEY, 7) is not None) is is_covered
+    assert progress.mark(KEY, 7).owed == owed
+
+
+def test_given_more_is_owed_of_a_project_when_it_changes_before_it_was_handed_over_then_that_is_owed_too() -> None:
+    unit = Unit(cursor=CURSOR, covered=Scope(None, ("pdf",)), scan=None)
+    unit.marks.owe(7, OWED_MORE)
+    progress = stream(unit, Scope(None, ("pdf", "png")))
+    progress.owe(KEY, 7, project(lastModified=BEFORE))
+    assert progress.mark(KEY, 7).owed == OWED_MORE
+    progress.owe(KEY, 7, project(lastModified=AFTER))
+    assert progress.mark(KEY, 7).owed == OWED_MORE_AGAIN
+
+
+def test_given_more_is_owed_of_a_project_when_the_scan_ends_then_what_was_covered_is_known_until_it_is_settled() -> None:
+    unit = Unit(cursor=CURSOR, scan=Scan(), covered=Scope(None, ("pdf",)))
+    progress = stream(unit, Scope(None, ("pdf", "png")))
+    progress.owe(KEY, 7, project(lastModified=BEFORE))
+    progress.end_scan(KEY)
+    assert progress.covered(KEY) == Scope(None, ("pdf",))
+    progress.settle(KEY, project(lastModified=BEFORE), "C", "aaaa")
+    progress.end_scan(KEY)
+    assert unit.covered is None
 
 
 def test_given_a_scan_when_pages_pass_then_it_only_moves_forward_and_covers_what_it_owes() -> None:
@@ -146,7 +174,7 @@ def test_given_a_scan_when_pages_pass_then_it_only_moves_forward_and_covers_what
     progress.owe_page(KEY, [project(5), project(9)], after=9, at=100)
     progress.pass_page(KEY, 7, 50)
     state = progress.snapshot()["units"][KEY]
-    assert state["scan"] == {"after": 9, "at": 100, "covered": None}
+    assert state["scan"] == {"after": 9, "at": 100}
     assert state["projects"] == ["5! 9!"]
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from source_customerscanvas.errors import UnreadableState
-from source_customerscanvas.state import OWED, OWED_AGAIN, Mark, Marks, Scan, Scope, StreamState, Unit
+from source_customerscanvas.state import OWED, OWED_AGAIN, OWED_MORE, OWED_MORE_AGAIN, Mark, Marks, Scan, Scope, StreamState, Unit
 
 NOW = "2026-02-01T00:00:00.000000Z"
 EARLIER, LATER = "2026-01-01T00:00:00.000000Z", "2026-01-15T00:00:00.000000Z"
@@ -25,12 +25,10 @@ STATE: dict[str, Any] = {
         "11": {
             "cursor": "2026-01-31T12:00:00.000000Z",
             "artifactCursor": "2026-01-31T11:58:00.000000Z",
-            "scan": {
-                "after": 4711,
-                "at": 300,
-                "covered": {"startDate": LATER, "kinds": None, "files": False},
-            },
-            "projects": ["4711Pxxxxxyyyy 4712! 4713?", "9000CabcdeAAAABBBB"],
+            "withoutStatus": 3,
+            "scan": {"after": 4711, "at": 300},
+            "covered": {"startDate": LATER, "kinds": None, "files": False},
+            "projects": ["4711Pxxxxxyyyy 4712! 4713? 4714+ 4715*", "9000CabcdeAAAABBBB"],
         },
         "11/50/01": {"cursor": None, "projects": []},
     },
@@ -123,9 +121,11 @@ DAMAGED = [
     ("units/11/scan/after", [4711]),
     ("units/11/scan/at", ...),
     ("units/11/scan/at", -1),
-    ("units/11/scan/covered", {}),
-    ("units/11/scan/covered", "x"),
-    ("units/11/scan/covered", []),
+    ("units/11/covered", {}),
+    ("units/11/covered", "x"),
+    ("units/11/covered", []),
+    ("units/11/withoutStatus", None),
+    ("units/11/withoutStatus", "many"),
     ("units/11/projects", ...),
     ("units/11/projects", None),
     ("units/11/projects", {}),
@@ -188,7 +188,7 @@ ids = st.integers(min_value=0, max_value=2**40)
 packed_characters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 digests = st.text(alphabet=packed_characters, min_size=5, max_size=5)
 contents = st.lists(st.text(alphabet=packed_characters, min_size=4, max_size=4), max_size=5).map("".join)
-marks = st.builds(Mark, st.sampled_from("PIFNCR"), digests, contents, st.sampled_from(["", OWED, OWED_AGAIN]))
+marks = st.builds(Mark, st.sampled_from("PIFNCR"), digests, contents, st.sampled_from(["", OWED, OWED_AGAIN, OWED_MORE]))
 
 
 @given(st.dictionaries(ids, marks, max_size=50))
@@ -254,7 +254,8 @@ def state_with(scope: Scope, scan: Scan | None = None) -> dict[str, Any]:
 def test_given_a_wider_scope_when_read_then_each_unit_is_scanned_for_what_the_earlier_one_did_not_cover(
     before: Scope, now: Scope
 ) -> None:
-    assert read(state_with(before), now).units["11"].scan == Scan(covered=before)
+    unit = read(state_with(before), now).units["11"]
+    assert (unit.scan, unit.covered) == (Scan(), before)
 
 
 @pytest.mark.parametrize(("before", "now"), NOT_WIDER)
@@ -265,8 +266,15 @@ def test_given_a_scope_that_is_no_wider_when_read_then_no_unit_is_scanned_again(
 
 
 def test_given_a_wider_scope_when_a_scan_was_interrupted_then_everything_is_scanned_anew() -> None:
-    state = read(state_with(Scope(LATER), Scan(4711, 300, None)), Scope(EARLIER))
-    assert state.units["11"].scan == Scan(-1, 0, None)
+    unit = read(state_with(Scope(LATER), Scan(4711, 300)), Scope(EARLIER)).units["11"]
+    assert (unit.scan, unit.covered) == (Scan(-1, 0), None)
+
+
+@pytest.mark.parametrize("sign", [OWED_MORE, OWED_MORE_AGAIN])
+def test_given_a_scope_widened_twice_when_more_was_still_owed_of_a_project_then_all_of_it_is(sign: str) -> None:
+    value = state_with(Scope(LATER, ("pdf", "png")))
+    value["units"]["11"] |= {"projects": [f"7{sign}"], "covered": Scope(LATER, ("pdf",)).to_json()}
+    assert read(value, Scope(LATER, None)).units["11"].marks.packed() == ["7!"]
 
 
 def test_given_files_are_wanted_after_rows_only_when_read_then_all_is_read_as_new() -> None:
