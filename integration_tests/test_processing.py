@@ -160,6 +160,22 @@ def test_given_files_when_a_project_finishes_in_the_wait_then_they_are_downloade
         assert (tmp_path / FILES / file["filePath"]).read_bytes() == sandbox.shop.file_bytes(file["artifactId"])
 
 
+def test_given_a_sync_killed_while_it_waited_when_a_finished_project_changes_then_its_artifacts_are_not_emitted_again(
+    sandbox: Sandbox, connection: Connection
+) -> None:
+    changed = sandbox.shop.create_project(STOREFRONT, processing="Completed", files=2)
+    sandbox.shop.create_project(STOREFRONT, processing="InProgress")
+    sandbox.advance(HOUR)
+    sandbox.shop.create_project(STOREFRONT, processing="Completed")
+
+    for stream, taken in connection.read(processing=wait(10)).items():
+        connection.warehouse.take(stream, taken.records)
+        connection.states[stream] = taken.states[-3]  # of an early poll
+    sandbox.shop.modify_project(changed, description="changed")
+
+    assert connection.sync() == {PROJECTS: [changed], RESULTS: [changed]}
+
+
 def test_given_a_wait_when_everything_has_finished_then_the_sync_ends_at_once(
     sandbox: Sandbox, connection: Connection, diary: Diary
 ) -> None:

@@ -166,7 +166,7 @@ class Delivery:
                 self.seen[job.unit.key, project.id] = seen
         if not (job.from_scan and results.is_completed):
             # of a shop's history, the log names only what is not simply done
-            logger.info(f"{project.describe()}: {results.status}, {len(results.files or [])} files.")
+            logger.info(f"{project.describe()}: {results.status}, files: {len(results.files or [])}.")
         if results.is_failed:
             self._warn_of_failure(job, waiting[0], project, results)
         if waiting[0].name == RESULTS:

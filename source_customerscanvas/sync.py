@@ -91,8 +91,9 @@ class Sync:
             with ThreadPoolExecutor(min(_TRACKED_AT_ONCE, max(len(units), 1)), "tracker") as pool:
                 is_whole = all(list(pool.map(self._track, units)))
             self.drain()
-            if is_whole:
-                for stream in self._streams:
+            for stream in self._streams:
+                stream.move_artifact_cursors(began)  # the wait for processing may be long, and be cut short
+                if is_whole:
                     stream.note_whole_read(began)
             processing = Processing(self._settings, self._client, self._clock, self._streams, self)
             processing.follow(units, self._delivery.seen)
