@@ -52,6 +52,10 @@ class Artifacts:
                 found |= {id_: row for id_, row in rows.items() if id_ in wanted}
         return found
 
+    def prepare(self, *, newest_first: bool) -> None:
+        """Read the first part of the list now, unless somebody does: soon everybody waits for it."""
+        (self._newest_first if newest_first else self._oldest_first).prepare()
+
     def of_group(self, group: str) -> list[Row]:
         """All artifacts of a pipeline's run, whatever their type."""
         fetch = partial(read_page, self._client.get_json, "storage/v1/artifacts", {"group": group, "sorting": "Id ASC"})
@@ -99,6 +103,14 @@ class _Window:
             finally:
                 self._moving.release()
         return artifact
+
+    def prepare(self) -> None:
+        if self._read == 0 and self._moving.acquire(blocking=False):
+            try:
+                if self._read == 0 and self._may_move():
+                    self._move()
+            finally:
+                self._moving.release()
 
     def _pop(self, artifact_id: str) -> Row | None:
         with self._lock:

@@ -150,6 +150,8 @@ class Delivery:
             with self._lock:
                 self._failed_in_a_row = 0
             return
+        if job.from_scan and waiting[-1].name in (ARTIFACTS, FILES):
+            self._artifacts.prepare(newest_first=False)
         with self._lock:
             seen = self.seen.get((job.unit.key, project.id))
         if seen and not job.results and seen.is_fresh(self._clock.monotonic()):

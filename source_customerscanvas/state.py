@@ -29,12 +29,12 @@ What holds for each of them, in every state that leaves the connector:
 
 So a state that is taken up again, whichever it is, repeats nothing that was emitted before it and misses nothing.
 
-A mark is the id, a sign if the project is owed, a letter for its processing status (`P`ending, `I`nProgress, `F`ailed, `N`one,
-`C`ompleted; `R`: the list and the results do not agree yet), five characters that change with what the list shows of
-the project, and four for each thing emitted of it. The signs: `!` everything is owed; `?` the project had been finished
-before, so that what is older than the artifact cursor was emitted; `+` it was emitted in the scope that is `covered`,
-and only what that left out is owed; `*` that, and what has changed since. The marks are packed into text because a state is emitted every few
-seconds, and thousands of them must cost next to nothing.
+A mark is the id, a sign if the project is owed, a letter for its processing status (`P`ending, `I`nProgress,
+`F`ailed, `N`one, `C`ompleted; `R`: the list and the results do not agree yet), five characters that change with what
+the list shows of the project, and four for each thing emitted of it. The signs: `!` everything is owed; `?` the
+project had been finished before, so that what is older than the artifact cursor was emitted; `+` it was emitted in
+the scope that is `covered`, and only what that left out is owed; `*` that, and what has changed since. The marks are
+packed into text because a state is emitted every few seconds, and thousands of them must cost next to nothing.
 
 `withoutStatus` is how many projects without any processing status there were besides the marked ones: no list shows
 these, and while their number is the same none of them has moved on.

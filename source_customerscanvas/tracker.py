@@ -15,6 +15,7 @@ is owed and that the cursor has moved: a killed sync finds each project owed, or
 
 import zlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -139,16 +140,19 @@ class Tracker:
 
     def follow(self) -> None:
         """Hand out all that is news in the unit."""
-        first = self._page(NEWEST_MODIFIED)
+        scanning = [(stream, scan) for stream in self._streams if (scan := stream.scan(self._key))]
+        with ThreadPoolExecutor(1, "tracker") as pool:
+            # nobody has anything to do before a first sync knows both
+            created = pool.submit(self._page, NEWEST_CREATED) if scanning else None
+            first = self._page(NEWEST_MODIFIED)
         if first.total is not None and len(first.rows) >= first.total:
             self._take_whole(first)
             return
-        scanning = [(stream, scan) for stream in self._streams if (scan := stream.scan(self._key))]
-        if scanning:
+        if created:
             is_fresh = len(scanning) == len(self._streams) and all(
                 scan.after < 0 and not stream.boundary(self._key) for stream, scan in scanning
             )
-            newest = self._newest(first, self._page(NEWEST_CREATED))
+            newest = self._newest(first, created.result())
             for stream, _ in scanning:
                 stream.start_watch(self._key, newest)
             self._scan([stream for stream, _ in scanning])

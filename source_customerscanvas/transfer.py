@@ -6,12 +6,12 @@ import re
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
-from queue import Queue
-from threading import Thread
+from threading import Lock
 from typing import IO, Any
 
 import requests
@@ -29,15 +29,21 @@ except ImportError:  # Windows, where a file that is open cannot be removed anyw
 
 _MOST_RESUMPTIONS = 5
 _LONGEST_BACK_OFF = 30.0
-_CHUNK = 120 * 1024
-"""Bytes read at once: above 128 KiB, C libraries take each buffer from the system anew, which doubles the time."""
+_LEAST_CHUNK, _MOST_CHUNK = 128 * 1024, 1024 * 1024
+"""Bytes read at once. Large ones spare a single download most of its waiting for the interpreter's lock."""
 
-_QUEUED_CHUNKS = 3
-_SMALL = 2 * 1024 * 1024
-"""Bytes up to which hashing beside the download does not pay for a thread."""
+_ROOM_FOR_CHUNKS = 4 * 1024 * 1024
+"""Bytes that all downloads together read at once, as long as each has its least chunk: this bounds the memory."""
+
+_WRITTEN_AT_ONCE = 64 * 1024
+
+_FLUSHED_AT_ONCE = 32 * 1024 * 1024
+"""Bytes after which what was written of a file is sent to the disk."""
 
 _PLATFORM_DIRECTORY = Path("/staging/files")
+_flush = getattr(os, "fdatasync", os.fsync)
 _TEMPORARY_NAME = ".customerscanvas-{}.part"
+_OUTSIDE = "it lies outside the staging directory"
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)\Z")
 _DECODABLE = frozenset({"gzip", "x-gzip", "deflate"})
 
@@ -92,6 +98,9 @@ class FileTransfer:
         self._directory = directory
         self._clock = clock
         self._progress = progress
+        self._folders = _Folders(directory)
+        self._lock = Lock()
+        self._running = 0
 
     def download(self, artifact: ArtifactFile, relative_path: str) -> DownloadedFile:
         """Fetch a file to a path below the directory, replacing one that is there.
@@ -99,29 +108,30 @@ class FileTransfer:
         Raises `NotFound` where the file is gone, `BrokenDownload` where it never came whole, `StagingUnavailable`
         where it cannot be written, and whatever else `ApiClient.open_file` raises. None leaves anything behind.
         """
-        target = self._directory.joinpath(*PurePosixPath(relative_path).parts)
+        target = self._directory / relative_path
         try:
-            self._make_room(target)
-            with _partial_file(target.parent) as (path, file):
-                part = _Part(file)
-                try:
-                    self._fetch(artifact, part)
-                    digest = part.digest()
-                finally:
-                    part.close()
-                file.flush()
-                os.fsync(file.fileno())
+            with (
+                self._counted(),
+                self._folders.partial_file(PurePosixPath(relative_path)) as (path, file),
+                _Flushing(file) as flushing,
+            ):
+                part = _Part(file, flushing)
+                self._fetch(artifact, part)
+                flushing.end()
                 os.replace(path, target)
         except OSError as error:
             raise StagingUnavailable(str(target.parent), error.strerror or type(error).__name__) from error
-        return DownloadedFile(target, relative_path, part.size, digest)
+        return DownloadedFile(target, relative_path, part.size, part.sha256.hexdigest())
 
-    def _make_room(self, target: Path) -> None:
-        # resolved before anything is made, so that a link that leads outside is not followed even for a folder
-        folder = target.parent.resolve()
-        if target.name == ".." or not folder.is_relative_to(self._directory.resolve()) or target == self._directory:
-            raise StagingUnavailable(str(target.parent), "it lies outside the staging directory")
-        target.parent.mkdir(parents=True, exist_ok=True)
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self._lock:
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running -= 1
 
     def _fetch(self, artifact: ArtifactFile, part: "_Part") -> None:
         url, with_token = self._address(artifact)
@@ -173,13 +183,53 @@ class FileTransfer:
                 raise Stopped
             try:
                 # read1: what came before a break is not lost, as it is when a whole chunk is waited for
-                chunk = raw.read1(_CHUNK, decode_content=part.is_encoded)
+                chunk = raw.read1(self._chunk_size(), decode_content=part.is_encoded)
             except (urllib3.exceptions.HTTPError, OSError):
                 # without the error's own words: they may hold the address
                 raise _Broken(f"the connection broke after {part.size} bytes") from None
             if not chunk:
                 return
             yield chunk
+
+    def _chunk_size(self) -> int:
+        return min(_MOST_CHUNK, max(_LEAST_CHUNK, _ROOM_FOR_CHUNKS // self._running))
+
+
+class _Folders:
+    """The folders of the files below a directory. Each is made, or looked at, once: for small files that counts."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = str(directory)
+        self._known: set[str] = set()
+
+    def partial_file(self, relative_path: PurePosixPath) -> AbstractContextManager[tuple[str, IO[bytes]]]:
+        """A new file where another is to be; raises `StagingUnavailable` where that would lie outside the directory."""
+        folder = self._make(relative_path)
+        if not os.path.isdir(folder):
+            # whoever takes the files away may take the folders too
+            self._known.clear()
+            folder = self._make(relative_path)
+        return _partial_file(folder)
+
+    def _make(self, relative_path: PurePosixPath) -> str:
+        *folders, name = relative_path.parts or ("..",)
+        folder = self._directory
+        if relative_path.is_absolute() or ".." in (*folders, name):
+            raise StagingUnavailable(str(relative_path), _OUTSIDE)
+        for name in folders:
+            folder = f"{folder}{os.sep}{name}"
+            if folder not in self._known:
+                self._make_one(folder)
+        return folder
+
+    def _make_one(self, folder: str) -> None:
+        try:
+            os.mkdir(folder)
+        except FileExistsError:
+            # before anything is made in it, so that a link that leads outside is not followed even for a folder
+            if not Path(folder).resolve().is_relative_to(Path(self._directory).resolve()):
+                raise StagingUnavailable(folder, _OUTSIDE) from None
+        self._known.add(folder)
 
 
 class _Broken(Exception):
@@ -189,12 +239,13 @@ class _Broken(Exception):
 class _Part:
     """The beginning of a file that has come so far, over one or more answers."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], flushing: "_Flushing") -> None:
         self.size = 0
         self.is_encoded = False
+        self.sha256 = sha256()
         self._file = file
+        self._flushing = flushing
         self._etag: str | None = None
-        self._hash = _Hash()
 
     def headers(self) -> dict[str, str]:
         """What to ask for: the rest where it can be told that the file has not changed since, else everything."""
@@ -230,55 +281,54 @@ class _Part:
         self.is_encoded = False
         if self.size:
             self.size = 0
-            self._hash.close()
-            self._hash = _Hash()
+            self.sha256 = sha256()
             self._file.seek(0)
             self._file.truncate()
 
     def write(self, chunk: bytes) -> None:
-        self._file.write(chunk)
-        self._hash.update(chunk)
+        self._flushing.write(chunk)
+        self.sha256.update(chunk)
         self.size += len(chunk)
 
-    def digest(self) -> str:
-        return self._hash.hexdigest()
 
-    def close(self) -> None:
-        self._hash.close()
+class _Flushing:
+    """Lets what is written go to the disk while more is received, so that nobody has to wait for all of it at the end.
 
+    A context manager: before the file is closed, nothing may be using it any more.
+    """
 
-class _Hash:
-    """SHA-256 in a thread of its own once a file is large: it takes as long as writing does, and beside it no time."""
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._waiting = 0
+        self._thread: ThreadPoolExecutor | None = None
+        self._flushed: Future[None] | None = None
 
-    def __init__(self) -> None:
-        self._hash = sha256()
-        self._size = 0
-        self._chunks: Queue[bytes | None] = Queue(_QUEUED_CHUNKS)
-        self._thread: Thread | None = None
+    def __enter__(self) -> "_Flushing":
+        return self
 
-    def update(self, chunk: bytes) -> None:
-        self._size += len(chunk)
-        if self._size <= _SMALL:
-            self._hash.update(chunk)
+    def __exit__(self, *exception: object) -> None:
+        if self._thread:
+            self._thread.shutdown()
+
+    def write(self, chunk: bytes) -> None:
+        self._file.write(chunk)
+        self._waiting += len(chunk)
+        if self._waiting < _FLUSHED_AT_ONCE or (self._flushed and not self._flushed.done()):
             return
-        if self._thread is None:
-            self._thread = Thread(target=self._work, name="sha256", daemon=True)
-            self._thread.start()
-        self._chunks.put(chunk)
+        self._wait()
+        self._thread = self._thread or ThreadPoolExecutor(1, "flush")
+        self._flushed = self._thread.submit(_flush, self._file.fileno())
+        self._waiting = 0
 
-    def hexdigest(self) -> str:
-        self.close()
-        return self._hash.hexdigest()
+    def end(self) -> None:
+        """Wait until everything is on the disk."""
+        self._wait()
+        self._file.flush()
+        _flush(self._file.fileno())
 
-    def close(self) -> None:
-        if self._thread is not None:
-            self._chunks.put(None)
-            self._thread.join()
-            self._thread = None
-
-    def _work(self) -> None:
-        while (chunk := self._chunks.get()) is not None:
-            self._hash.update(chunk)
+    def _wait(self) -> None:
+        if self._flushed:
+            self._flushed.result()  # the system tells of a failed write only once, to whoever asks first
 
 
 def _encodings(response: requests.Response) -> set[str]:
@@ -287,16 +337,18 @@ def _encodings(response: requests.Response) -> set[str]:
 
 
 @contextmanager
-def _partial_file(folder: Path) -> Iterator[tuple[Path, IO[bytes]]]:
+def _partial_file(folder: str) -> Iterator[tuple[str, IO[bytes]]]:
     """A new file in a folder, under a name that no file of an artifact has; gone at the end unless it was renamed."""
-    path = folder / _TEMPORARY_NAME.format(uuid.uuid4().hex)
+    path = os.path.join(folder, _TEMPORARY_NAME.format(uuid.uuid4().hex))
     try:
-        with path.open("xb") as file:
+        with open(path, "xb", _WRITTEN_AT_ONCE) as file:
             with suppress(OSError):  # not every file system has locks
                 _lock(file)
             yield path, file
-    finally:
-        path.unlink(missing_ok=True)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+        raise
 
 
 def remove_leftovers(directory: Path) -> None:
@@ -328,8 +380,9 @@ def staging_directory(settings: Settings, stream_name: str) -> Path:
     directory = base.absolute() / stream_name
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with _partial_file(directory):
+        with _partial_file(str(directory)) as (path, _):
             pass
+        os.unlink(path)
     except OSError as error:
         raise StagingUnavailable(str(directory), error.strerror or type(error).__name__) from error
     remove_leftovers(directory)

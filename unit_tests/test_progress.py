@@ -9,7 +9,17 @@ import pytest
 from source_customerscanvas.errors import ServerTrouble, Trouble
 from source_customerscanvas.progress import Outcome, StreamProgress
 from source_customerscanvas.projects import Project
-from source_customerscanvas.state import OWED, OWED_AGAIN, OWED_MORE, OWED_MORE_AGAIN, Mark, Scan, Scope, StreamState, Unit
+from source_customerscanvas.state import (
+    OWED,
+    OWED_AGAIN,
+    OWED_MORE,
+    OWED_MORE_AGAIN,
+    Mark,
+    Scan,
+    Scope,
+    StreamState,
+    Unit,
+)
 
 KEY = "11"
 CURSOR = "2026-01-31T12:00:00.000000Z"
@@ -158,7 +168,9 @@ def test_given_more_is_owed_of_a_project_when_it_changes_before_it_was_handed_ov
     assert progress.mark(KEY, 7).owed == OWED_MORE_AGAIN
 
 
-def test_given_more_is_owed_of_a_project_when_the_scan_ends_then_what_was_covered_is_known_until_it_is_settled() -> None:
+def test_given_more_is_owed_of_a_project_when_the_scan_ends_then_what_was_covered_is_known_until_it_is_settled() -> (
+    None
+):
     unit = Unit(cursor=CURSOR, scan=Scan(), covered=Scope(None, ("pdf",)))
     progress = stream(unit, Scope(None, ("pdf", "png")))
     progress.owe(KEY, 7, project(lastModified=BEFORE))

@@ -11,7 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from source_customerscanvas.errors import UnreadableState
-from source_customerscanvas.state import OWED, OWED_AGAIN, OWED_MORE, OWED_MORE_AGAIN, Mark, Marks, Scan, Scope, StreamState, Unit
+from source_customerscanvas.state import (
+    OWED,
+    OWED_AGAIN,
+    OWED_MORE,
+    OWED_MORE_AGAIN,
+    Mark,
+    Marks,
+    Scan,
+    Scope,
+    StreamState,
+    Unit,
+)
 
 NOW = "2026-02-01T00:00:00.000000Z"
 EARLIER, LATER = "2026-01-01T00:00:00.000000Z", "2026-01-15T00:00:00.000000Z"
@@ -188,7 +199,9 @@ ids = st.integers(min_value=0, max_value=2**40)
 packed_characters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 digests = st.text(alphabet=packed_characters, min_size=5, max_size=5)
 contents = st.lists(st.text(alphabet=packed_characters, min_size=4, max_size=4), max_size=5).map("".join)
-marks = st.builds(Mark, st.sampled_from("PIFNCR"), digests, contents, st.sampled_from(["", OWED, OWED_AGAIN, OWED_MORE]))
+marks = st.builds(
+    Mark, st.sampled_from("PIFNCR"), digests, contents, st.sampled_from(["", OWED, OWED_AGAIN, OWED_MORE])
+)
 
 
 @given(st.dictionaries(ids, marks, max_size=50))

@@ -4,6 +4,7 @@ import errno
 import gzip
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -332,12 +333,29 @@ class FullDisk:
 def test_given_a_full_disk_when_downloaded_then_it_says_so_and_leaves_nothing(
     server: Server, files: FileTransfer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transfer, "_Part", lambda file, part=transfer._Part: part(FullDisk(file)))
+    monkeypatch.setattr(transfer, "_Flushing", lambda file, flushing=transfer._Flushing: flushing(FullDisk(file)))
     server.answer = lambda _: Answer(200, BODY)
     with pytest.raises(StagingUnavailable, match="No space left on device"):
         files.download(PRIVATE, PATH)
     assert found(tmp_path) == []
     assert len(server.api_requests) == 1
+
+
+def test_given_a_disk_that_fails_while_more_is_received_when_downloaded_then_it_says_so_and_leaves_nothing(
+    server: Server, files: FileTransfer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [OSError(errno.EIO, "Input/output error")]
+
+    def flush(_: int) -> None:
+        if failures:
+            raise failures.pop()  # as the system does, only to whoever asks first
+
+    monkeypatch.setattr(transfer, "_flush", flush)
+    monkeypatch.setattr(transfer, "_FLUSHED_AT_ONCE", len(BODY) // 2)
+    server.answer = lambda _: Answer(200, BODY)
+    with pytest.raises(StagingUnavailable, match="Input/output error"):
+        files.download(PRIVATE, PATH)
+    assert found(tmp_path) == []
 
 
 def test_given_a_file_where_a_folder_should_be_when_downloaded_then_it_says_so(
@@ -416,9 +434,18 @@ def test_given_rests_of_a_killed_run_when_removed_then_files_and_what_is_being_w
     (folder / "card.pdf").write_bytes(BODY)
     (folder / ".other.part").write_bytes(BODY)
     (folder / transfer._TEMPORARY_NAME.format("0" * 32)).write_bytes(BODY)
-    with transfer._partial_file(folder) as (busy, _):
+    with transfer._partial_file(str(folder)) as (busy, _):
         remove_leftovers(tmp_path)
-        assert found(tmp_path) == sorted([f"1/5/9/{busy.name}", "1/5/9/.other.part", "1/5/9/card.pdf"])
+        assert found(tmp_path) == sorted([f"1/5/9/{Path(busy).name}", "1/5/9/.other.part", "1/5/9/card.pdf"])
+
+
+def test_given_folders_taken_away_with_their_files_when_another_is_downloaded_then_they_are_made_again(
+    server: Server, files: FileTransfer, tmp_path: Path
+) -> None:
+    server.answer = lambda _: Answer(200, BODY)
+    files.download(PRIVATE, PATH)
+    shutil.rmtree(tmp_path / Path(PATH).parts[0])
+    assert files.download(PRIVATE, PATH).path.read_bytes() == BODY
 
 
 # Memory
