@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Lock
 
-from source_customerscanvas.client import ApiClient, path_segment
+from source_customerscanvas.calls import path_segment
+from source_customerscanvas.client import ApiClient
 from source_customerscanvas.errors import CustomersCanvasError, MissingPermission, NotFound, ServerTrouble, Stopped
 from source_customerscanvas.listing import read_page, walk
 from source_customerscanvas.progress import StreamProgress

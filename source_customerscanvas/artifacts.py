@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from threading import Lock
 
-from source_customerscanvas.client import ApiClient, path_segment
+from source_customerscanvas.calls import path_segment
+from source_customerscanvas.client import ApiClient
 from source_customerscanvas.errors import NotFound, Refused
 from source_customerscanvas.listing import PAGE_SIZE, Page, Row, read_page, walk
 

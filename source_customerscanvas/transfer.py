@@ -17,7 +17,8 @@ from typing import IO, Any
 import requests
 import urllib3.exceptions
 
-from source_customerscanvas.client import ApiClient, path_segment
+from source_customerscanvas.calls import path_segment
+from source_customerscanvas.client import ApiClient
 from source_customerscanvas.errors import BrokenDownload, Refused, StagingUnavailable, Stopped
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.times import SYSTEM_CLOCK, Clock

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from source_customerscanvas.client import ApiClient, path_segment, shared_client
+from source_customerscanvas.calls import path_segment
+from source_customerscanvas.client import ApiClient, shared_client
 from source_customerscanvas.errors import (
     Conflict,
     CustomersCanvasError,

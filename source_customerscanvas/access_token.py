@@ -1,0 +1,71 @@
+"""The access token of a sync, renewed before it expires."""
+
+from collections.abc import Callable, Mapping
+from threading import Lock
+from typing import Any
+
+from source_customerscanvas.errors import CustomersCanvasError
+from source_customerscanvas.times import Clock
+
+_TOKEN_MARGIN_SECONDS = 30
+_DEFAULT_TOKEN_SECONDS = 300
+SECRET_SHOWN = "***"
+"""What stands for a secret in a message."""
+
+
+class AccessToken:
+    """The access token, shared by all workers: one renews it while the others wait for that one."""
+
+    def __init__(self, request: Callable[[], Mapping[str, Any]], clock: Clock) -> None:
+        self._request = request
+        self._clock = clock
+        self._lock = Lock()
+        self._text = ""
+        self._renew_at = float("-inf")
+        self._error: CustomersCanvasError | None = None
+        self._failures = 0
+
+    def get(self) -> str:
+        """A token that is not about to expire. Whoever waits for a renewal that fails gets its error."""
+        failures = self._failures
+        with self._lock:
+            if self._error is not None and failures != self._failures:
+                raise self._error
+            if self._clock.monotonic() >= self._renew_at:
+                self._renew()
+            return self._text
+
+    def scopes(self) -> frozenset[str] | None:
+        """The permissions of a new token, such as `Projects_full`; None where the identity server does not say."""
+        with self._lock:
+            scope = self._renew().get("scope")
+        return frozenset(scope.split()) if isinstance(scope, str) and scope.strip() else None
+
+    def _renew(self) -> Mapping[str, Any]:
+        asked_at = self._clock.monotonic()
+        try:
+            answer = self._request()
+        except CustomersCanvasError as error:
+            self._error = error
+            self._failures += 1
+            raise
+        self._text = answer["access_token"]
+        lifetime = _seconds(answer.get("expires_in"))
+        self._renew_at = asked_at + lifetime - min(_TOKEN_MARGIN_SECONDS, lifetime / 2)
+        return answer
+
+    def reject(self, text: str) -> None:
+        """The API did not accept this token; unless another worker has renewed it already, the next one is new."""
+        with self._lock:
+            if text == self._text:
+                self._renew_at = float("-inf")
+
+    def hide(self, text: str) -> str:
+        return text.replace(self._text, SECRET_SHOWN) if self._text else text
+
+
+def _seconds(lifetime: object) -> float:
+    try:
+        return max(1.0, float(lifetime))  # type: ignore[arg-type]  # whatever the server sent
+    except (TypeError, ValueError):
+        return _DEFAULT_TOKEN_SECONDS

@@ -1,0 +1,55 @@
+"""What is asked of a server: addresses, and one request of the API or for a file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import requests
+
+Origin = tuple[str, str, int | None]
+"""Scheme, host and port: what a token or a pace belongs to."""
+
+
+def path_segment(text: str) -> str:
+    """Any text as one segment of a path, so that a slash or a `..` in an id asks for nothing else."""
+    return text.replace(".", "%2E") if text in (".", "..") else quote(text, safe="")
+
+
+def query_value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def origin_of(url: str) -> Origin:
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    return parts.scheme, parts.hostname or "", port
+
+
+def normalised(url: str) -> str:
+    """An address of somebody else's making as it can be sent; one that cannot becomes the empty text."""
+    request = requests.PreparedRequest()
+    try:
+        request.prepare_url(url, None)
+        origin_of(request.url or "")
+    except (requests.RequestException, ValueError):
+        return ""
+    return request.url or ""
+
+
+@dataclass(frozen=True)
+class Call:
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None = None
+    with_token: bool = True
+    is_file: bool = False
+
+    @property
+    def where(self) -> str:
+        """For messages: without the query, which may be a signature."""
+        parts = urlsplit(self.url)
+        return f"{self.method} {parts.hostname}{parts.path}"
