@@ -7,19 +7,54 @@ their projects are looked at, so a window that moves along the list finds most o
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
+from pathlib import PurePosixPath
 from threading import Lock
 
 from source_customerscanvas.calls import path_segment
 from source_customerscanvas.client import ApiClient
 from source_customerscanvas.errors import NotFound, Refused
 from source_customerscanvas.listing import PAGE_SIZE, Page, Row, read_page, walk
+from source_customerscanvas.projects import digest
+from source_customerscanvas.state import DIGEST_LENGTH
+from source_customerscanvas.times import to_utc
 
 _KEPT = 5000
 """Artifacts that a window keeps at most until somebody asks for them: this bounds its memory."""
 
 _PATIENCE = 5
 """Pages after which a window that nobody found anything in is given up."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """An artifact of a project: what the processing results say of it and what the Asset Storage API does."""
+
+    id: str
+    output_file: Row
+    details: Row
+
+    @property
+    def last_modified(self) -> str | None:
+        return to_utc(self.details.get("lastModified"))
+
+    @property
+    def type(self) -> str:
+        # what is listed among the output files without a type of its own is a final artifact
+        return str(self.details.get("type") or "Final")
+
+    @property
+    def format(self) -> str:
+        """In small letters, without a dot; that of the name where the API does not say."""
+        name = str(self.output_file.get("name") or "")
+        return str(self.output_file.get("format") or PurePosixPath(name).suffix).lower().lstrip(".")
+
+    @property
+    def digest(self) -> str:
+        """Changes when the artifact is made anew."""
+        parts = [self.id, self.last_modified, self.output_file.get("size"), self.details.get("size")]
+        return digest(parts, DIGEST_LENGTH)
 
 
 class Artifacts:

@@ -4,11 +4,10 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import PurePosixPath
 from threading import Lock
 from typing import Protocol
 
-from source_customerscanvas.artifacts import Artifacts
+from source_customerscanvas.artifacts import Artifact, Artifacts
 from source_customerscanvas.client import ApiClient
 from source_customerscanvas.errors import (
     ConfigurationError,
@@ -22,8 +21,9 @@ from source_customerscanvas.errors import (
     as_known_error,
 )
 from source_customerscanvas.listing import Row
+from source_customerscanvas.outcomes import Outcome, StagedFile
 from source_customerscanvas.paths import file_paths
-from source_customerscanvas.progress import Outcome, StagedFile, StreamProgress
+from source_customerscanvas.progress import StreamProgress
 from source_customerscanvas.projects import (
     ARTIFACTS,
     FILES,
@@ -40,7 +40,7 @@ from source_customerscanvas.projects import (
 )
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.state import DIGEST_LENGTH, OWED_AGAIN, OWED_MORE, OWED_MORE_AGAIN, Mark
-from source_customerscanvas.times import Clock, to_utc
+from source_customerscanvas.times import Clock
 from source_customerscanvas.tracker import Job, Unit
 from source_customerscanvas.transfer import ArtifactFile, FileTransfer
 
@@ -61,24 +61,6 @@ class Receiver(Protocol):
 
     def fail(self, failure: CustomersCanvasError) -> None:
         """End all streams with an error."""
-
-
-@dataclass(frozen=True)
-class _Artifact:
-    """An artifact of a project: what the processing results say of it and what the Asset Storage API does."""
-
-    id: str
-    output_file: Row
-    details: Row
-
-    @property
-    def last_modified(self) -> str | None:
-        return to_utc(self.details.get("lastModified"))
-
-    @property
-    def digest(self) -> str:
-        parts = [self.id, self.last_modified, self.output_file.get("size"), self.details.get("size")]
-        return digest(parts, DIGEST_LENGTH)
 
 
 @dataclass
@@ -204,7 +186,7 @@ class Delivery:
             raise ServerTrouble(f"the processing results of project {project.id}", "the answer is not an object")
         return Results.from_answer(answer)
 
-    def _artifacts_of(self, job: Job, streams: Sequence[StreamProgress], results: Results) -> list[_Artifact]:
+    def _artifacts_of(self, job: Job, streams: Sequence[StreamProgress], results: Results) -> list[Artifact]:
         """All artifacts of the project that one of the streams may want, in the order of their ids."""
         output_files = {str(file["artifactId"]): file for file in results.files or [] if file.get("artifactId")}
         details = self._artifacts.details(output_files, newest_first=not job.from_scan)
@@ -214,7 +196,7 @@ class Delivery:
                 for artifact in self._artifacts.of_group(group):
                     details.setdefault(str(artifact.get("id")), artifact)
         ids = sorted(output_files.keys() | details.keys())
-        return [_Artifact(id_, output_files.get(id_, {}), details.get(id_, {})) for id_ in ids]
+        return [Artifact(id_, output_files.get(id_, {}), details.get(id_, {})) for id_ in ids]
 
     # what is handed over
 
@@ -239,7 +221,7 @@ class Delivery:
         self._put(job, stream, project, results.status_code(project), records, content + run, delivered=delivered)
 
     @staticmethod
-    def _is_new_run(job: Job, stream: StreamProgress, mark: Mark, artifacts: Callable[[], Sequence[_Artifact]]) -> bool:
+    def _is_new_run(job: Job, stream: StreamProgress, mark: Mark, artifacts: Callable[[], Sequence[Artifact]]) -> bool:
         """Whether what a completed project shows, and its mark does not know, is of a run not handed over before."""
         if mark.owed not in (OWED_AGAIN, OWED_MORE_AGAIN):
             return True
@@ -262,13 +244,13 @@ class Delivery:
             )
 
     def _put_artifacts(
-        self, job: Job, stream: StreamProgress, project: Project, results: Results, artifacts: list[_Artifact]
+        self, job: Job, stream: StreamProgress, project: Project, results: Results, artifacts: list[Artifact]
     ) -> None:
         for artifact in artifacts:
             if not artifact.details:
                 stream.pass_over(f"{project.describe()}: artifact {artifact.id} is gone")
-        in_scope = [artifact for artifact in artifacts if artifact.details and stream.scope.has_kind(_type(artifact))]
-        news = self._news(job, stream, in_scope, _type)
+        in_scope = [artifact for artifact in artifacts if artifact.details and stream.scope.has_kind(artifact.type)]
+        news = self._news(job, stream, in_scope, lambda artifact: artifact.type)
         details = [{**artifact.details, "id": artifact.id} for artifact in news]
         records = [artifact_record(project, row, one.output_file) for row, one in zip(details, news, strict=True)]
         content = "".join(artifact.digest for artifact in in_scope)
@@ -276,12 +258,12 @@ class Delivery:
         self._put(job, stream, project, results.status_code(project), records, content)
 
     def _put_files(
-        self, job: Job, stream: StreamProgress, project: Project, results: Results, artifacts: list[_Artifact]
+        self, job: Job, stream: StreamProgress, project: Project, results: Results, artifacts: list[Artifact]
     ) -> None:
         """Hand over the rows of a completed project's files, or let the workers fetch them first."""
         finals = [artifact for artifact in artifacts if artifact.output_file] if results.is_completed else []
-        in_scope = [artifact for artifact in finals if stream.scope.has_kind(_format(artifact))]
-        news = self._news(job, stream, in_scope, _format)
+        in_scope = [artifact for artifact in finals if stream.scope.has_kind(artifact.format)]
+        news = self._news(job, stream, in_scope, lambda artifact: artifact.format)
         status = results.status_code(project)
         delivered = None
         if results.is_completed:
@@ -310,15 +292,15 @@ class Delivery:
             self._receiver.put_file(partial(self._fetch, self._transfer, download, artifact, paths[artifact.id]))
 
     def _news(
-        self, job: Job, stream: StreamProgress, artifacts: list[_Artifact], kind: Callable[[_Artifact], str]
-    ) -> list[_Artifact]:
+        self, job: Job, stream: StreamProgress, artifacts: list[Artifact], kind: Callable[[Artifact], str]
+    ) -> list[Artifact]:
         """Those artifacts that the stream has not emitted as they are now."""
         key = job.unit.key
         mark = stream.mark(key, job.project_id)
         covered = stream.covered(key)
         changed_since = stream.unchanged_before(key, job.project_id)
 
-        def is_news(artifact: _Artifact) -> bool:
+        def is_news(artifact: Artifact) -> bool:
             if artifact.digest in mark.emitted:
                 return False
             if mark.owed in (OWED_MORE, OWED_MORE_AGAIN) and not covered.has_kind(kind(artifact)):
@@ -327,7 +309,7 @@ class Delivery:
 
         return [artifact for artifact in artifacts if is_news(artifact)]
 
-    def _fetch(self, transfer: FileTransfer, download: _Download, artifact: _Artifact, path: str) -> None:
+    def _fetch(self, transfer: FileTransfer, download: _Download, artifact: Artifact, path: str) -> None:
         """Fetch a file and hand it over; whoever fetches the last one finishes the project."""
         stream, key = download.stream, download.job.unit.key
         where = f"{download.project.describe()}, artifact {artifact.id}"
@@ -415,13 +397,3 @@ class Delivery:
 
 def _where(job: Job) -> str:
     return job.project.describe() if job.project else f"{job.unit.describe()}, project {job.project_id}"
-
-
-def _type(artifact: _Artifact) -> str:
-    # what is listed among the output files without a type of its own is a final artifact
-    return str(artifact.details.get("type") or "Final")
-
-
-def _format(artifact: _Artifact) -> str:
-    name = str(artifact.output_file.get("name") or "")
-    return str(artifact.output_file.get("format") or PurePosixPath(name).suffix).lower().lstrip(".")

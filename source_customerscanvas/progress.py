@@ -1,13 +1,12 @@
 """What one stream wants, owes and has handed over during one read."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
-from queue import SimpleQueue
+from dataclasses import replace
 from threading import Condition, RLock
 from typing import Any
 
 from source_customerscanvas.errors import CustomersCanvasError, Trouble
-from source_customerscanvas.listing import Row
+from source_customerscanvas.outcomes import Counts, Outcome, OutcomeQueue
 from source_customerscanvas.projects import Project
 from source_customerscanvas.state import (
     OWED,
@@ -22,45 +21,6 @@ from source_customerscanvas.state import (
     Unit,
 )
 from source_customerscanvas.times import minutes_before
-
-_MOST_QUEUED = 1000
-"""Records that wait for a slow reader before the workers wait too: this bounds the memory of a sync."""
-
-
-@dataclass(frozen=True)
-class StagedFile:
-    """A file that lies complete in the staging directory; `path` is absolute, `size` in bytes."""
-
-    path: str
-    relative_path: str
-    size: int
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Records of a stream, and what to do to its state once they have been handed over."""
-
-    records: list[tuple[Row, StagedFile | None]] = field(default_factory=list)
-    remember: Callable[[], None] | None = None
-    finished: int = 0
-    checkpoint: bool = False
-    """Emit the state before anything else."""
-
-
-@dataclass
-class Counts:
-    """What the summary of a stream says; written by the stream's reader and, under its lock, by the workers."""
-
-    emitted: int = 0
-    finished: int = 0
-    to_do: int = 0
-    files: int = 0
-    bytes: int = 0
-    expected_rows: int | None = None
-    """Rows, where a project may have more or fewer than one."""
-    expected_bytes: int | None = None
-    passed_over: list[str] = field(default_factory=list)
-    troubles: list[Trouble] = field(default_factory=list)
 
 
 class StreamProgress:
@@ -86,9 +46,7 @@ class StreamProgress:
         self.row_digest = row_digest
         self.counts = Counts()
         self.failure: CustomersCanvasError | None = None
-        self._outcomes: SimpleQueue[Outcome | None] = SimpleQueue()
-        self._queued = 0
-        self._room = Condition()
+        self.outcomes = OutcomeQueue()
         self._lookback_minutes = lookback_minutes
         self._given_artifact_cursors = {key: unit.artifact_cursor for key, unit in state.units.items()}
         self._newest_artifacts: dict[str, str] = {}
@@ -257,7 +215,7 @@ class StreamProgress:
             if delivered:
                 self._note_delivered(unit, project)
             elif delivered is None:
-                self._drop_delivered(unit, order_id, {project.id})
+                unit.drop_delivered(order_id, {project.id})
             unit.waiting.discard(order_id)
             is_over = status == "C" and project.updated_at < self._before(unit.cursor)
             unit.marks.set(project.id, None if is_over else Mark(status, self.row_digest(project), content))
@@ -344,13 +302,13 @@ class StreamProgress:
         """Note that a delivered project belongs to another order now."""
         with self.lock:
             unit = self.unit(key)
-            self._drop_delivered(unit, order_id, {project.id})
+            unit.drop_delivered(order_id, {project.id})
             unit.delivered.setdefault(project.order_id or "", set()).add(project.id)
             unit.waiting.discard(project.order_id or "")
 
     def forget_delivered(self, key: str, order_id: str, project_ids: Iterable[int]) -> None:
         with self.lock:
-            self._drop_delivered(self.unit(key), order_id, project_ids)
+            self.unit(key).drop_delivered(order_id, project_ids)
 
     def note_acknowledged(self, key: str, project_id: int) -> None:
         with self.lock:
@@ -365,15 +323,6 @@ class StreamProgress:
         # an order is as old as its oldest project, so this one's can only be older
         if self.delivered_since is not None and project.created >= self.delivered_since:
             unit.delivered.setdefault(project.order_id or "", set()).add(project.id)
-
-    @staticmethod
-    def _drop_delivered(unit: Unit, order_id: str, project_ids: Iterable[int]) -> None:
-        left = unit.delivered.get(order_id, set()).difference(project_ids)
-        if left:
-            unit.delivered[order_id] = left
-        else:
-            unit.delivered.pop(order_id, None)
-            unit.waiting.discard(order_id)
 
     # artifacts
 
@@ -433,26 +382,6 @@ class StreamProgress:
         with self.lock:
             made = self._states_made
             return self._out.wait_for(lambda: self._states_out >= made, patience)
-
-    # outcomes
-
-    def put(self, outcome: Outcome | None) -> None:
-        """Hand an outcome to the reader, when there is room for it; None is the last one."""
-        if outcome:
-            with self._room:
-                self._room.wait_for(lambda: self._queued < _MOST_QUEUED)
-                self._queued += max(len(outcome.records), 1)
-        self._outcomes.put(outcome)
-
-    def take(self, patience: float) -> Outcome | None:
-        """The next outcome; raises `queue.Empty` when none comes for so many seconds."""
-        outcome = self._outcomes.get(timeout=patience)
-        if outcome:
-            with self._room:
-                room = max(len(outcome.records), 1)
-                self._queued -= room
-                self._room.notify(room)  # not all: most of them would find it full again
-        return outcome
 
     # what the reader and the workers count
 

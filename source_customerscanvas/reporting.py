@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from threading import Event, Thread
 
 from source_customerscanvas.client import ApiClient
-from source_customerscanvas.progress import Counts, StreamProgress
+from source_customerscanvas.outcomes import Counts
+from source_customerscanvas.progress import StreamProgress
 from source_customerscanvas.times import Clock
 
 REPORT_SECONDS = 10.0

@@ -226,6 +226,15 @@ class Unit:
             if mark and mark.owed in (OWED_MORE, OWED_MORE_AGAIN):
                 self.marks.set(project_id, replace(mark, owed=OWED))  # what that scope covered is not known any more
 
+    def drop_delivered(self, order_id: str, project_ids: Iterable[int]) -> None:
+        """Forget that these projects of an order are still to be acknowledged."""
+        left = self.delivered.get(order_id, set()).difference(project_ids)
+        if left:
+            self.delivered[order_id] = left
+        else:
+            self.delivered.pop(order_id, None)
+            self.waiting.discard(order_id)
+
     def end_scan(self) -> None:
         """Note that everything was read; what is still owed of it may refer to what was covered."""
         self.scan = None

@@ -36,7 +36,8 @@ from airbyte_cdk.sources.types import Record
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_customerscanvas.errors import CustomersCanvasError, ProjectsFailed
-from source_customerscanvas.progress import StagedFile, StreamProgress
+from source_customerscanvas.outcomes import StagedFile
+from source_customerscanvas.progress import StreamProgress
 from source_customerscanvas.reporting import estimate, summary
 from source_customerscanvas.sync import Sync
 from source_customerscanvas.times import Clock

@@ -17,8 +17,9 @@ from source_customerscanvas.client import ApiClient
 from source_customerscanvas.delivery import Delivery
 from source_customerscanvas.errors import ConfigurationError, CustomersCanvasError, Stopped, Trouble, as_known_error
 from source_customerscanvas.listing import Page
+from source_customerscanvas.outcomes import Outcome
 from source_customerscanvas.processing import Processing
-from source_customerscanvas.progress import Outcome, StreamProgress
+from source_customerscanvas.progress import StreamProgress
 from source_customerscanvas.projects import PROJECTS, Project
 from source_customerscanvas.reporting import Reporter
 from source_customerscanvas.settings import Settings
@@ -71,7 +72,7 @@ class Sync:
         """
         while True:
             try:
-                outcome = stream.take(patience)
+                outcome = stream.outcomes.take(patience)
             except Empty:
                 yield None
                 continue
@@ -105,7 +106,7 @@ class Sync:
             self._tasks.end(self._settings.num_workers)
             for stream in self._streams:
                 stream.move_artifact_cursors(began)
-                stream.put(None)
+                stream.outcomes.put(None)
             self._reporter.stop()
 
     def _units(self) -> list[Unit]:
@@ -198,7 +199,7 @@ class Sync:
     def put(self, stream: StreamProgress, outcome: Outcome) -> None:
         with self._handed_over:
             self._pending += 1
-        stream.put(outcome)
+        stream.outcomes.put(outcome)
 
     def put_file(self, task: partial[None]) -> None:
         self._tasks.put_file(task)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from source_customerscanvas.errors import ServerTrouble, Trouble
-from source_customerscanvas.progress import Outcome, StreamProgress
+from source_customerscanvas.outcomes import Outcome
+from source_customerscanvas.progress import StreamProgress
 from source_customerscanvas.projects import Project
 from source_customerscanvas.state import (
     OWED,
