@@ -252,7 +252,7 @@ def test_given_any_selection_when_waiting_then_no_project_is_asked_for_twice_wit
     for number in range(12):
         sandbox.shop.create_project(
             STOREFRONT,
-            processing=[None, "Pending", "InProgress", "Failed"][number % 4],  # type: ignore[arg-type]
+            processing=[None, "Pending", "InProgress", "Failed"][number % 4],  # type: ignore[arg-type]  # mypy widens the texts
             run_for=20.0 * number if number % 4 == 2 else None,
             outcome=["Failed", "Failed", "Completed"],
         )

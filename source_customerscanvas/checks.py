@@ -16,8 +16,9 @@ _FULL_PROJECTS = "Projects_full"
 
 
 def check_configuration(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
-    """Hold a configuration against the spec's schema. Raises `InvalidSetting`."""
-    error = next(iter(Draft7Validator(schema).iter_errors(config)), None)
+    """Hold a configuration against the spec's schema; null stands for no setting. Raises `InvalidSetting`."""
+    given = {name: value for name, value in config.items() if value is not None}
+    error = next(iter(Draft7Validator(schema).iter_errors(given)), None)
     if error is not None:
         raise _invalid_setting(error)
 

@@ -234,11 +234,14 @@ class ProjectsFailed(CustomersCanvasError):
     """Everything else was read and its state kept; the next sync takes up these projects again."""
 
     def __init__(self, stream: str, troubles: Sequence[Trouble]) -> None:
-        named = "; ".join(str(trouble) for trouble in troubles[:_NAMED_PROJECTS])
+        where: dict[str, list[str]] = {}
+        for trouble in troubles[:_NAMED_PROJECTS]:
+            where.setdefault(trouble.error.message, []).append(trouble.where)
+        named = "; ".join(f"{'; '.join(places)}: {message.removesuffix('.')}" for message, places in where.items())
         more = len(troubles) - _NAMED_PROJECTS
         super().__init__(
             f"Stream `{stream}`: {len(troubles)} could not be read and will be tried again in the next sync: {named}"
-            + (f"; and {more} more." if more > 0 else "")
+            + (f"; and {more} more." if more > 0 else ".")
         )
         only_settings = troubles and all(trouble.error.failure_type == "config_error" for trouble in troubles)
         self.failure_type = "config_error" if only_settings else "transient_error"

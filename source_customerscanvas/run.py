@@ -49,6 +49,8 @@ def run() -> None:
     init_uncaught_exception_handler(init_logger("airbyte"))
     _log_what_would_be_printed()
     early_log.hand_over()
+    # without a command, the framework's parser is content and its answer is a mistake of the connector's
+    parsed = Entrypoint.parse_args(arguments or ["(none)"])
     config_path = Entrypoint.extract_config(arguments)
     catalog_path = Entrypoint.extract_catalog(arguments)
     state_path = Entrypoint.extract_state(arguments)
@@ -63,7 +65,7 @@ def run() -> None:
         raise traced(error) from error
     entrypoint = Entrypoint(source)
     with PRINT_BUFFER as output:
-        for message in entrypoint.run(entrypoint.parse_args(arguments)):
+        for message in entrypoint.run(parsed):
             # in one piece: the log writes to the same place
             output.write(f"{message}\n")
 

@@ -307,7 +307,8 @@ class StreamState:
         if not value:
             return cls(scope, now)
         if value.get("version") != VERSION:
-            raise UnreadableState(stream, f"it has version {value.get('version')!r}, this connector reads {VERSION}")
+            version = f"version {value['version']!r}" if "version" in value else "no version"
+            raise UnreadableState(stream, f"it has {version}, this connector reads version {VERSION}")
         try:
             before = Scope.from_json(value["scope"])
             first_sync, last_sync = _time(value["firstSync"]), _time(value.get("lastSync"))

@@ -26,7 +26,7 @@ from source_customerscanvas.times import SYSTEM_CLOCK, Clock
 try:
     import fcntl
 except ImportError:  # Windows, where a file that is open cannot be removed anyway
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # a module or nothing
 
 _MOST_RESUMPTIONS = 5
 _LONGEST_BACK_OFF = 30.0

@@ -9,6 +9,7 @@ from source_customerscanvas.errors import (
     CustomersCanvasError,
     InternalError,
     InvalidDate,
+    InvalidSetting,
     InvalidUrl,
     MissingPermission,
     NotFound,
@@ -20,7 +21,9 @@ from source_customerscanvas.errors import (
     TransientError,
     Trouble,
     UnknownStorefront,
+    UnknownStream,
     Unreachable,
+    UnreadableInput,
     UnreadableState,
     WrongClient,
     WrongHost,
@@ -30,6 +33,9 @@ from source_customerscanvas.errors import (
 
 CONFIGURATION = [
     (InvalidUrl("environment.api_url"), ["`environment.api_url`", "https://"]),
+    (InvalidSetting("num_workers", "it has to be at most 64"), ["`num_workers`", "at most 64"]),
+    (UnknownStream(["invoices"], ["projects", "artifacts"]), ["invoices", "Refresh", "projects, artifacts"]),
+    (UnreadableInput("catalog", "catalog.json", "it is not JSON"), ["catalog.json", "the catalog", "it is not JSON"]),
     (InvalidDate("start_date", "5 March"), ["`start_date`", "“5 March”", "2024-03-05"]),
     (UnknownStorefront([7, 9], [(1, "Shop"), (2, None)]), ["7, 9", "1 (Shop)", "2 (unnamed)", "`storefront_ids`"]),
     (UnknownStorefront([7], []), ["7", "none at all"]),
@@ -111,6 +117,15 @@ def test_given_25_failed_projects_when_told_then_20_are_named_and_5_counted() ->
     assert "project 21:" not in error.message
     assert error.message.endswith("; and 5 more.")
     assert error.troubles == tuple(troubles)
+
+
+def test_given_projects_that_failed_for_one_reason_when_told_then_it_is_told_once() -> None:
+    no_right, gone = MissingPermission("Artifacts: Read", "read artifacts"), NotFound("it")
+    errors = [no_right, gone, no_right, no_right]
+    troubles = [Trouble(f"project {id_}", error) for id_, error in enumerate(errors)]
+    message = ProjectsFailed("artifact_files", troubles).message
+    assert f": project 0; project 2; project 3: {no_right.message[:-1]}; project 1: {gone.message}" in message
+    assert message.count("Artifacts: Read") == 1
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import unicodedata
 from pathlib import PurePosixPath, PureWindowsPath
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -67,7 +68,7 @@ def test_given_any_names_when_placed_then_no_two_files_meet_even_where_case_does
 def test_given_the_same_artifacts_in_another_order_when_placed_then_the_paths_are_the_same(
     order_id: str | None,
     artifacts: list[dict[str, str]],
-    random: "st.random.Random",  # type: ignore[name-defined]
+    random: Random,
 ) -> None:
     shuffled = random.sample(artifacts, len(artifacts))
     assert file_paths(1, order_id, 9, shuffled) == file_paths(1, order_id, 9, artifacts)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from source_customerscanvas.times import SYSTEM_CLOCK, format_utc, minutes_before, parse_utc, to_utc
 
-moments = st.datetimes(min_value=datetime(1000, 1, 1), max_value=datetime(9999, 12, 30))  # noqa: DTZ001
+moments = st.datetimes(min_value=datetime(1000, 1, 1), max_value=datetime(9999, 12, 30))  # noqa: DTZ001 - a zone is added
 offsets = st.integers(-14 * 60, 14 * 60)
 
 
