@@ -5,7 +5,7 @@ artifact singly, or a hundred at a time in one list of the whole tenant. Artifac
 their projects are looked at, so a window that moves along the list finds most of them; the rest is asked for singly.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +22,8 @@ from source_customerscanvas.times import to_utc
 
 _KEPT = 5000
 """Artifacts that a window keeps at most until somebody asks for them: this bounds its memory."""
+
+_LAST_PAGES = 3
 
 _PATIENCE = 5
 """Pages after which a window that nobody found anything in is given up."""
@@ -109,15 +111,19 @@ class Artifacts:
 class _Window:
     """A part of the tenant's list of final artifacts that moves on as artifacts are asked for.
 
-    It never costs more than one request for each fifty artifacts that were asked for, and four for nothing. Whoever
-    finds it running low moves it on, so that the others seldom have to wait for the next page.
+    It never costs more than one request for each 25 artifacts that were asked for, and four for nothing. Whoever finds
+    it running low moves it on, so that the others seldom have to wait for the next page. Much of what it shows may
+    never be asked for, such as the files of other storefronts: only its last pages say whether it is ahead.
     """
 
     def __init__(self, client: ApiClient, sorting: str) -> None:
         self._lock = Lock()
         self._moving = Lock()
         self._pages = _pages(client, sorting)
-        self._kept: OrderedDict[str, Row] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[Row, list[int]]] = OrderedDict()
+        self._left: deque[list[int]] = deque(maxlen=_LAST_PAGES)
+        self._missed: OrderedDict[str, None] = OrderedDict()
+        self._missed_since = 0
         self._read = 0
         self._asked = 0
         self._found = 0
@@ -133,7 +139,9 @@ class _Window:
                 # the one who moved it before may have brought the artifact
                 while (artifact := self._pop(artifact_id)) is None and self._may_move():
                     self._move()
-        elif len(self._kept) < PAGE_SIZE and self._may_move() and self._moving.acquire(blocking=False):
+            if artifact is None:
+                self._miss(artifact_id)
+        elif self._ahead() < PAGE_SIZE and self._may_move() and self._moving.acquire(blocking=False):
             try:
                 self._move()
             finally:
@@ -150,16 +158,29 @@ class _Window:
 
     def _pop(self, artifact_id: str) -> Row | None:
         with self._lock:
-            artifact = self._kept.pop(artifact_id, None)
+            artifact, left = self._kept.pop(artifact_id, (None, [0]))
+            left[0] -= 1
             self._found += artifact is not None
             return artifact
+
+    def _miss(self, artifact_id: str) -> None:
+        with self._lock:
+            self._missed_since += 1
+            self._missed[artifact_id] = None
+            if len(self._missed) > _KEPT:
+                self._missed.popitem(last=False)
+
+    def _ahead(self) -> int:
+        return sum(left[0] for left in list(self._left))
 
     def _may_move(self) -> bool:
         if self._is_over or (self._read >= _PATIENCE and self._found * 10 < self._asked):
             return False
-        # what is kept was read and not yet asked for: as long as there is plenty, an artifact that is missing lies
-        # behind the window rather than before it
-        return self._read < 2 + self._asked * 2 // PAGE_SIZE and len(self._kept) <= 2 * PAGE_SIZE
+        # as long as plenty of the last pages was not asked for, an artifact that is missing lies behind the window
+        # rather than before it; unless so many are missing that it does not
+        return self._read < 2 + self._asked * 4 // PAGE_SIZE and (
+            self._ahead() <= 2 * PAGE_SIZE or self._missed_since >= PAGE_SIZE // 2
+        )
 
     def _move(self) -> None:
         page = next(self._pages, None)
@@ -168,8 +189,13 @@ class _Window:
                 self._is_over = True
                 return
             self._read += 1
-            for row in page.rows:
-                self._kept[str(row.get("id"))] = row
+            self._missed_since = 0
+            # what was asked for singly in the meantime, nobody comes for
+            rows = {id_: row for row in page.rows if (id_ := str(row.get("id"))) not in self._missed}
+            left = [len(rows)]
+            self._left.append(left)
+            for id_, row in rows.items():
+                self._kept[id_] = row, left
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
 

@@ -1,0 +1,72 @@
+"""The window on the tenant's artifacts: how many have to be asked for singly."""
+
+from typing import Any, cast
+
+import pytest
+
+from source_customerscanvas.artifacts import Artifacts
+from source_customerscanvas.client import ApiClient
+
+LISTED = 20_000
+
+
+class Api:
+    """A tenant's artifacts, in the order in which they were made; counts what it is asked."""
+
+    def __init__(self, ids: list[str]) -> None:
+        self.rows = [{"id": id_} for id_ in ids]
+        self.pages = 0
+        self.singles = 0
+
+    def get_json(self, path: str, params: dict[str, Any] | None = None) -> Any:
+        if params is None:
+            self.singles += 1
+            return {"id": path.rpartition("/")[2]}
+        self.pages += 1
+        skip, take = params["skip"], params["take"]
+        return {"total": len(self.rows), "items": self.rows[skip : skip + take]}
+
+
+def asked_for(api: Api, ids: list[str]) -> None:
+    artifacts = Artifacts(cast(ApiClient, api))
+    for first, second in zip(ids[::2], ids[1::2], strict=True):
+        found = artifacts.details([first, second], newest_first=False)
+        assert found == {first: {"id": first}, second: {"id": second}}
+
+
+def names(count: int) -> list[str]:
+    return [f"{number:06d}" for number in range(count)]
+
+
+def test_given_artifacts_in_the_order_of_the_list_when_asked_for_then_pages_bring_them() -> None:
+    api = Api(names(LISTED))
+    asked_for(api, names(LISTED))
+    assert (api.singles, api.pages) == (0, LISTED // 99 + 1)
+
+
+@pytest.mark.parametrize("step", [20, 100])
+def test_given_some_artifacts_that_come_long_before_their_turn_when_asked_for_then_pages_bring_the_others(
+    step: int,
+) -> None:
+    ids = names(LISTED)
+    early = [ids[at + 2_000] for at in range(0, LISTED - 4_000, step)]
+    api = Api(ids)
+    order = [id_ for id_ in ids if id_ not in set(early)]
+    for number, id_ in enumerate(early):
+        order.insert(number * step, id_)
+    asked_for(api, order)
+    assert len(early) <= api.singles <= 1.1 * len(early) + 100
+
+
+def test_given_artifacts_of_which_half_belong_to_others_when_asked_for_then_pages_bring_them() -> None:
+    api = Api(names(LISTED))
+    asked_for(api, names(LISTED)[::2])
+    assert api.singles <= 0.02 * LISTED
+    assert api.pages <= LISTED // 99 + 2
+
+
+def test_given_artifacts_listed_long_after_those_of_others_when_asked_for_then_few_pages_are_in_vain() -> None:
+    api = Api(names(LISTED))
+    asked_for(api, names(LISTED)[-2_000:])
+    assert api.pages <= 10
+    assert api.singles == 2_000
