@@ -12,10 +12,10 @@ from threading import Lock
 
 from source_customerscanvas.calls import path_segment
 from source_customerscanvas.client import ApiClient
-from source_customerscanvas.errors import CustomersCanvasError, MissingPermission, NotFound, ServerTrouble, Stopped
+from source_customerscanvas.errors import CustomersCanvasError, MissingPermission, NotFound, Stopped
 from source_customerscanvas.listing import read_page, walk
 from source_customerscanvas.progress import StreamProgress
-from source_customerscanvas.projects import Project
+from source_customerscanvas.projects import Project, ask_project
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.tracker import Unit
 
@@ -50,7 +50,7 @@ class Acknowledging:
         try:
             listed = self._projects_of(unit, order_id) if order_id else []
             found = {project.id: project for project in listed}
-            missing = {id_: self._ask(id_) for id_ in delivered - found.keys()}
+            missing = {id_: ask_project(self._client.get_json, id_) for id_ in delivered - found.keys()}
         except Stopped:
             return 0
         except CustomersCanvasError as error:
@@ -119,13 +119,3 @@ class Acknowledging:
         rows = [row for page in walk(fetch, fetch(0), to_the_end=True) for row in page.rows]
         projects = [project for row in rows if (project := Project.from_row(row))]
         return [project for project in projects if unit.has(project) and project.order_id == order_id]
-
-    def _ask(self, project_id: int) -> Project | None:
-        try:
-            answer = self._client.get_json(f"storefront/v1/projects/{project_id}")
-        except NotFound:
-            return None
-        project = Project.from_row(answer) if isinstance(answer, dict) else None
-        if project is None:
-            raise ServerTrouble(f"project {project_id}", "the answer is not a project")
-        return project

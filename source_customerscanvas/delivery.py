@@ -33,6 +33,7 @@ from source_customerscanvas.projects import (
     Results,
     Seen,
     artifact_record,
+    ask_project,
     digest,
     file_record,
     project_record,
@@ -122,7 +123,7 @@ class Delivery:
 
     def _look_at(self, job: Job, waiting: list[StreamProgress]) -> None:
         """Hand over what is news of a project, and take each stream from `waiting` that got its outcome."""
-        project = job.project or self._ask(job)
+        project = job.project or ask_project(self._client.get_json, job.project_id)
         if project is None or not job.unit.has(project):
             self._pass_over(job, waiting, is_gone=project is None)
             return
@@ -165,23 +166,14 @@ class Delivery:
 
     # what is asked for
 
-    def _ask(self, job: Job) -> Project | None:
-        try:
-            answer = self._client.get_json(f"storefront/v1/projects/{job.project_id}")
-        except NotFound:
-            return None
-        project = Project.from_row(answer) if isinstance(answer, dict) else None
-        if project is None:
-            raise ServerTrouble(f"project {job.project_id}", "the answer is not a project")
-        return project
-
     def _results(self, job: Job, project: Project) -> Results | None:
         """The processing results; None where the project is gone."""
         try:
             answer = self._client.get_json(f"storefront/v1/projects/{project.id}/processing-results")
         except NotFound:
             # no run yet, or no project any more: only asking for the project itself tells them apart
-            return Results.from_answer(None) if job.project is None or self._ask(job) else None
+            is_there = job.project is None or ask_project(self._client.get_json, job.project_id)
+            return Results.from_answer(None) if is_there else None
         if not isinstance(answer, dict):
             raise ServerTrouble(f"the processing results of project {project.id}", "the answer is not an object")
         return Results.from_answer(answer)

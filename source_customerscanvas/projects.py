@@ -1,6 +1,7 @@
 """What the engine and the streams know of a project, its order and its processing."""
 
 from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -8,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from source_customerscanvas.errors import NotFound, ServerTrouble
 from source_customerscanvas.listing import Row
 from source_customerscanvas.times import to_utc
 
@@ -209,3 +211,15 @@ def file_record(
         "filePath": path,
         "lastModified": to_utc(details.get("lastModified")),
     }
+
+
+def ask_project(get_json: Callable[[str], Any], project_id: int) -> Project | None:
+    """Ask for a project by its id; None where it is gone. Raises `ServerTrouble` for an answer that is no project."""
+    try:
+        answer = get_json(f"storefront/v1/projects/{project_id}")
+    except NotFound:
+        return None
+    project = Project.from_row(answer) if isinstance(answer, dict) else None
+    if project is None:
+        raise ServerTrouble(f"project {project_id}", "the answer is not a project")
+    return project

@@ -4,7 +4,6 @@ import gzip
 import logging
 import re
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotDoneError
 from datetime import timedelta
@@ -33,22 +32,6 @@ from unit_tests.http_server import RESET, Answer, FakeClock, Request, Server, js
 PAGE = {"total": 1, "items": [{"id": 1}]}
 HTML = Answer(200, b"<html>Bad gateway</html>", {"Content-Type": "text/html"})
 TOO_MANY = Answer(429, b"", {"Retry-After": "7"})
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with serve() as running:
-        yield running
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def client(server: Server, clock: FakeClock) -> ApiClient:
-    return ApiClient(server.settings(), clock)
 
 
 # Requests

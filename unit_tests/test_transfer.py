@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,22 +37,6 @@ OTHER = bytes(reversed(range(256))) * 40
 ETAG = '"v1"'
 PATH = "1/5/9/card.pdf"
 PRIVATE = ArtifactFile("7f", len(BODY), None, False)
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with serve() as running:
-        yield running
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def client(server: Server, clock: FakeClock) -> ApiClient:
-    return ApiClient(server.settings(), clock)
 
 
 @pytest.fixture

@@ -1,0 +1,24 @@
+"""What the tests of whatever sends requests share: a server of their own, and a clock that nobody waits for."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from source_customerscanvas.client import ApiClient
+from unit_tests.http_server import FakeClock, Server, serve
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serve() as running:
+        yield running
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def client(server: Server, clock: FakeClock) -> ApiClient:
+    return ApiClient(server.settings(), clock)
