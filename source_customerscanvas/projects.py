@@ -27,6 +27,8 @@ NO_STATUS = "N"
 LEAST_SECONDS_BETWEEN_QUESTIONS = 60
 """How long a project's results are left alone after they were asked for: the API's own rule."""
 
+_GREATEST_ID = 2**63 - 1
+
 _PROCESSING_FIELDS = ("processingStatus", "created", "lastModified", "storefrontId", "orderId", "orderNumber")
 
 
@@ -53,9 +55,9 @@ class Project:
         """None for a row without a usable id: nothing could be asked or remembered about it."""
         try:
             project_id = int(row["id"])
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             return None
-        return cls(row, project_id) if project_id >= 0 else None
+        return cls(row, project_id) if 0 <= project_id <= _GREATEST_ID else None
 
     @cached_property
     def created(self) -> str:

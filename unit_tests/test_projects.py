@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from source_customerscanvas.projects import (
@@ -145,6 +145,8 @@ json_values = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from([*ROW, "items"]), json_values))
+@example({"id": 2.0**64})
+@example({"id": float("inf")})
 def test_given_any_row_when_read_then_all_that_is_made_of_it_can_be_made(row: dict[str, Any]) -> None:
     found = Project.from_row(row)
     if found is None:
