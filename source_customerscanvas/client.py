@@ -80,17 +80,11 @@ class ApiClient:
 
     def get_json(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
         """The parsed answer; None where the API answers without a body. `path` such as `storefront/v1/projects`."""
-        return self._ask("GET", path, params)[1]
+        return self._ask("GET", path, params)
 
     def post(self, path: str, params: Mapping[str, Any] | None = None, json: Any = None) -> None:
         """Change something. Tried again only when the server surely did nothing the time before."""
         self._ask("POST", path, params, json)
-
-    def send(
-        self, method: str, path: str, params: Mapping[str, Any] | None = None, json: Any = None
-    ) -> requests.Response:
-        """The successful answer itself, its body read and, for a GET, known to be JSON."""
-        return self._ask(method, path, params, json)[0]
 
     def token_scopes(self) -> frozenset[str] | None:
         """Asks for a new token. The permissions that it carries; None where the identity server does not say."""
@@ -129,9 +123,7 @@ class ApiClient:
         self._clock.wait(seconds, self.stopping)
         self._check_stopped()
 
-    def _ask(
-        self, method: str, path: str, params: Mapping[str, Any] | None, json: Any = None
-    ) -> tuple[requests.Response, Any]:
+    def _ask(self, method: str, path: str, params: Mapping[str, Any] | None, json: Any = None) -> Any:
         headers = {"User-Agent": _USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
         body = None
         if json is not None:
@@ -154,7 +146,7 @@ class ApiClient:
             self.wait(pause)
             self._count(retries=1)
 
-    def _once(self, call: Call) -> tuple[requests.Response, Any]:
+    def _once(self, call: Call) -> Any:
         with self._slots:
             response = self._follow(call)
             try:
@@ -163,8 +155,8 @@ class ApiClient:
             finally:
                 response.close()
         if call.method != "GET" or (response.status_code == 204 and not body):
-            return response, None
-        return response, self._parse(response, body, call)
+            return None
+        return self._parse(response, body, call)
 
     def _open(self, call: Call) -> requests.Response:
         # released here only when there is nothing to read, else by `open_file`

@@ -1,138 +1,81 @@
 """What the manifest's own streams need and the low-code language cannot say."""
 
-from collections.abc import Callable, Mapping, MutableMapping
-from dataclasses import InitVar, dataclass, field
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-import requests
-from airbyte_cdk.sources.declarative.auth.declarative_authenticator import DeclarativeAuthenticator, NoAuth
-from airbyte_cdk.sources.declarative.interpolation.interpolated_string import InterpolatedString
-from airbyte_cdk.sources.declarative.requesters.request_options import InterpolatedRequestOptionsProvider
-from airbyte_cdk.sources.declarative.requesters.requester import HttpMethod, Requester
+from airbyte_cdk.sources.declarative.extractors.record_filter import RecordFilter
+from airbyte_cdk.sources.declarative.retrievers import Retriever
 from airbyte_cdk.sources.declarative.transformations import RecordTransformation
 from airbyte_cdk.sources.types import Config, StreamSlice, StreamState
 
-from source_customerscanvas.client import shared_client
+from source_customerscanvas.client import ApiClient, shared_client
 from source_customerscanvas.errors import CustomersCanvasError, NotFound, WrongHost
+from source_customerscanvas.listing import Row, read_page, row_id, walk
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.streams import traced
 from source_customerscanvas.times import to_utc
 
+logger = logging.getLogger("airbyte.source-customerscanvas")
+
 
 @dataclass
-class ApiRequester(Requester):
-    """Sends through the connector's one HTTP client.
+class ListRetriever(Retriever):
+    """Reads a whole list of the API, each row once, through the connector's one HTTP client.
 
-    Stock requesters would each ask for a token of their own, and would neither count towards `num_workers` nor slow
-    down together with the tracked streams.
+    A stock requester would ask for a token of its own, and would neither count towards `num_workers` nor slow down
+    together with the tracked streams. The stock paginators miss rows that move from one page to another while they
+    read, ask for ever where a server gives one page again and again, and fail on a row that is no object.
 
-    `{path: storefront/v1/storefronts, request_parameters: {take: "100"}}`, second page →
-    `GET {api_url}/api/storefront/v1/storefronts?take=100&skip=100` and the answer, its JSON checked
+    `{path: storefront/v1/storefronts, params: {sorting: Id ASC}}` →
+    `GET {api_url}/api/storefront/v1/storefronts?sorting=Id%20ASC&skip=0&take=100`, and the pages after it;
+    with `is_paged: false` one request without `skip` and `take`
     """
 
     config: Config
-    parameters: InitVar[Mapping[str, Any]]
-    path: str = ""
-    http_method: str = "GET"
-    request_parameters: Mapping[str, Any] = field(default_factory=dict)
+    path: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    is_paged: bool = True
+    record_filter: RecordFilter | None = None
+    transformations: list[RecordTransformation] = field(default_factory=list)
 
-    def __post_init__(self, parameters: Mapping[str, Any]) -> None:
-        self._path = InterpolatedString.create(self.path, parameters=parameters)
-        self._options = InterpolatedRequestOptionsProvider(
-            config=self.config, parameters=parameters, request_parameters=self.request_parameters
-        )
-
-    def send_request(
-        self,
-        stream_state: StreamState | None = None,
-        stream_slice: StreamSlice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-        path: str | None = None,
-        request_headers: Mapping[str, Any] | None = None,
-        request_params: Mapping[str, Any] | None = None,
-        request_body_data: Mapping[str, Any] | str | None = None,
-        request_body_json: Mapping[str, Any] | None = None,
-        log_formatter: Callable[[requests.Response], Any] | None = None,
-    ) -> requests.Response | None:
-        """The answer. Every error is one of the connector's own, as the framework reports it."""
-        own = self.get_request_params(stream_slice=stream_slice, next_page_token=next_page_token)
-        where = path or self.get_path(stream_slice=stream_slice, next_page_token=next_page_token)
+    def read_records(
+        self, records_schema: Mapping[str, Any], stream_slice: StreamSlice | None = None
+    ) -> Iterable[Mapping[str, Any]]:
+        """The rows. Every error is one of the connector's own, as the framework reports it."""
         try:
             settings = Settings.from_config(self.config)
-            return shared_client(settings).send(self.get_method().value, where, {**own, **(request_params or {})})
+            rows: Iterable[Mapping[str, Any]] = self._rows(shared_client(settings))
+            if self.record_filter:
+                rows = self.record_filter.filter_records(rows, stream_state={}, stream_slice=stream_slice)
+            for row in rows:
+                record = dict(row)
+                for transformation in self.transformations:
+                    transformation.transform(record, self.config, stream_slice=stream_slice)
+                yield record
         except NotFound:
-            raise traced(WrongHost(settings.api_url, f"it has no {where}")) from None
+            raise traced(WrongHost(settings.api_url, f"it has no {self.path}")) from None
         except CustomersCanvasError as error:
             raise traced(error) from error
 
-    def get_authenticator(self) -> DeclarativeAuthenticator:
-        return NoAuth(parameters={})
-
-    def get_url(
-        self,
-        *,
-        stream_state: StreamState | None = None,
-        stream_slice: StreamSlice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> str:
-        return self.get_url_base() + self.get_path(stream_slice=stream_slice, next_page_token=next_page_token)
-
-    def get_url_base(
-        self,
-        *,
-        stream_state: StreamState | None = None,
-        stream_slice: StreamSlice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> str:
-        return f"{Settings.from_config(self.config).api_url}/api/"
-
-    def get_path(
-        self,
-        *,
-        stream_state: StreamState | None = None,
-        stream_slice: StreamSlice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> str:
-        return str(self._path.eval(self.config, stream_slice=stream_slice, next_page_token=next_page_token))
-
-    def get_method(self) -> HttpMethod:
-        return HttpMethod[self.http_method]
-
-    def get_request_params(
-        self,
-        *,
-        stream_state: StreamState | None = None,
-        stream_slice: StreamSlice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> MutableMapping[str, Any]:
-        return self._options.get_request_params(stream_slice=stream_slice, next_page_token=next_page_token)
-
-    def get_request_headers(
-        self,
-        *,
-        stream_state: StreamState | None = None,
-        stream_slice: StreamSlice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> Mapping[str, Any]:
-        return {}
-
-    def get_request_body_data(
-        self,
-        *,
-        stream_state: StreamState | None = None,
-        stream_slice: StreamSlice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> Mapping[str, Any] | str:
-        return {}
-
-    def get_request_body_json(
-        self,
-        *,
-        stream_state: StreamState | None = None,
-        stream_slice: StreamSlice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> Mapping[str, Any]:
-        return {}
+    def _rows(self, client: ApiClient) -> Iterator[Row]:
+        get_json = client.get_json if self.is_paged else lambda path, _: client.get_json(path)
+        fetch = partial(read_page, get_json, self.path, self.params)
+        first = fetch(0)
+        seen: set[str] = set()
+        has_nameless = False
+        for page in walk(fetch, first) if self.is_paged else [first]:
+            for row in page.rows:
+                number = row_id(row)
+                id_ = row.get("id") if number is None else number
+                has_nameless = has_nameless or id_ is None
+                if id_ is not None and str(id_) not in seen:
+                    seen.add(str(id_))
+                    yield {**row, "id": id_}
+        if has_nameless:
+            logger.warning(f"The list {self.path} has rows without an id: they are passed over.")
 
 
 @dataclass

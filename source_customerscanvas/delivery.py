@@ -135,20 +135,10 @@ class Delivery:
             return
         if job.from_scan and waiting[-1].name in (ARTIFACTS, FILES):
             self._artifacts.prepare(newest_first=False)
-        with self._lock:
-            seen = self.seen.get((job.unit.key, project.id))
-        if seen and not job.results and seen.is_fresh(self._clock.monotonic()):
-            results: Results | None = seen.results  # another stream has asked, or the list showed the project twice
-        else:
-            results = job.results or self._results(job, project)
-            seen = Seen(results, self._clock.monotonic()) if results else None
-        if results is None or seen is None:
+        results = self._results(job, project)
+        if results is None:
             self._pass_over(job, waiting, is_gone=True)
             return
-        with self._lock:
-            self._failed_in_a_row = 0
-            if not results.is_completed or project.status_code != "C":
-                self.seen[job.unit.key, project.id] = seen
         if not (job.from_scan and results.is_completed):
             # of a shop's history, the log names only what is not simply done
             logger.info(f"{project.describe()}: {results.status}, files: {len(results.files or [])}.")
@@ -158,6 +148,11 @@ class Delivery:
             self._put_results(job, waiting.pop(0), project, results)
         if not waiting:
             return
+        if results.has_nameless_files:
+            what = f"{project.describe()}: output files without an artifact id"
+            logger.warning(f"Passed over: {what}.")
+            for stream in waiting:
+                stream.pass_over(what)
         artifacts = self._artifacts_of(job, waiting, results)
         if waiting[0].name == ARTIFACTS:
             self._put_artifacts(job, waiting.pop(0), project, results, artifacts)
@@ -167,7 +162,22 @@ class Delivery:
     # what is asked for
 
     def _results(self, job: Job, project: Project) -> Results | None:
-        """The processing results; None where the project is gone."""
+        """The processing results, asked for once for all streams; None where the project is gone."""
+        with self._lock:
+            seen = self.seen.get((job.unit.key, project.id))
+        if job.results or not seen or not seen.is_fresh(self._clock.monotonic()):
+            results = job.results or self._ask_results(job, project)
+            if results is None:
+                return None
+            seen = Seen(results, self._clock.monotonic())
+        # else another stream has asked, or the list showed the project twice
+        with self._lock:
+            self._failed_in_a_row = 0
+            if not seen.results.is_completed or project.status_code != "C":
+                self.seen[job.unit.key, project.id] = seen
+        return seen.results
+
+    def _ask_results(self, job: Job, project: Project) -> Results | None:
         try:
             answer = self._client.get_json(f"storefront/v1/projects/{project.id}/processing-results")
         except NotFound:

@@ -16,6 +16,8 @@ PAGE_SIZE = 100
 
 Row = dict[str, Any]
 
+_GREATEST_ID = 2**63 - 1
+
 
 @dataclass(frozen=True)
 class Page:
@@ -44,15 +46,25 @@ def read_page(
     """Ask for the page of a list that begins at `skip`.
 
     Raises `ServerTrouble` for an answer that is no page: taking it for an empty one would lose rows without a word.
+    What stands among the rows and is none comes as an empty one, which has no id.
     """
     answer = get_json(path, {**params, "skip": skip, "take": take})
     rows = answer.get("items") if isinstance(answer, dict) else None
     if not isinstance(answer, dict) or not isinstance(rows, (list, type(None))):
         raise ServerTrouble(f"the list {path}", "the answer is not a page of a list")
-    rows = [row for row in rows or [] if isinstance(row, dict)]
+    rows = [row if isinstance(row, dict) else {} for row in rows or []]
     total = answer.get("total")
     trusted = isinstance(total, int) and not isinstance(total, bool) and total >= skip + len(rows)
     return Page(skip, rows, total if trusted else None)
+
+
+def row_id(row: Row) -> int | None:
+    """The number that a row is known by; None where it has none that could be asked for or remembered."""
+    try:
+        number = int(row["id"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    return number if 0 <= number <= _GREATEST_ID else None
 
 
 def walk(fetch: FetchPage, page: Page, *, to_the_end: bool = False) -> Iterator[Page]:

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from source_customerscanvas.errors import NotFound, ServerTrouble
-from source_customerscanvas.listing import Row
+from source_customerscanvas.listing import Row, row_id
 from source_customerscanvas.times import to_utc
 
 PROJECTS, RESULTS, ARTIFACTS, FILES = "projects", "processing_results", "artifacts", "artifact_files"
@@ -26,8 +26,6 @@ NO_STATUS = "N"
 
 LEAST_SECONDS_BETWEEN_QUESTIONS = 60
 """How long a project's results are left alone after they were asked for: the API's own rule."""
-
-_GREATEST_ID = 2**63 - 1
 
 _PROCESSING_FIELDS = ("processingStatus", "created", "lastModified", "storefrontId", "orderId", "orderNumber")
 
@@ -53,11 +51,8 @@ class Project:
     @classmethod
     def from_row(cls, row: Row) -> "Project | None":
         """None for a row without a usable id: nothing could be asked or remembered about it."""
-        try:
-            project_id = int(row["id"])
-        except (KeyError, TypeError, ValueError, OverflowError):
-            return None
-        return cls(row, project_id) if 0 <= project_id <= _GREATEST_ID else None
+        project_id = row_id(row)
+        return None if project_id is None else cls(row, project_id)
 
     @cached_property
     def created(self) -> str:
@@ -118,15 +113,23 @@ class Results:
 
     @classmethod
     def from_answer(cls, answer: Any) -> "Results":
-        """Read the API's answer; None stands for the 404 that means no run exists yet."""
+        """Read the API's answer; None stands for the 404 that means no run exists yet.
+
+        What stands among the files and is none comes as an empty one, which has no id.
+        """
         if answer is None:
             return cls(PENDING, None, None)
         files = answer.get("outputFileDetails")
         return cls(
             answer.get("status"),
             answer.get("statusDescription"),
-            [file for file in files if isinstance(file, dict)] if isinstance(files, list) else None,
+            [file if isinstance(file, dict) else {} for file in files] if isinstance(files, list) else None,
         )
+
+    @property
+    def has_nameless_files(self) -> bool:
+        """Whether there are files that cannot be asked for."""
+        return not all(file.get("artifactId") for file in self.files or [])
 
     @property
     def is_completed(self) -> bool:

@@ -75,6 +75,7 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
 
     def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
         try:
+            Settings.from_config(config)
             return super().discover(logger, config)
         except CustomersCanvasError as error:
             raise traced(error) from error

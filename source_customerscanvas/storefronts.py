@@ -1,13 +1,14 @@
 """The storefronts that a sync covers."""
 
+import logging
 from functools import partial
 
 from source_customerscanvas.client import ApiClient
 from source_customerscanvas.errors import NotFound, UnknownStorefront, WrongHost
-from source_customerscanvas.listing import Row, read_page, walk
+from source_customerscanvas.listing import Row, read_page, row_id, walk
 from source_customerscanvas.settings import Settings
 
-PATH = "storefront/v1/storefronts"
+logger = logging.getLogger("airbyte.source-customerscanvas")
 
 
 def list_storefronts(client: ApiClient, settings: Settings) -> list[Row]:
@@ -15,12 +16,15 @@ def list_storefronts(client: ApiClient, settings: Settings) -> list[Row]:
 
     Raises `UnknownStorefront` where the settings name one that it cannot see, `WrongHost` where there is no such list.
     """
-    fetch = partial(read_page, client.get_json, PATH, {})
+    fetch = partial(read_page, client.get_json, "storefront/v1/storefronts", {})
     try:
         first = fetch(0)
     except NotFound:
         raise WrongHost(settings.api_url, "it has no list of storefronts") from None
-    rows = {int(row["id"]): row for page in walk(fetch, first) for row in page.rows if row.get("id") is not None}
+    listed = [(row_id(row), row) for page in walk(fetch, first) for row in page.rows]
+    if any(id_ is None for id_, _ in listed):
+        logger.warning("The list of storefronts has rows without a usable id: they are passed over.")
+    rows = {id_: row for id_, row in listed if id_ is not None}
     if settings.storefront_ids is None:
         return list(rows.values())
     missing = [id_ for id_ in settings.storefront_ids if id_ not in rows]

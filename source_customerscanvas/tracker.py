@@ -13,6 +13,7 @@ What is news to a stream, `progress.StreamProgress` says. A watch collects all o
 is owed and that the cursor has moved: a killed sync finds each project owed, or the cursor where it was.
 """
 
+import logging
 import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,8 @@ from source_customerscanvas.listing import PAGE_SIZE, FetchPage, Page, first_wit
 from source_customerscanvas.progress import StreamProgress
 from source_customerscanvas.projects import COMPLETED, NO_STATUS, UNFINISHED_LISTS, Project, Results
 from source_customerscanvas.times import Clock, format_utc, to_utc
+
+logger = logging.getLogger("airbyte.source-customerscanvas")
 
 NEWEST_MODIFIED = "LastModified DESC,Id DESC"
 NEWEST_CREATED = "Created DESC,Id DESC"
@@ -137,6 +140,7 @@ class Tracker:
         self._key = unit.key
         self._streams = streams
         self._work = work
+        self._has_nameless = False
 
     def follow(self) -> None:
         """Hand out all that is news in the unit."""
@@ -165,7 +169,7 @@ class Tracker:
     def _take_whole(self, page: Page) -> None:
         """A list that fits one page is a snapshot: it shows all there is, at the price of one request."""
         news = _News()
-        for project in _projects(page):
+        for project in self._projects(page):
             self._consider(project, news)
         self._consider_unseen(news, None)
         self._hand_out(news, self._newest(page), ends_scan=bool(page.rows))
@@ -179,7 +183,7 @@ class Tracker:
         for stream in streams:
             self._work.expect(stream, max((first.total or 0) - first.skip, 0))
         for page in walk(fetch, first, to_the_end=True):
-            projects = [project for project in _projects(page) if project.id > after]
+            projects = [project for project in self._projects(page) if project.id > after]
             if projects:
                 after = max(project.id for project in projects)
                 # those that were read before take what is news to them, so that no project is asked for twice
@@ -192,7 +196,7 @@ class Tracker:
         back = PAGE_SIZE
         while True:
             page = fetch(hint)
-            projects = _projects(page)
+            projects = self._projects(page)
             if hint == 0 or (projects and projects[0].id <= after):
                 return page
             hint = max(hint - back, 0)
@@ -221,7 +225,7 @@ class Tracker:
             start = fetch(0)
             others = None if others is None or start.total is None else others - start.total
             for page in walk(fetch, start):
-                for project in _projects(page):
+                for project in self._projects(page):
                     self._consider(project, news)
         self._consider_unseen(news, others)
         self._hand_out(news, newest, ends_scan=False)
@@ -238,7 +242,7 @@ class Tracker:
         pages = 0
         for page in walk(fetch, start) if start else ():
             pages += 1
-            projects = _projects(page)
+            projects = self._projects(page)
             recent = [project for project in projects if project.updated_at >= boundary]
             unseen = [project for project in recent if news.seen.get(project.id) != project.updated_at]
             for project in unseen:
@@ -300,7 +304,7 @@ class Tracker:
         found: set[int] = set()
         fetch = self._fetch(NEWEST_ID)
         for page in walk(fetch, fetch(0)):
-            projects = [project for project in _projects(page) if project.id in silent - found]
+            projects = [project for project in self._projects(page) if project.id in silent - found]
             found |= {project.id for project in projects}
             for project in projects:
                 self._consider(project, news)
@@ -329,7 +333,7 @@ class Tracker:
 
     def _newest(self, *pages: Page) -> str:
         """The latest time that the first pages of the lists show: the end of what this sync can know of."""
-        times = {project.updated_at for page in pages for project in _projects(page)}
+        times = {project.updated_at for page in pages for project in self._projects(page)}
         return max((time for time in times if time < self._absurd), default="")
 
     def _page(self, sorting: str, **filters: str) -> Page:
@@ -341,6 +345,12 @@ class Tracker:
             params["orderId"] = self._unit.order_id
         return lambda skip: read_page(self._client.get_json, "storefront/v1/projects", params, skip)
 
-
-def _projects(page: Page) -> list[Project]:
-    return [project for row in page.rows if (project := Project.from_row(row))]
+    def _projects(self, page: Page) -> list[Project]:
+        projects = [project for row in page.rows if (project := Project.from_row(row))]
+        if len(projects) < len(page.rows) and not self._has_nameless:
+            self._has_nameless = True
+            what = f"{self._unit.describe()}: projects that are listed without a usable id"
+            logger.warning(f"Passed over: {what}.")
+            for stream in self._streams:
+                stream.pass_over(what)
+        return projects

@@ -146,8 +146,8 @@ def test_given_a_total_that_cannot_be_when_read_then_the_page_has_none(total: An
     assert not page.is_last
 
 
-def test_given_items_that_are_no_rows_when_read_then_they_are_left_out() -> None:
-    assert answer({"total": 9, "items": [{"id": 1}, None, 3, "x", []]}).rows == [{"id": 1}]
+def test_given_items_that_are_no_rows_when_read_then_they_come_without_an_id() -> None:
+    assert answer({"total": 10, "items": [{"id": 1}, None, 3, "x", []]}) == Page(5, [{"id": 1}, {}, {}, {}, {}], 10)
 
 
 @given(nulls=st.integers(0, 400), others=st.integers(1, 400), cap=st.integers(1, 100))

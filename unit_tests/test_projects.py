@@ -118,7 +118,9 @@ def test_given_files_that_are_no_list_when_the_results_are_read_then_there_are_n
 
 def test_given_files_of_which_some_are_no_rows_when_the_results_are_read_then_the_others_stay() -> None:
     answer = {"status": "Completed", "outputFileDetails": [{"artifactId": "a"}, None, 3]}
-    assert Results.from_answer(answer).files == [{"artifactId": "a"}]
+    results = Results.from_answer(answer)
+    assert results.files == [{"artifactId": "a"}, {}, {}]
+    assert results.has_nameless_files
 
 
 def test_given_an_artifact_and_its_output_file_when_a_record_is_made_then_it_says_where_it_belongs() -> None:
