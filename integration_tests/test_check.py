@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from integration_tests.command_line import CommandLine, Run
+from integration_tests.command_line import CommandLine, Run, run_all
 from sandbox import RequestRecord, Sandbox
 
 RESUME = {"processing": {"on_failure": "resume"}}
@@ -100,7 +99,6 @@ class Checked:
 
 
 def check(case: Case, folder: Path) -> Checked:
-    folder.mkdir()
     with Sandbox(projects=5, empty=case.empty) as sandbox:
         sandbox.switches.update(**case.switches)
         for path, action in case.faults:
@@ -110,12 +108,8 @@ def check(case: Case, folder: Path) -> Checked:
 
 
 @pytest.fixture(scope="module")
-def checked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Checked]]:
-    """Every wrong case at once: each is a process that mostly waits."""
-    folder = tmp_path_factory.mktemp("checks")
-    with ThreadPoolExecutor(3) as pool:
-        runs = {name: pool.submit(check, case, folder / name) for name, case in WRONG.items()}
-        yield {name: run.result() for name, run in runs.items()}
+def checked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Checked]:
+    return run_all(check, WRONG, tmp_path_factory.mktemp("checks"))
 
 
 @pytest.mark.parametrize("name", WRONG)

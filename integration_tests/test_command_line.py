@@ -9,7 +9,6 @@ import ssl
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +29,7 @@ from integration_tests.command_line import (
     Run,
     bare_catalog,
     configured,
+    run_all,
 )
 from sandbox import FileSpec, Missing, Sandbox
 from sandbox.tables import PIPELINES, STATUSES
@@ -529,12 +529,8 @@ BAD: dict[str, Bad] = {
 
 @pytest.fixture(scope="module")
 def bad_runs(shop: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
-    """Every bad input at once: each is a process that mostly starts."""
-    folder = tmp_path_factory.mktemp("bad")
-
-    def run(name: str, bad: Bad) -> Run:
-        (folder / name).mkdir()
-        command = CommandLine(folder / name)
+    def run(bad: Bad, folder: Path) -> Run:
+        command = CommandLine(folder)
         inputs: dict[str, Any] = {"config": shop.config()}
         if bad.command == "read":
             inputs |= {"catalog": configured(bare_catalog()), "state": []}
@@ -544,9 +540,7 @@ def bad_runs(shop: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> dict[st
         # with more words, among which a secret might slip
         return command.run(bad.command, *arguments, "--debug")
 
-    with ThreadPoolExecutor(3) as pool:
-        runs = {name: pool.submit(run, name, bad) for name, bad in BAD.items()}
-        return {name: one.result() for name, one in runs.items()}
+    return run_all(run, BAD, tmp_path_factory.mktemp("bad"))
 
 
 @pytest.mark.parametrize("name", BAD)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from integration_tests.command_line import CommandLine, Run, bare_catalog, configured
+from integration_tests.command_line import CommandLine, Run, bare_catalog, configured, run_all
 from sandbox import FileSpec, Sandbox
 
 SECRET = "sandbox-secret"
@@ -91,7 +90,6 @@ class Failed:
 
 
 def fail(failure: Failure, folder: Path) -> Failed:
-    folder.mkdir()
     with Sandbox(empty=True) as sandbox:
         sandbox.shop.add_storefront(11)
         files = [FileSpec(), FileSpec(anonymous=True)]
@@ -109,11 +107,7 @@ def fail(failure: Failure, folder: Path) -> Failed:
 
 @pytest.fixture(scope="module")
 def failed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Failed]:
-    """Every failure at once: each is a process that mostly waits."""
-    folder = tmp_path_factory.mktemp("failures")
-    with ThreadPoolExecutor(3) as pool:
-        runs = {name: pool.submit(fail, failure, folder / name) for name, failure in FAILURES.items()}
-        return {name: run.result() for name, run in runs.items()}
+    return run_all(fail, FAILURES, tmp_path_factory.mktemp("failures"))
 
 
 @pytest.mark.parametrize("name", FAILURES)
