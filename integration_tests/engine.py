@@ -16,7 +16,7 @@ from source_customerscanvas.progress import StreamProgress
 from source_customerscanvas.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
 from source_customerscanvas.reading import Selected, begin_reading
 from source_customerscanvas.settings import Settings
-from source_customerscanvas.streams import TrackedPartition
+from source_customerscanvas.streams import STATE_PROJECTS, TrackedPartition
 from source_customerscanvas.times import SYSTEM_CLOCK, Clock
 
 STREAMS = (PROJECTS, RESULTS, ARTIFACTS, FILES)
@@ -68,7 +68,7 @@ def read(
     *,
     files: Path | None = None,
     clock: Clock = SYSTEM_CLOCK,
-    state_projects: int = 200,
+    state_projects: int = STATE_PROJECTS,
     killed_after: int | None = None,
     taken_by: Callable[[str, str, Row], object] | None = None,
     **config: Any,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from integration_tests.shops import (
     fill,
     let_lag_pass,
 )
-from sandbox import Sandbox
+from sandbox import RequestRecord, Sandbox
 from source_customerscanvas.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
 
 # Processing moves on
@@ -85,6 +86,26 @@ def test_given_processing_that_begins_when_only_the_status_changed_then_the_proj
     assert news[PROJECTS] == [waiting]
     assert connection.warehouse.tables[PROJECTS][waiting]["processingStatus"] == "InProgress"
     connection.assert_up_to_date()
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_given_a_finished_project_that_is_run_again_when_it_moves_on_between_the_lists_then_it_is_met_in_one_of_them(
+    sandbox: Sandbox, connection: Connection, nth: int
+) -> None:
+    ids = fill(sandbox)
+    sandbox.advance(HOUR)
+    fill(sandbox, 1)  # the others are not among the newest any more
+    connection.sync()
+    sandbox.advance(DAY)
+    sandbox.shop.process(ids[1], "Pending")
+    lists = count(1)
+
+    def move(request: RequestRecord) -> None:
+        if "processingStatus" in request.query and next(lists) == nth:
+            sandbox.shop.process(ids[1], "InProgress")
+
+    sandbox.on(LISTS, move)
+    assert connection.sync()[RESULTS] == [ids[1]]
 
 
 @pytest.mark.parametrize("lag", [600.0, -600.0], ids=["status-lags", "results-lag"])
@@ -242,6 +263,7 @@ def test_given_a_sync_with_many_news_when_the_shop_changes_at_any_page_then_what
     sandbox: Sandbox, connection: Connection, change: str, page: int
 ) -> None:
     ids = fill(sandbox, 12)
+    sandbox.advance(HOUR)  # else the newest created are these too
     unfinished = [sandbox.shop.create_project(STOREFRONT, processing="InProgress") for _ in range(6)]
     connection.sync()
     sandbox.advance(DAY)

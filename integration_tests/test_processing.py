@@ -7,6 +7,7 @@ import sys
 from collections import Counter, defaultdict
 from itertools import pairwise
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -578,6 +579,24 @@ def test_given_a_try_when_its_request_arrives_then_a_state_of_each_stream_with_i
     connection.sync(processing=wait(60, on_failure="resume"))
 
     assert Counter(known) == {(project, count): len(streams) for project in (1, 2, 3) for count in (1, 2)}
+
+
+def test_given_a_state_on_its_way_out_when_it_holds_a_try_then_the_request_waits_for_it(
+    sandbox: Sandbox, connection: Connection
+) -> None:
+    sandbox.shop.create_project(STOREFRONT, processing="Failed", outcome="Completed")
+    arrived = Event()
+    sandbox.on(TRIED, arrived.set, method="POST")
+    too_early: list[bool] = []
+
+    def take(stream: str, kind: str, content: dict[str, Any]) -> None:
+        if kind == "state" and content["units"][str(STOREFRONT)].get("tries"):
+            too_early.append(not too_early and arrived.wait(0.3))
+
+    connection.sync((RESULTS,), processing={"on_failure": "resume"}, taken_by=take)
+
+    assert True not in too_early
+    assert arrived.is_set()
 
 
 def test_given_a_sync_that_is_killed_before_its_try_is_in_a_state_when_killed_then_nothing_was_posted(

@@ -463,6 +463,18 @@ def test_given_a_redirect_to_another_origin_when_followed_then_no_token_or_cooki
     assert not any({"Authorization", "Cookie"} & set(one) for one in headers)
 
 
+def test_given_an_api_that_is_elsewhere_when_it_names_an_address_of_this_machine_then_it_is_refused(
+    server: Server, clock: FakeClock
+) -> None:
+    client = ApiClient(server.settings(api_url="https://api.example"), clock)
+    with (
+        pytest.raises(Refused, match="not https"),
+        client.open_file(f"{server.url}/card.pdf", with_token=False, headers={}),
+    ):
+        pass
+    assert server.requests == []
+
+
 @pytest.mark.parametrize("target", ["http://cdn.example/x", "ftp://cdn.example/x", "file:///etc/passwd", "https://"])
 def test_given_a_redirect_to_an_address_that_is_not_https_when_asked_then_it_is_refused(
     server: Server, client: ApiClient, target: str

@@ -121,6 +121,13 @@ def test_given_names_that_differ_in_case_when_placed_then_those_after_the_first_
     assert placed == {"a": "Card.PDF", "b": "card-b.pdf", "c": "card-c.pdf"}
 
 
+@pytest.mark.parametrize("small", ["\u03b0", "\u0390", "\u1fe2", "\u1fc7"], ids=ascii)
+def test_given_letters_whose_capitals_are_two_characters_when_placed_then_both_names_are_twins(small: str) -> None:
+    capital = unicodedata.normalize("NFC", unicodedata.normalize("NFD", small).upper())
+    artifacts = [{"id": "1", "name": f"{small}.pdf"}, {"id": "2", "name": f"{capital}.pdf"}]
+    assert file_paths(1, "5", 9, artifacts)["2"].endswith("-2.pdf")
+
+
 def test_given_a_name_that_looks_like_a_distinguished_one_when_placed_then_it_keeps_it_and_none_meet() -> None:
     placed = names(("a", "card.pdf", "pdf"), ("b", "card.pdf", "pdf"), ("c", "card-b.pdf", "pdf"))
     assert placed["a"] == "card.pdf"

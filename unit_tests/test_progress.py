@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from threading import Thread
 from typing import Any
 
 import pytest
 
-from source_customerscanvas.errors import ServerTrouble, Trouble
-from source_customerscanvas.outcomes import Outcome
+from source_customerscanvas.errors import ServerTrouble, Stopped, Trouble
+from source_customerscanvas.outcomes import Outcome, OutcomeQueue
 from source_customerscanvas.progress import StreamProgress
 from source_customerscanvas.projects import Project
 from source_customerscanvas.state import (
@@ -228,6 +229,39 @@ def test_given_a_project_that_still_has_to_be_compared_when_the_sync_ends_then_t
     assert progress.unit(KEY).artifact_cursor == ""
 
 
+@pytest.mark.parametrize(
+    ("mark", "has_finished"),
+    [
+        (None, True),
+        (Mark("C", "same_", "abcd"), True),
+        (Mark("C", "other", "abcd"), False),
+        (Mark("C", "same_", "abcd", OWED), False),
+        (Mark("P", "same_", "abcd"), False),
+    ],
+)
+def test_given_a_completed_project_when_its_order_is_looked_at_then_it_has_finished_if_it_was_handed_over_as_it_is(
+    mark: Mark | None, has_finished: bool
+) -> None:
+    unit = Unit(cursor=CURSOR, scan=None)
+    unit.marks.set(7, mark)
+    progress = StreamProgress("artifact_files", StreamState(Scope(), LONG_AGO, {KEY: unit}), lambda _: "same_", 10)
+    assert progress.has_finished(KEY, project(lastModified=BEFORE)) is has_finished
+
+
+@pytest.mark.parametrize(
+    ("unit", "updated_at", "status"),
+    [
+        (Unit(cursor=CURSOR, scan=None), WITHIN, "Completed"),
+        (Unit(cursor=CURSOR, scan=None), BEFORE, "Failed"),
+        (Unit(cursor=CURSOR, scan=Scan(after=10)), BEFORE, "Completed"),
+    ],
+)
+def test_given_a_project_that_is_not_surely_handed_over_when_its_order_is_looked_at_then_it_has_not_finished(
+    unit: Unit, updated_at: str, status: str
+) -> None:
+    assert not stream(unit).has_finished(KEY, project(status=status, lastModified=updated_at))
+
+
 def test_given_units_that_left_the_scope_when_kept_then_they_are_forgotten() -> None:
     progress = stream()
     progress.keep_units(["11/5001", "12"])
@@ -238,6 +272,27 @@ def test_given_an_outcome_when_remembered_then_its_records_and_projects_count() 
     progress = stream()
     progress.remember(Outcome([({"id": 1}, None)], lambda: progress.forget(KEY, 7), finished=1))
     assert (progress.counts.emitted, progress.counts.finished) == (1, 1)
+
+
+def test_given_several_errors_when_they_end_a_stream_then_the_first_one_is_told() -> None:
+    progress = stream()
+    first = ServerTrouble("GET", "HTTP 500")
+    progress.fail(first)
+    progress.fail(Stopped())
+    assert progress.failure is first
+
+
+def test_given_a_slow_reader_when_a_thousand_records_wait_for_it_then_the_workers_wait_too() -> None:
+    queue = OutcomeQueue()
+    for _ in range(1000):
+        queue.put(Outcome([({}, None)]))
+    worker = Thread(target=queue.put, args=(Outcome([({}, None)]),))
+    worker.start()
+    worker.join(0.2)
+    assert worker.is_alive()
+    queue.take(0)
+    worker.join(10)
+    assert not worker.is_alive()
 
 
 def test_given_the_least_time_that_dotnet_knows_when_it_is_the_cursor_then_its_window_begins_with_everything() -> None:
