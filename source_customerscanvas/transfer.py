@@ -30,8 +30,9 @@ except ImportError:  # Windows, where a file that is open cannot be removed anyw
 
 _MOST_RESUMPTIONS = 5
 _LONGEST_BACK_OFF = 30.0
-_LEAST_CHUNK, _MOST_CHUNK = 128 * 1024, 1024 * 1024
-"""Bytes read at once. Large ones spare a single download most of its waiting for the interpreter's lock."""
+_LEAST_CHUNK, _MOST_CHUNK = 128 * 1024, 512 * 1024
+"""Bytes read at once. Large ones spare a single download most of its waiting for the interpreter's lock; larger ones do
+not stay in the processor's cache until they are hashed."""
 
 _ROOM_FOR_CHUNKS = 4 * 1024 * 1024
 """Bytes that all downloads together read at once, as long as each has its least chunk: this bounds the memory."""
