@@ -39,6 +39,7 @@ from source_customerscanvas.projects import (
     project_record,
     results_record,
 )
+from source_customerscanvas.reporting import pass_over
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.state import DIGEST_LENGTH, OWED_AGAIN, OWED_MORE, OWED_MORE_AGAIN, Mark
 from source_customerscanvas.times import Clock
@@ -149,10 +150,7 @@ class Delivery:
         if not waiting:
             return
         if results.has_nameless_files:
-            what = f"{project.describe()}: output files without an artifact id"
-            logger.warning(f"Passed over: {what}.")
-            for stream in waiting:
-                stream.pass_over(what)
+            pass_over(waiting, f"{project.describe()}: output files without an artifact id")
         artifacts = self._artifacts_of(job, waiting, results)
         if waiting[0].name == ARTIFACTS:
             self._put_artifacts(job, waiting.pop(0), project, results, artifacts)

@@ -52,6 +52,13 @@ class Reporter:
         )
 
 
+def pass_over(streams: Sequence[StreamProgress], what: str) -> None:
+    """Say once, and in the summary of each of these streams, what of the shop's data was left out."""
+    logger.warning(f"Passed over: {what}.")
+    for stream in streams:
+        stream.pass_over(what)
+
+
 def summary(stream: StreamProgress) -> str:
     """One line on what a stream emitted, passed over, could not read and left unfinished."""
     counts = stream.counts

@@ -91,9 +91,12 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
             self._check_streams(catalog)
             settings = Settings.from_config(config)
             reading = self._begun or self._begin(settings, catalog, state)
-            if settings.storefront_ids and not reading.streams:
-                # the tracked streams find this out themselves; the manifest's own would pass over it without a word
-                list_storefronts(shared_client(settings), settings)
+            if settings.storefront_ids:
+                # the manifest's own streams would pass over a storefront that is not there without a word
+                if reading.streams:
+                    reading.sync.wait_for_units()
+                else:
+                    list_storefronts(shared_client(settings), settings)
         except CustomersCanvasError as error:
             raise traced(error) from error
         self._partitions = {

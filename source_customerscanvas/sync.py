@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from queue import Empty
-from threading import Condition, Thread
+from threading import Condition, Event, Thread
 
 from source_customerscanvas.acknowledging import Acknowledging
 from source_customerscanvas.client import ApiClient
@@ -57,6 +57,7 @@ class Sync:
         self._reporter = Reporter(client, clock, streams)
         self._handed_over = Condition()
         self._pending = 0
+        self._has_units = Event()
 
     def start(self) -> None:
         """Begin to work; outcomes arrive in each stream's queue, which ends with None."""
@@ -64,6 +65,10 @@ class Sync:
             Thread(target=self._tasks.work, name=f"worker-{number}", daemon=True).start()
         Thread(target=self._run, name="tracker", daemon=True).start()
         self._reporter.start()
+
+    def wait_for_units(self) -> None:
+        """Wait until the storefronts to sync are known, or the sync has ended without them."""
+        self._has_units.wait()
 
     def outcomes(self, stream: StreamProgress, patience: float) -> Iterator[Outcome | None]:
         """What was found for a stream, as it comes; None when nothing came for `patience` seconds.
@@ -88,6 +93,7 @@ class Sync:
         began = format_utc(self._clock.now())
         try:
             units = self._units()
+            self._has_units.set()
             self._acknowledge(units)
             with ThreadPoolExecutor(min(_TRACKED_AT_ONCE, max(len(units), 1)), "tracker") as pool:
                 is_whole = all(list(pool.map(self._track, units)))
@@ -103,6 +109,7 @@ class Sync:
         except Exception as error:
             self.fail(as_known_error(error))
         finally:
+            self._has_units.set()
             self._tasks.end(self._settings.num_workers)
             for stream in self._streams:
                 stream.move_artifact_cursors(began)

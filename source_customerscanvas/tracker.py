@@ -13,7 +13,6 @@ What is news to a stream, `progress.StreamProgress` says. A watch collects all o
 is owed and that the cursor has moved: a killed sync finds each project owed, or the cursor where it was.
 """
 
-import logging
 import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,9 +26,8 @@ from source_customerscanvas.client import ApiClient
 from source_customerscanvas.listing import PAGE_SIZE, FetchPage, Page, first_with, read_page, walk
 from source_customerscanvas.progress import StreamProgress
 from source_customerscanvas.projects import COMPLETED, NO_STATUS, UNFINISHED_LISTS, Project, Results
+from source_customerscanvas.reporting import pass_over
 from source_customerscanvas.times import Clock, format_utc, to_utc
-
-logger = logging.getLogger("airbyte.source-customerscanvas")
 
 NEWEST_MODIFIED = "LastModified DESC,Id DESC"
 NEWEST_CREATED = "Created DESC,Id DESC"
@@ -349,8 +347,5 @@ class Tracker:
         projects = [project for row in page.rows if (project := Project.from_row(row))]
         if len(projects) < len(page.rows) and not self._has_nameless:
             self._has_nameless = True
-            what = f"{self._unit.describe()}: projects that are listed without a usable id"
-            logger.warning(f"Passed over: {what}.")
-            for stream in self._streams:
-                stream.pass_over(what)
+            pass_over(self._streams, f"{self._unit.describe()}: projects that are listed without a usable id")
         return projects
