@@ -1,5 +1,6 @@
 """Brings an artifact's file to disk: whole, or not at all."""
 
+import errno
 import os
 import random
 import re
@@ -31,13 +32,17 @@ except ImportError:  # Windows, where a file that is open cannot be removed anyw
 _MOST_RESUMPTIONS = 5
 _LONGEST_BACK_OFF = 30.0
 _LEAST_CHUNK, _MOST_CHUNK = 128 * 1024, 512 * 1024
-"""Bytes read at once. Large ones spare a single download most of its waiting for the interpreter's lock; larger ones do
-not stay in the processor's cache until they are hashed."""
+"""Bytes read at once. Large ones spare a single download most of its waiting for the interpreter's lock."""
 
 _ROOM_FOR_CHUNKS = 4 * 1024 * 1024
 """Bytes that all downloads together read at once, as long as each has its least chunk: this bounds the memory."""
 
 _WRITTEN_AT_ONCE = 64 * 1024
+
+_HASHED_AT_ONCE = 8 * 1024 * 1024
+"""Bytes after which what was written of a file is hashed."""
+
+_READ_BACK = 256 * 1024
 
 _FLUSHED_AT_ONCE = 32 * 1024 * 1024
 """Bytes after which what was written of a file is sent to the disk."""
@@ -115,15 +120,15 @@ class FileTransfer:
             with (
                 self._counted(),
                 self._folders.partial_file(PurePosixPath(relative_path)) as (path, file),
-                _Flushing(file) as flushing,
+                _Writing(file) as writing,
             ):
-                part = _Part(file, flushing)
+                part = _Part(writing)
                 self._fetch(artifact, part)
-                flushing.end()
+                digest = writing.end()
                 os.replace(path, target)
         except OSError as error:
             raise StagingUnavailable(str(target.parent), error.strerror or type(error).__name__) from error
-        return DownloadedFile(target, relative_path, part.size, part.sha256.hexdigest())
+        return DownloadedFile(target, relative_path, part.size, digest)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -241,12 +246,10 @@ class _Broken(Exception):
 class _Part:
     """The beginning of a file that has come so far, over one or more answers."""
 
-    def __init__(self, file: IO[bytes], flushing: "_Flushing") -> None:
+    def __init__(self, writing: "_Writing") -> None:
         self.size = 0
         self.is_encoded = False
-        self.sha256 = sha256()
-        self._file = file
-        self._flushing = flushing
+        self._writing = writing
         self._etag: str | None = None
 
     def headers(self) -> dict[str, str]:
@@ -283,54 +286,94 @@ class _Part:
         self.is_encoded = False
         if self.size:
             self.size = 0
-            self.sha256 = sha256()
-            self._file.seek(0)
-            self._file.truncate()
+            self._writing.restart()
 
     def write(self, chunk: bytes) -> None:
-        self._flushing.write(chunk)
-        self.sha256.update(chunk)
+        self._writing.write(chunk)
         self.size += len(chunk)
 
 
-class _Flushing:
-    """Lets what is written go to the disk while more is received, so that nobody has to wait for all of it at the end.
+class _Writing:
+    """Writes a file, hashes it and lets it go to the disk: of a large one, the last two while more is received.
 
-    A context manager: before the file is closed, nothing may be using it any more.
+    It is hashed as it is read back from the system's cache, in threads of its own: nobody waits for them before the
+    end, whatever they are behind, and no memory is needed for what they have not got to. A context manager: before the
+    file is closed, nothing may be using it any more.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self._waiting = 0
-        self._thread: ThreadPoolExecutor | None = None
-        self._flushed: Future[None] | None = None
+        self._size = 0
+        self._hashed = 0
+        self._flushed = 0
+        self._sha256 = sha256()
+        self._threads: ThreadPoolExecutor | None = None
+        self._hashing: Future[None] | None = None
+        self._flushing: Future[None] | None = None
 
-    def __enter__(self) -> "_Flushing":
+    def __enter__(self) -> "_Writing":
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._thread:
-            self._thread.shutdown()
+        if self._threads:
+            self._threads.shutdown()
 
     def write(self, chunk: bytes) -> None:
         self._file.write(chunk)
-        self._waiting += len(chunk)
-        if self._waiting < _FLUSHED_AT_ONCE or (self._flushed and not self._flushed.done()):
-            return
-        self._wait()
-        self._thread = self._thread or ThreadPoolExecutor(1, "flush")
-        self._flushed = self._thread.submit(_flush, self._file.fileno())
-        self._waiting = 0
+        self._size += len(chunk)
+        if self._size - self._hashed >= _HASHED_AT_ONCE and _is_free(self._hashing):
+            self._file.flush()
+            self._hashing = self._begin(self._hash, self._size)
+        if self._size - self._flushed >= _FLUSHED_AT_ONCE and _is_free(self._flushing):
+            self._flushing = self._begin(_flush, self._file.fileno())
+            self._flushed = self._size
 
-    def end(self) -> None:
-        """Wait until everything is on the disk."""
+    def restart(self) -> None:
+        """Forget what was written."""
+        self._wait()
+        self._file.seek(0)
+        self._file.truncate()
+        self._size = self._hashed = self._flushed = 0
+        self._sha256 = sha256()
+
+    def end(self) -> str:
+        """Wait until everything is on the disk. Gives the SHA-256 of it, hexadecimal."""
         self._wait()
         self._file.flush()
+        self._hash(self._size)
         _flush(self._file.fileno())
+        return self._sha256.hexdigest()
+
+    def _begin(self, job: Callable[[int], None], argument: int) -> "Future[None]":
+        self._threads = self._threads or ThreadPoolExecutor(2, "writing")
+        return self._threads.submit(job, argument)
+
+    def _hash(self, end: int) -> None:
+        with open(self._file.name, "rb", buffering=0) as file:
+            file.seek(self._hashed)
+            room = memoryview(bytearray(min(_READ_BACK, end - self._hashed)))
+            while self._hashed < end:
+                size = file.readinto(room[: end - self._hashed])
+                if not size:
+                    raise OSError(errno.EIO, "The file has become shorter while it was written")
+                self._sha256.update(room[:size])
+                self._hashed += size
 
     def _wait(self) -> None:
-        if self._flushed:
-            self._flushed.result()  # the system tells of a failed write only once, to whoever asks first
+        # the system tells of a failed write only once, to whoever asks first
+        for job in (self._hashing, self._flushing):
+            if job:
+                job.result()
+
+
+def _is_free(job: "Future[None] | None") -> bool:
+    """Whether the next job may begin. Raises what the one before raised."""
+    if job is None:
+        return True
+    if job.done():
+        job.result()
+        return True
+    return False
 
 
 def _encodings(response: requests.Response) -> set[str]:

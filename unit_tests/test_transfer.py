@@ -128,6 +128,19 @@ def test_given_a_file_of_any_size_when_downloaded_then_every_byte_and_the_hash_a
     assert_whole(files.download(ArtifactFile("7f", size, None, False), PATH), tmp_path, body)
 
 
+@pytest.mark.parametrize("etag", [ETAG, ""], ids=["resumed", "started over"])
+def test_given_a_large_file_that_breaks_while_it_is_hashed_when_downloaded_then_every_byte_and_the_hash_are_right(
+    server: Server, files: FileTransfer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, etag: str
+) -> None:
+    monkeypatch.setattr(transfer, "_HASHED_AT_ONCE", 50_000)
+    monkeypatch.setattr(transfer, "_READ_BACK", 50)
+    monkeypatch.setattr(transfer, "_FLUSHED_AT_ONCE", 100_000)
+    body = os.urandom(3_000_000)
+    cuts = iter([1_000_000, None])
+    server.answer = lambda request: ranged(request, body, etag, next(cuts))
+    assert_whole(files.download(ArtifactFile("7f", len(body), None, False), PATH), tmp_path, body)
+
+
 def test_given_an_older_file_when_downloaded_again_then_it_is_replaced(
     server: Server, files: FileTransfer, tmp_path: Path
 ) -> None:
@@ -316,7 +329,7 @@ class FullDisk:
 def test_given_a_full_disk_when_downloaded_then_it_says_so_and_leaves_nothing(
     server: Server, files: FileTransfer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transfer, "_Flushing", lambda file, flushing=transfer._Flushing: flushing(FullDisk(file)))
+    monkeypatch.setattr(transfer, "_Writing", lambda file, writing=transfer._Writing: writing(FullDisk(file)))
     server.answer = lambda _: Answer(200, BODY)
     with pytest.raises(StagingUnavailable, match="No space left on device"):
         files.download(PRIVATE, PATH)
@@ -338,6 +351,19 @@ def test_given_a_disk_that_fails_while_more_is_received_when_downloaded_then_it_
     server.answer = lambda _: Answer(200, BODY)
     with pytest.raises(StagingUnavailable, match="Input/output error"):
         files.download(PRIVATE, PATH)
+    assert found(tmp_path) == []
+
+
+def test_given_a_part_that_somebody_else_shortens_when_downloaded_then_it_says_so_and_leaves_nothing(
+    server: Server, client: ApiClient, clock: FakeClock, tmp_path: Path
+) -> None:
+    def shorten(_: int) -> None:
+        [part] = found(tmp_path)
+        os.truncate(tmp_path / part, 10)
+
+    server.answer = lambda _: Answer(200, bytes(100_000), length=False)
+    with pytest.raises(StagingUnavailable, match="shorter"):
+        FileTransfer(client, tmp_path, clock, shorten).download(ArtifactFile("7f", None, None, False), PATH)
     assert found(tmp_path) == []
 
 
