@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -205,6 +206,42 @@ def test_given_what_is_no_file_among_those_of_a_project_when_synced_then_the_fil
     assert f"Passed over: storefront 11, {told}" in caplog.text
     assert caplog.text.count(f"passed over: 1 (storefront 11, {told})") == 2
     assert connection.sync() == {}
+
+
+def artifact_ids_only(answer: Any) -> Any:
+    """Processing results whose output files say nothing but which artifacts they are."""
+    files = answer.get("outputFileDetails") or []
+    bare = [{**dict.fromkeys(file), "artifactId": file["artifactId"]} for file in files]
+    return {**answer, "outputFileDetails": bare}
+
+
+def test_given_output_files_that_say_only_their_artifact_when_synced_then_its_details_say_the_rest(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    files = [FileSpec("card.pdf"), FileSpec("public.pdf", anonymous=True), FileSpec("data", format="json")]
+    fill(sandbox, 3, files=files)
+    tables, asked = [], []
+    for edit in (None, artifact_ids_only):
+        sandbox.clear_requests()
+        if edit:
+            sandbox.fault("processing-results$", edit=edit)
+        connection = Connection(sandbox, (FILES,))
+        connection.sync(files=tmp_path / str(len(tables)), file_formats=["pdf"])
+        tables.append(connection.warehouse.tables[FILES])
+        asked.append(sorted(request.path for request in sandbox.requests if "file" in request.path))
+    assert len(tables[0]) == 6
+    assert tables[0] == tables[1]
+    assert asked[0] == asked[1]
+
+
+def test_given_a_size_that_only_the_artifact_says_when_the_file_is_shorter_then_it_is_no_file(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    fill(sandbox, 1, files=[FileSpec(size=1000, listed_size=1001)])
+    sandbox.fault("processing-results$", edit=artifact_ids_only)
+    reads = Connection(sandbox, (FILES,)).read(files=tmp_path)
+    assert reads[FILES].records == []
+    assert "1001 bytes are listed, but 1000 announced" in str(reads[FILES].error)
 
 
 @pytest.mark.parametrize("odd", NAMELESS, ids=repr)

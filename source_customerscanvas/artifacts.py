@@ -8,7 +8,7 @@ their projects are looked at, so a window that moves along the list finds most o
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import PurePosixPath
 from threading import Lock
 
@@ -46,11 +46,17 @@ class Artifact:
         # what is listed among the output files without a type of its own is a final artifact
         return str(self.details.get("type") or "Final")
 
+    @cached_property
+    def listed(self) -> Row:
+        """All that is said of it as a file: what the processing results leave out, its details may say."""
+        output_file = {key: value for key, value in self.output_file.items() if value is not None}
+        return {**self.details, **output_file, "id": self.id, "lastModified": self.details.get("lastModified")}
+
     @property
     def format(self) -> str:
         """In small letters, without a dot; that of the name where the API does not say."""
-        name = str(self.output_file.get("name") or "")
-        return str(self.output_file.get("format") or PurePosixPath(name).suffix).lower().lstrip(".")
+        name = str(self.listed.get("name") or "")
+        return str(self.listed.get("format") or PurePosixPath(name).suffix).lower().lstrip(".")
 
     @property
     def digest(self) -> str:

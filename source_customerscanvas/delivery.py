@@ -276,16 +276,16 @@ class Delivery:
             else:
                 delivered = mark.owed != OWED_MORE and self._is_new_run(job, stream, mark, lambda: in_scope)
         if self._transfer is None or not news:
-            records = [file_record(project, artifact.output_file, artifact.details) for artifact in news]
+            records = [file_record(project, artifact.listed) for artifact in news]
             content = "".join(artifact.digest for artifact in in_scope)
             stream.expect_rows(len(records))
             self._put(job, stream, project, status, records, content, delivered=delivered)
             return
-        rows = [{**artifact.details, **artifact.output_file, "id": artifact.id} for artifact in finals]
+        rows = [artifact.listed for artifact in finals]
         paths = file_paths(job.unit.storefront_id, project.order_id, project.id, rows)
         to_fetch = {artifact.id for artifact in news}
         unchanged = "".join(artifact.digest for artifact in in_scope if artifact.id not in to_fetch)
-        sizes = [ArtifactFile.from_row(artifact.id, artifact.output_file).size or 0 for artifact in news]
+        sizes = [ArtifactFile.from_row(artifact.id, artifact.listed).size or 0 for artifact in news]
         stream.expect_rows(len(news), sum(sizes))
         download = _Download(job, project, stream, status, bool(delivered), len(news), unchanged)
         for artifact in news:
@@ -315,12 +315,10 @@ class Delivery:
         where = f"{download.project.describe()}, artifact {artifact.id}"
         try:
             if stream.failure is None:
-                row = {**artifact.details, **artifact.output_file}
-                fetched = transfer.download(ArtifactFile.from_row(artifact.id, row), path)
+                fetched = transfer.download(ArtifactFile.from_row(artifact.id, artifact.listed), path)
                 record = file_record(
                     download.project,
-                    artifact.output_file,
-                    artifact.details,
+                    artifact.listed,
                     size=fetched.size,
                     sha256=fetched.sha256,
                     path=fetched.relative_path,

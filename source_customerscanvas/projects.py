@@ -197,24 +197,22 @@ def artifact_record(project: Project, artifact: Row, output_file: Row) -> Row:
 
 def file_record(
     project: Project,
-    output_file: Row,
-    details: Row,
+    listed: Row,
     *,
     size: int | None = None,
     sha256: str | None = None,
     path: str | None = None,
 ) -> Row:
     """The row of `artifact_files`; without a path for a file that was not wanted, whose size is the listed one."""
-    listed = {**details, **{key: value for key, value in output_file.items() if value is not None}}
     return {
         **project.order_keys,
-        "artifactId": str(output_file["artifactId"]),
+        "artifactId": listed["id"],
         "name": listed.get("name"),
         "format": listed.get("format"),
         "size": listed.get("size") if size is None else size,
         "sha256": sha256,
         "filePath": path,
-        "lastModified": to_utc(details.get("lastModified")),
+        "lastModified": to_utc(listed.get("lastModified")),
     }
 
 

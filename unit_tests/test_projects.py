@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from source_customerscanvas.artifacts import Artifact
 from source_customerscanvas.projects import (
     Project,
     Results,
@@ -129,9 +130,10 @@ def test_given_an_artifact_and_its_output_file_when_a_record_is_made_then_it_say
     record = artifact_record(project(), details, output_file)
     assert (record["id"], record["projectId"], record["projectItemId"]) == ("a", 7, 71)
     assert record["lastModified"] == "2024-03-05T23:00:00.000000Z"
-    listed = file_record(project(), output_file, details)
+    artifact = Artifact("a", output_file, details)
+    listed = file_record(project(), artifact.listed)
     assert (listed["artifactId"], listed["name"], listed["size"], listed["filePath"]) == ("a", "a.pdf", 4, None)
-    fetched = file_record(project(), output_file, details, size=5, sha256="f", path="p")
+    fetched = file_record(project(), artifact.listed, size=5, sha256="f", path="p")
     assert (fetched["size"], fetched["sha256"], fetched["filePath"]) == (5, "f", "p")
 
 
