@@ -220,7 +220,8 @@ def test_given_output_files_that_say_only_their_artifact_when_synced_then_its_de
 ) -> None:
     files = [FileSpec("card.pdf"), FileSpec("public.pdf", anonymous=True), FileSpec("data", format="json")]
     fill(sandbox, 3, files=files)
-    tables, asked = [], []
+    tables: list[Any] = []
+    asked: list[list[str]] = []
     for edit in (None, artifact_ids_only):
         sandbox.clear_requests()
         if edit:
