@@ -12,6 +12,7 @@ find_python = $(shell for candidate in $(CANDIDATES); do \
 	>/dev/null 2>&1 && { echo "$$candidate"; break; }; done)
 PYTHON ?= $(call find_python,13)
 DEMO_PYTHON ?= $(call find_python,12)
+PYTHONS ?= python3.10 python3.11 python3.12 python3.13
 
 .PHONY: help demo sandbox test check bench format clean
 .DEFAULT_GOAL := help
