@@ -79,6 +79,7 @@ def test_given_the_catalog_when_the_docs_are_read_then_each_stream_stands_there_
     for stream in streams:
         name, cursor = stream["name"], stream.get("default_cursor_field") or []
         described = [rest for first, rest in tables if first == name]
+        assert len(described) == 2, f"{name} stands in {len(described)} tables: of two, the sync modes and the fields"
         modes = [cell.strip() for cell in described[0].split("|")]
         incremental, files = "incremental" in stream["supported_sync_modes"], bool(stream.get("is_file_based"))
         assert modes == ["yes", "yes" if incremental else "", "yes" if files else ""], name
