@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from integration_tests.conftest import STOREFRONT, Connection
+from integration_tests.conftest import STOREFRONT, Connection, ShopClock
 from integration_tests.engine import STREAMS
 from integration_tests.shops import (
     CHANGES,
@@ -328,9 +329,11 @@ def test_given_a_finished_project_when_one_of_its_artifacts_is_made_anew_then_on
     connection.assert_up_to_date()
 
 
+@pytest.mark.parametrize("off", [0, 30 * DAY, -30 * DAY], ids=["same-clock", "clock-ahead", "clock-behind"])
 def test_given_a_long_first_sync_when_a_project_that_was_read_is_run_again_then_the_next_sync_has_its_new_files(
-    sandbox: Sandbox, connection: Connection
+    sandbox: Sandbox, connection: Connection, off: int
 ) -> None:
+    connection.clock = ShopClock(sandbox, timedelta(seconds=off))
     sandbox.switches.processing_moves_last_modified = True
     ids = fill(sandbox, 20)
     running = sandbox.shop.create_project(STOREFRONT, processing="InProgress")

@@ -14,11 +14,11 @@ from threading import Lock
 
 from source_customerscanvas.calls import path_segment
 from source_customerscanvas.client import ApiClient
-from source_customerscanvas.errors import NotFound, Refused
+from source_customerscanvas.errors import CustomersCanvasError, NotFound, Refused
 from source_customerscanvas.listing import PAGE_SIZE, Page, Row, read_page, walk
 from source_customerscanvas.projects import digest
 from source_customerscanvas.state import DIGEST_LENGTH
-from source_customerscanvas.times import to_utc
+from source_customerscanvas.times import ABSURD, Clock, format_utc, to_utc
 
 _KEPT = 5000
 """Artifacts that a window keeps at most until somebody asks for them: this bounds its memory."""
@@ -68,8 +68,16 @@ class Artifact:
 class Artifacts:
     """The artifacts of a tenant, as one sync asks for them; shared by its workers."""
 
-    def __init__(self, client: ApiClient) -> None:
+    def __init__(self, client: ApiClient, clock: Clock) -> None:
         self._client = client
+        self._clock = clock
+        self._noting = Lock()
+        self._is_noted = False
+        self.newest: str | None = None
+        """When the newest artifact was made, before any project was looked at; None where the list does not tell.
+
+        It is the shop's own word for the moment when the sync began, whatever the connector's clock says.
+        """
         self._oldest_first = _Window(client, "LastModified ASC,Id ASC")
         self._newest_first = _Window(client, "LastModified DESC,Id DESC")
 
@@ -96,9 +104,23 @@ class Artifacts:
                 found |= {id_: row for id_, row in rows.items() if id_ in wanted}
         return found
 
-    def prepare(self, *, newest_first: bool) -> None:
-        """Read the first part of the list now, unless somebody does: soon everybody waits for it."""
-        (self._newest_first if newest_first else self._oldest_first).prepare()
+    def note_newest(self) -> None:
+        """Find `newest`, once; nobody may look at a project before."""
+        with self._noting:
+            if self._is_noted:
+                return
+            self._is_noted = True
+            try:
+                times = self._newest_first.begin()
+            except CustomersCanvasError:
+                return  # who asks for an artifact is told what is wrong
+            if times == sorted(times, reverse=True):
+                sane = format_utc(self._clock.now() + ABSURD)
+                self.newest = max((time for time in times if time < sane), default="")
+
+    def prepare(self) -> None:
+        """Read the oldest part of the list now, unless somebody does: soon everybody waits for it."""
+        self._oldest_first.prepare()
 
     def of_group(self, group: str) -> list[Row]:
         """All artifacts of a pipeline's run, whatever their type."""
@@ -154,6 +176,12 @@ class _Window:
                 self._moving.release()
         return artifact
 
+    def begin(self) -> list[str]:
+        """Read the first part of the list; gives when each of its artifacts was made."""
+        with self._moving:
+            page = self._move()
+        return [time for row in page.rows if (time := to_utc(row.get("lastModified")))] if page else []
+
     def prepare(self) -> None:
         if self._read == 0 and self._moving.acquire(blocking=False):
             try:
@@ -188,12 +216,12 @@ class _Window:
             self._ahead() <= 2 * PAGE_SIZE or self._missed_since >= PAGE_SIZE // 2
         )
 
-    def _move(self) -> None:
+    def _move(self) -> Page | None:
         page = next(self._pages, None)
         with self._lock:
             if page is None:
                 self._is_over = True
-                return
+                return None
             self._read += 1
             self._missed_since = 0
             # what was asked for singly in the meantime, nobody comes for
@@ -204,6 +232,7 @@ class _Window:
                 self._kept[id_] = row, left
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
+        return page
 
 
 def _pages(client: ApiClient, sorting: str) -> Iterator[Page]:

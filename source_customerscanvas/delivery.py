@@ -96,7 +96,7 @@ class Delivery:
         self._clock = clock
         self._transfer = transfer
         self._receiver = receiver
-        self._artifacts = Artifacts(client)
+        self.artifacts = Artifacts(client, clock)
         self._lock = Lock()
         self._failed_in_a_row = 0
         self.seen: dict[tuple[str, int], Seen] = {}
@@ -134,8 +134,10 @@ class Delivery:
             with self._lock:
                 self._failed_in_a_row = 0
             return
-        if job.from_scan and waiting[-1].name in (ARTIFACTS, FILES):
-            self._artifacts.prepare(newest_first=False)
+        if waiting[-1].name in (ARTIFACTS, FILES):
+            self.artifacts.note_newest()
+            if job.from_scan:
+                self.artifacts.prepare()
         results = self._results(job, project)
         if results is None:
             self._pass_over(job, waiting, is_gone=True)
@@ -189,11 +191,11 @@ class Delivery:
     def _artifacts_of(self, job: Job, streams: Sequence[StreamProgress], results: Results) -> list[Artifact]:
         """All artifacts of the project that one of the streams may want, in the order of their ids."""
         output_files = {str(file["artifactId"]): file for file in results.files or [] if file.get("artifactId")}
-        details = self._artifacts.details(output_files, newest_first=not job.from_scan)
+        details = self.artifacts.details(output_files, newest_first=not job.from_scan)
         if streams[0].name == ARTIFACTS and set(self._settings.artifact_types) - {"Final"}:
             groups = {str(artifact["group"]) for artifact in details.values() if artifact.get("group")}
             for group in groups:
-                for artifact in self._artifacts.of_group(group):
+                for artifact in self.artifacts.of_group(group):
                     details.setdefault(str(artifact.get("id")), artifact)
         ids = sorted(output_files.keys() | details.keys())
         return [Artifact(id_, output_files.get(id_, {}), details.get(id_, {})) for id_ in ids]

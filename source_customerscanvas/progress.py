@@ -348,14 +348,14 @@ class StreamProgress:
     def move_artifact_cursors(self, began: str) -> None:
         """Move the artifact cursors, unless a project still waits to be compared with the ones that were given.
 
-        Not past the moment when the sync began, by the connector's or the shop's clock, whichever is ahead: what a
-        project that was read early has made since is not emitted yet.
+        Not past the moment when the sync began to look at projects: what one that was read early has made since is not
+        emitted yet.
         """
         with self.lock:
             for key, newest in self._newest_artifacts.items():
                 if not self._is_comparing([key]):
                     unit = self.unit(key)
-                    unit.artifact_cursor = max(unit.artifact_cursor, min(newest, max(began, unit.cursor)))
+                    unit.artifact_cursor = max(unit.artifact_cursor, min(newest, began))
 
     def _is_comparing(self, keys: Iterable[str]) -> bool:
         """Whether a finished project of these units that has changed could not be looked at."""

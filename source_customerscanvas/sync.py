@@ -20,7 +20,7 @@ from source_customerscanvas.listing import Page
 from source_customerscanvas.outcomes import Outcome
 from source_customerscanvas.processing import Processing
 from source_customerscanvas.progress import StreamProgress
-from source_customerscanvas.projects import PROJECTS, Project
+from source_customerscanvas.projects import ARTIFACTS, FILES, PROJECTS, Project
 from source_customerscanvas.reporting import Reporter
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.storefronts import list_storefronts
@@ -63,6 +63,8 @@ class Sync:
         """Begin to work; outcomes arrive in each stream's queue, which ends with None."""
         for number in range(self._settings.num_workers):
             Thread(target=self._tasks.work, name=f"worker-{number}", daemon=True).start()
+        if any(stream.name in (ARTIFACTS, FILES) and not stream.state.units for stream in self._streams):
+            self._tasks.put(self._delivery.artifacts.note_newest)  # else the first projects would wait for it
         Thread(target=self._run, name="tracker", daemon=True).start()
         self._reporter.start()
 
@@ -98,8 +100,8 @@ class Sync:
             with ThreadPoolExecutor(min(_TRACKED_AT_ONCE, max(len(units), 1)), "tracker") as pool:
                 is_whole = all(list(pool.map(self._track, units)))
             self.drain()
+            self._move_artifact_cursors(began)  # the wait for processing may be long, and be cut short
             for stream in self._streams:
-                stream.move_artifact_cursors(began)  # the wait for processing may be long, and be cut short
                 if is_whole:
                     stream.note_whole_read(began)
             processing = Processing(self._settings, self._client, self._clock, self._streams, self)
@@ -111,8 +113,8 @@ class Sync:
         finally:
             self._has_units.set()
             self._tasks.end(self._settings.num_workers)
+            self._move_artifact_cursors(began)
             for stream in self._streams:
-                stream.move_artifact_cursors(began)
                 stream.outcomes.put(None)
             self._reporter.stop()
 
@@ -122,6 +124,11 @@ class Sync:
         for stream in self._streams:
             stream.keep_units(unit.key for unit in units)
         return units
+
+    def _move_artifact_cursors(self, began: str) -> None:
+        newest = self._delivery.artifacts.newest
+        for stream in self._streams:
+            stream.move_artifact_cursors(began if newest is None else newest)
 
     def _track(self, unit: Unit) -> bool:
         """Follow a unit; what stops it does not stop the others. Gives whether it came to its end."""

@@ -17,7 +17,6 @@ import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Protocol
 
 import orjson
@@ -27,15 +26,12 @@ from source_customerscanvas.listing import PAGE_SIZE, FetchPage, Page, first_wit
 from source_customerscanvas.progress import StreamProgress
 from source_customerscanvas.projects import COMPLETED, NO_STATUS, UNFINISHED_LISTS, Project, Results
 from source_customerscanvas.reporting import pass_over
-from source_customerscanvas.times import Clock, format_utc, to_utc
+from source_customerscanvas.times import ABSURD, Clock, format_utc, to_utc
 
 NEWEST_MODIFIED = "LastModified DESC,Id DESC"
 NEWEST_CREATED = "Created DESC,Id DESC"
 BY_ID = "Id ASC"
 NEWEST_ID = "Id DESC"
-
-_ABSURD = timedelta(days=1)
-"""A time that lies further ahead than this is a mistake in the shop's data: as a cursor it would hide all changes."""
 
 _PASSES = 10
 """How often the newest projects are listed again because some were modified while they were listed."""
@@ -133,7 +129,7 @@ class Tracker:
         self, client: ApiClient, clock: Clock, unit: Unit, streams: Sequence[StreamProgress], work: Work
     ) -> None:
         self._client = client
-        self._absurd = format_utc(clock.now() + _ABSURD)
+        self._absurd = format_utc(clock.now() + ABSURD)
         self._unit = unit
         self._key = unit.key
         self._streams = streams

@@ -6,6 +6,7 @@ import pytest
 
 from source_customerscanvas.artifacts import Artifacts
 from source_customerscanvas.client import ApiClient
+from source_customerscanvas.times import SYSTEM_CLOCK
 
 LISTED = 20_000
 
@@ -14,7 +15,7 @@ class Api:
     """A tenant's artifacts, in the order in which they were made; counts what it is asked."""
 
     def __init__(self, ids: list[str]) -> None:
-        self.rows = [{"id": id_} for id_ in ids]
+        self.rows: list[dict[str, Any]] = [{"id": id_} for id_ in ids]
         self.pages = 0
         self.singles = 0
 
@@ -28,7 +29,7 @@ class Api:
 
 
 def asked_for(api: Api, ids: list[str]) -> None:
-    artifacts = Artifacts(cast(ApiClient, api))
+    artifacts = Artifacts(cast(ApiClient, api), SYSTEM_CLOCK)
     for first, second in zip(ids[::2], ids[1::2], strict=True):
         found = artifacts.details([first, second], newest_first=False)
         assert found == {first: {"id": first}, second: {"id": second}}
@@ -84,3 +85,25 @@ def test_given_artifacts_listed_long_after_those_of_others_when_asked_for_then_f
     asked_for(api, names(LISTED)[-2_000:])
     assert api.pages <= 10
     assert api.singles == 2_000
+
+
+@pytest.mark.parametrize(
+    ("times", "newest"),
+    [
+        (["2024-03-05T10:00:00Z", "2024-03-04T10:00:00Z"], "2024-03-05T10:00:00.000000Z"),
+        (["2099-01-01T00:00:00Z", "2024-03-04T10:00:00Z", None], "2024-03-04T10:00:00.000000Z"),
+        ([], ""),
+        (["2024-03-04T10:00:00Z", "2024-03-05T10:00:00Z"], None),
+    ],
+    ids=["newest-first", "dated-in-2099", "none", "in-another-order"],
+)
+def test_given_the_first_page_of_the_newest_when_noted_then_the_newest_is_known_once_where_the_list_tells(
+    times: list[str | None], newest: str | None
+) -> None:
+    api = Api(names(len(times)))
+    for row, time in zip(api.rows, times, strict=True):
+        row["lastModified"] = time
+    artifacts = Artifacts(cast(ApiClient, api), SYSTEM_CLOCK)
+    artifacts.note_newest()
+    artifacts.note_newest()
+    assert (artifacts.newest, api.pages) == (newest, 1)
