@@ -6,7 +6,7 @@ their projects are looked at, so a window that moves along the list finds most o
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import PurePosixPath
@@ -124,7 +124,13 @@ class Artifacts:
 
     def of_group(self, group: str) -> list[Row]:
         """All artifacts of a pipeline's run, whatever their type."""
-        fetch = partial(read_page, self._client.get_json, "storage/v1/artifacts", {"group": group, "sorting": "Id ASC"})
+        try:
+            return self._list({"group": group, "sorting": "Id ASC"})
+        except Refused:
+            return self._list({"group": group})  # a run that has ended makes no more: any order will do
+
+    def _list(self, params: Mapping[str, str]) -> list[Row]:
+        fetch = partial(read_page, self._client.get_json, "storage/v1/artifacts", params)
         rows = {str(row["id"]): row for page in walk(fetch, fetch(0)) for row in page.rows if row.get("id") is not None}
         return list(rows.values())
 

@@ -6,6 +6,7 @@ import pytest
 
 from source_customerscanvas.artifacts import Artifacts
 from source_customerscanvas.client import ApiClient
+from source_customerscanvas.errors import Refused
 from source_customerscanvas.times import SYSTEM_CLOCK
 
 LISTED = 20_000
@@ -16,6 +17,7 @@ class Api:
 
     def __init__(self, ids: list[str]) -> None:
         self.rows: list[dict[str, Any]] = [{"id": id_} for id_ in ids]
+        self.refuses_sorting = False
         self.pages = 0
         self.singles = 0
 
@@ -23,6 +25,8 @@ class Api:
         if params is None:
             self.singles += 1
             return {"id": path.rpartition("/")[2]}
+        if self.refuses_sorting and "sorting" in params:
+            raise Refused(400, path, "unknown sorting")
         self.pages += 1
         skip, take = params["skip"], params["take"]
         return {"total": len(self.rows), "items": self.rows[skip : skip + take]}
@@ -107,3 +111,13 @@ def test_given_the_first_page_of_the_newest_when_noted_then_the_newest_is_known_
     artifacts.note_newest()
     artifacts.note_newest()
     assert (artifacts.newest, api.pages) == (newest, 1)
+
+
+def test_given_a_server_that_sorts_no_artifacts_when_asked_for_then_they_come_singly_or_in_its_own_order() -> None:
+    api = Api(names(250))
+    api.refuses_sorting = True
+    artifacts = Artifacts(cast(ApiClient, api), SYSTEM_CLOCK)
+    artifacts.note_newest()
+    assert artifacts.newest is None
+    assert artifacts.of_group("run") == api.rows
+    assert artifacts.details(["000007"], newest_first=True) == {"000007": {"id": "000007"}}
