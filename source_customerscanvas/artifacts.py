@@ -114,7 +114,7 @@ class Artifacts:
                 times = self._newest_first.begin()
             except CustomersCanvasError:
                 return  # who asks for an artifact is told what is wrong
-            if times == sorted(times, reverse=True):
+            if times is not None and times == sorted(times, reverse=True):
                 sane = format_utc(self._clock.now() + ABSURD)
                 self.newest = max((time for time in times if time < sane), default="")
 
@@ -182,11 +182,11 @@ class _Window:
                 self._moving.release()
         return artifact
 
-    def begin(self) -> list[str]:
-        """Read the first part of the list; gives when each of its artifacts was made."""
+    def begin(self) -> list[str] | None:
+        """Read the first part of the list; gives when each of its artifacts was made, None where there is no list."""
         with self._moving:
             page = self._move()
-        return [time for row in page.rows if (time := to_utc(row.get("lastModified")))] if page else []
+        return [time for row in page.rows if (time := to_utc(row.get("lastModified")))] if page else None
 
     def prepare(self) -> None:
         if self._read == 0 and self._moving.acquire(blocking=False):
