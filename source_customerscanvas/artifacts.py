@@ -116,7 +116,7 @@ class Artifacts:
                 return  # who asks for an artifact is told what is wrong
             if times is not None and times == sorted(times, reverse=True):
                 sane = format_utc(self._clock.now() + ABSURD)
-                self.newest = max((time for time in times if time < sane), default="")
+                self.newest = max((time for time in times if time < sane), default=None if times else "")
 
     def prepare(self) -> None:
         """Read the oldest part of the list now, unless somebody does: soon everybody waits for it."""

@@ -96,10 +96,11 @@ def test_given_artifacts_listed_long_after_those_of_others_when_asked_for_then_f
     [
         (["2024-03-05T10:00:00Z", "2024-03-04T10:00:00Z"], "2024-03-05T10:00:00.000000Z"),
         (["2099-01-01T00:00:00Z", "2024-03-04T10:00:00Z", None], "2024-03-04T10:00:00.000000Z"),
+        (["2099-01-01T00:00:00Z"], None),
         ([], ""),
         (["2024-03-04T10:00:00Z", "2024-03-05T10:00:00Z"], None),
     ],
-    ids=["newest-first", "dated-in-2099", "none", "in-another-order"],
+    ids=["newest-first", "one-dated-in-2099", "all-dated-in-2099", "none", "in-another-order"],
 )
 def test_given_the_first_page_of_the_newest_when_noted_then_the_newest_is_known_once_where_the_list_tells(
     times: list[str | None], newest: str | None
