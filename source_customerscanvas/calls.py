@@ -1,9 +1,10 @@
 """What is asked of a server: addresses, and one request of the API or for a file."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import requests
 
@@ -37,6 +38,17 @@ def normalised(url: str) -> str:
     except (requests.RequestException, ValueError):
         return ""
     return request.url or ""
+
+
+def redirected(url: str, location: str) -> str:
+    """Where a redirect leads, as it can be sent; the empty text where it leads nowhere."""
+    with suppress(UnicodeError):
+        # the bytes of a header are read as Latin-1, but a name in an address is UTF-8
+        location = location.encode("latin-1").decode()
+    try:
+        return normalised(urljoin(url, location))
+    except ValueError:
+        return ""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache, partial
 from threading import Event, Lock, Semaphore
 from typing import Any, TypeVar
-from urllib.parse import quote, urlencode, urljoin, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import orjson
 import requests
@@ -19,7 +19,7 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies
 
 from source_customerscanvas.access_token import SECRET_SHOWN, AccessToken
-from source_customerscanvas.calls import Call, Origin, normalised, origin_of, query_value
+from source_customerscanvas.calls import Call, Origin, normalised, origin_of, query_value, redirected
 from source_customerscanvas.errors import (
     Conflict,
     NotFound,
@@ -184,7 +184,7 @@ class ApiClient:
             response.close()
             if call.method != "GET":
                 raise WrongHost(self._settings.api_url, f"it redirects {call.where}")
-            url = normalised(urljoin(url, target))
+            url = redirected(url, target)
             self._check_address(url, f"{call.where}, which redirects to another address,")
             # once away from the API, a stranger decides where to go: the token does not come back
             with_token = with_token and origin_of(url) == self._origin

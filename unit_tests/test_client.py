@@ -475,13 +475,24 @@ def test_given_an_api_that_is_elsewhere_when_it_names_an_address_of_this_machine
     assert server.requests == []
 
 
-@pytest.mark.parametrize("target", ["http://cdn.example/x", "ftp://cdn.example/x", "file:///etc/passwd", "https://"])
+@pytest.mark.parametrize(
+    "target", ["http://cdn.example/x", "ftp://cdn.example/x", "file:///etc/passwd", "https://", "https://[::1/x"]
+)
 def test_given_a_redirect_to_an_address_that_is_not_https_when_asked_then_it_is_refused(
     server: Server, client: ApiClient, target: str
 ) -> None:
     server.answer = lambda _: Answer(302, b"", {"Location": target})
     with pytest.raises(Refused, match="not https"):
         client.get_json("x")
+
+
+def test_given_a_redirect_with_a_foreign_letter_when_followed_then_it_is_sent_as_utf_8(
+    server: Server, client: ApiClient
+) -> None:
+    location = "/api/é".encode().decode("latin-1")
+    server.answer = lambda r: Answer(302, b"", {"Location": location}) if r.path == "/api/x" else Answer(200, b"{}")
+    client.get_json("x")
+    assert server.api_requests[-1].path == "/api/%C3%A9"
 
 
 def test_given_redirects_without_end_when_asked_then_it_stops_after_five(server: Server, client: ApiClient) -> None:
