@@ -9,16 +9,15 @@ from jsonschema.exceptions import ValidationError
 from source_customerscanvas.client import ApiClient
 from source_customerscanvas.errors import InvalidSetting, MissingPermission, UnknownStorefront
 from source_customerscanvas.listing import read_page
-from source_customerscanvas.settings import Settings
+from source_customerscanvas.settings import Settings, plain
 from source_customerscanvas.storefronts import list_storefronts
 
 _FULL_PROJECTS = "Projects_full"
 
 
 def check_configuration(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
-    """Hold a configuration against the spec's schema; null stands for no setting. Raises `InvalidSetting`."""
-    given = {name: value for name, value in config.items() if value is not None}
-    error = next(iter(Draft7Validator(schema).iter_errors(given)), None)
+    """Hold a configuration against the spec's schema. Raises `InvalidSetting`."""
+    error = next(iter(Draft7Validator(schema).iter_errors(plain(config))), None)
     if error is not None:
         raise _invalid_setting(error)
 

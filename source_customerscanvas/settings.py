@@ -68,8 +68,9 @@ class Settings:
         Empty lists and nulls mean the default, as forms send them for a field that was left alone.
         Raises `InvalidUrl` for a URL that is neither https nor http to loopback, `InvalidDate` for an unreadable date.
         """
-        hub_url, api_url = _installation(config.get("environment") or {})
-        acknowledge = {key: value for key, value in (config.get("acknowledge") or {}).items() if value is not None}
+        config = plain(config)
+        hub_url, api_url = _installation(config.get("environment", {}))
+        acknowledge = config.get("acknowledge", {})
         if "since" in acknowledge:
             acknowledge["since"] = _date(acknowledge["since"], "acknowledge.since")
         return cls(
@@ -83,13 +84,22 @@ class Settings:
             start_date=_date(config["start_date"], "start_date") if config.get("start_date") else None,
             artifact_types=_unique(config.get("artifact_types")) or ("Final",),
             file_formats=_unique(text.lower().lstrip(".") for text in config.get("file_formats") or []),
-            file_download=config.get("file_download") or "auto",
+            file_download=config.get("file_download", "auto"),
             file_directory=config.get("file_directory") or None,
-            processing=Processing(**_known(Processing, config.get("processing") or {})),
+            processing=Processing(**_known(Processing, config.get("processing", {}))),
             acknowledge=Acknowledge(**_known(Acknowledge, acknowledge)),
-            lookback_minutes=_or_default(config.get("lookback_minutes"), 10),
-            num_workers=_or_default(config.get("num_workers"), 16),
+            lookback_minutes=config.get("lookback_minutes", 10),
+            num_workers=config.get("num_workers", 16),
         )
+
+
+def plain(value: Any) -> Any:
+    """A configuration without nulls, which stand for no setting, and with 2.0 as the integer that it is in JSON."""
+    if isinstance(value, Mapping):
+        return {key: plain(one) for key, one in value.items() if one is not None}
+    if isinstance(value, list):
+        return [plain(one) for one in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def is_loopback(host: str) -> bool:
@@ -135,10 +145,6 @@ def _unique(values: Any) -> Any:
 
 
 def _known(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    # unknown keys are allowed by the spec, and null stands for the default
+    # unknown keys are allowed by the spec
     fields: Mapping[str, Any] = cls.__dataclass_fields__  # type: ignore[attr-defined]  # every caller passes a dataclass
-    return {key: value for key, value in values.items() if key in fields and value is not None}
-
-
-def _or_default(value: int | None, default: int) -> int:
-    return default if value is None else value
+    return {key: value for key, value in values.items() if key in fields}

@@ -63,6 +63,24 @@ def test_given_a_null_for_what_is_optional_when_read_then_it_has_its_default(key
     assert read(**{key: None}) == read()
 
 
+@pytest.mark.parametrize("key", ["wait_minutes", "poll_seconds", "on_failure", "max_attempts", "retry_delay_minutes"])
+def test_given_a_null_within_processing_when_read_then_it_has_its_default(key: str) -> None:
+    assert read(processing={key: None}) == read()
+
+
+def test_given_whole_numbers_with_a_point_when_read_then_they_are_integers() -> None:
+    given = read(
+        num_workers=2.0,
+        tenant_id=7.0,
+        storefront_ids=[3.0],
+        processing={"poll_seconds": 60.0},
+        acknowledge={"mode": "status", "code": 30.0},
+    )
+    numbers = [given.num_workers, given.tenant_id, *(given.storefront_ids or ())]
+    numbers += [given.processing.poll_seconds, given.acknowledge.code]
+    assert repr(numbers) == "[2, 7, 3, 60, 30]"
+
+
 @pytest.mark.parametrize("key", ["storefront_ids", "order_ids", "artifact_types", "file_formats"])
 def test_given_an_empty_list_when_read_then_it_means_the_default(key: str) -> None:
     assert read(**{key: []}) == read()
