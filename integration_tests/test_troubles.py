@@ -78,6 +78,16 @@ def test_given_nothing_can_be_read_when_synced_then_it_stops_with_one_clear_erro
         connection.assert_up_to_date()
 
 
+def test_given_nothing_can_be_read_any_more_for_minutes_when_synced_then_it_stops_with_one_clear_error() -> None:
+    with shop_of(300) as sandbox:
+        sandbox.fault(r"projects/[1-9]\d\d/processing-results$", status=500)
+        reads = Connection(sandbox, (RESULTS,)).read()
+        assert len(reads[RESULTS].records) == 99
+        assert "could not be read" not in str(reads[RESULTS].error)
+        assert "The server did not do its part" in str(reads[RESULTS].error)
+        assert sandbox.count("processing-results$") <= 99 + 100 * 6
+
+
 def test_given_every_other_project_cannot_be_read_when_synced_then_that_does_not_stop_the_sync() -> None:
     with shop_of(110) as sandbox:
         sandbox.fault(r"projects/\d*[02468]/processing-results$", status=500)
@@ -86,6 +96,18 @@ def test_given_every_other_project_cannot_be_read_when_synced_then_that_does_not
         assert len(reads[RESULTS].records) == 55
         assert len(reads[PROJECTS].records) == 110
         assert "55 could not be read" in str(reads[RESULTS].error)
+
+
+def test_given_many_projects_that_cannot_be_read_when_nothing_else_is_left_to_do_then_each_is_a_trouble_of_its_own() -> (
+    None
+):
+    with shop_of(110) as sandbox:
+        sandbox.fault(r"projects/\d*[5-9]\d/processing-results$", status=400)  # not tried again: takes no time
+        connection = Connection(sandbox, (RESULTS,))
+        reads = connection.read(num_workers=16)
+        unreadable = 110 - len(reads[RESULTS].records)
+        assert unreadable >= 50
+        assert f"{unreadable} could not be read" in str(reads[RESULTS].error)
 
 
 def test_given_projects_alone_when_every_other_one_that_left_the_lists_cannot_be_asked_for_then_the_sync_goes_on() -> (

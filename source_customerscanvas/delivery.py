@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 from threading import Lock
 from typing import Protocol
 
@@ -49,7 +50,10 @@ from source_customerscanvas.transfer import ArtifactFile, FileTransfer
 logger = logging.getLogger("airbyte.source-customerscanvas")
 
 _HOPELESS = 25
-"""Projects in a row that could not be read, without one that could, after which the API counts as broken."""
+_HOPELESS_SECONDS = 300.0
+_MOST_IN_A_ROW = 1000
+"""The API counts as broken when so many projects in a row could not be read and none for so many seconds, or none yet;
+or so very many, as each is remembered. Else they are troubles of their own, even where only they are left to do."""
 
 
 class Receiver(Protocol):
@@ -99,6 +103,7 @@ class Delivery:
         self.artifacts = Artifacts(client, clock)
         self._lock = Lock()
         self._failed_in_a_row = 0
+        self._read_at = -inf
         self.seen: dict[tuple[str, int], Seen] = {}
         """What the processing results said of the projects that are not simply completed, by unit and id."""
 
@@ -131,8 +136,7 @@ class Delivery:
         if waiting[0].name == PROJECTS:
             self._put_project(job, waiting.pop(0), project)
         if not waiting:
-            with self._lock:
-                self._failed_in_a_row = 0
+            self._note_read()
             return
         if waiting[-1].name in (ARTIFACTS, FILES):
             self.artifacts.note_newest()
@@ -159,6 +163,11 @@ class Delivery:
         if waiting:
             self._put_files(job, waiting.pop(0), project, results, artifacts)
 
+    def _note_read(self) -> None:
+        with self._lock:
+            self._failed_in_a_row = 0
+            self._read_at = self._clock.monotonic()
+
     # what is asked for
 
     def _results(self, job: Job, project: Project) -> Results | None:
@@ -171,8 +180,8 @@ class Delivery:
                 return None
             seen = Seen(results, self._clock.monotonic())
         # else another stream has asked, or the list showed the project twice
+        self._note_read()
         with self._lock:
-            self._failed_in_a_row = 0
             if not seen.results.is_completed or project.status_code != "C":
                 self.seen[job.unit.key, project.id] = seen
         return seen.results
@@ -382,7 +391,8 @@ class Delivery:
             return
         with self._lock:
             self._failed_in_a_row += 1
-            is_hopeless = self._failed_in_a_row >= _HOPELESS
+            is_long = self._clock.monotonic() - self._read_at >= _HOPELESS_SECONDS
+            is_hopeless = self._failed_in_a_row >= (_HOPELESS if is_long else _MOST_IN_A_ROW)
         if is_hopeless or (isinstance(error, ConfigurationError) and not isinstance(error, MissingPermission)):
             self._receiver.fail(error)
         else:
