@@ -2,7 +2,6 @@
 
 import json as standard_json
 import logging
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
@@ -14,12 +13,10 @@ from urllib.parse import quote, urlencode, urlsplit
 import orjson
 import requests
 import urllib3.exceptions
-from requests.adapters import HTTPAdapter
-from requests.structures import CaseInsensitiveDict
-from requests.utils import get_environ_proxies
 
 from source_customerscanvas.access_token import SECRET_SHOWN, AccessToken
 from source_customerscanvas.calls import Call, Origin, normalised, origin_of, query_value, redirected
+from source_customerscanvas.connections import Connections
 from source_customerscanvas.errors import (
     Conflict,
     NotFound,
@@ -31,8 +28,6 @@ from source_customerscanvas.errors import (
     shorten,
 )
 from source_customerscanvas.failures import (
-    CONNECT_SECONDS,
-    SILENCE_SECONDS,
     Failed,
     Patience,
     missing_permission,
@@ -47,7 +42,6 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 _MOST_REDIRECTS = 5
-_OTHER_HOSTS = 8
 _USER_AGENT = "source-customerscanvas"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -71,12 +65,7 @@ class ApiClient:
         self._slots = Semaphore(settings.num_workers)
         self._lock = Lock()
         self._paces: dict[Origin, Pace] = {}
-        self._proxies: dict[Origin, dict[str, str]] = {}
-        # An adapter and not a session: a session would take credentials from ~/.netrc, keep cookies, follow redirects
-        # with the token, and read the environment for each request, which costs more time than sending it.
-        self._adapter = HTTPAdapter(pool_connections=_OTHER_HOSTS, pool_maxsize=settings.num_workers)
-        self._verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
-        logging.getLogger("urllib3.connectionpool").addFilter(_without_query)
+        self._connections = Connections(settings.num_workers)
 
     def get_json(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
         """The parsed answer; None where the API answers without a body. `path` such as `storefront/v1/projects`."""
@@ -107,7 +96,8 @@ class ApiClient:
         `OSError`. `Refused` for an address that may not be asked: not https (plain http is for loopback only, when the
         API is there too), or not the API's own although a token is to be sent.
         """
-        call = Call("GET", normalised(url), {"User-Agent": _USER_AGENT, **headers}, None, with_token, is_file=True)
+        url = url if with_token else normalised(url)
+        call = Call("GET", url, {"User-Agent": _USER_AGENT, **headers}, None, with_token, is_file=True)
         self._check_address(call.url, call.where)
         if with_token and origin_of(call.url) != self._origin:
             raise Refused(None, call.where, "the token is for the API only")
@@ -207,20 +197,8 @@ class ApiClient:
         pace = self._pace(origin)
         sent = pace.wait()
         self._count(requests=1)
-        request = requests.PreparedRequest()
-        request.method, request.url, request.body = call.method, url, call.body
-        request.headers = CaseInsensitiveDict(headers)
-        if call.body is not None:
-            # without it the body would go in chunks, which some gateways refuse
-            request.headers["Content-Length"] = str(len(call.body))
         try:
-            response = self._adapter.send(
-                request,
-                stream=True,
-                timeout=(CONNECT_SECONDS, SILENCE_SECONDS),
-                verify=self._verify,
-                proxies=self._proxies_for(origin, url),
-            )
+            response = self._connections.transmit(call.method, url, headers, call.body)
         except (OSError, urllib3.exceptions.HTTPError) as error:
             raise network_failure(error, origin[1]) from None
         now = self._clock.monotonic()
@@ -261,7 +239,7 @@ class ApiClient:
 
     def _body(self, response: requests.Response, call: Call) -> bytes:
         try:
-            return response.content
+            return response.raw.read(decode_content=True) or b""
         except (OSError, urllib3.exceptions.HTTPError) as error:
             raise network_failure(error, urlsplit(call.url).hostname or "") from None
 
@@ -365,13 +343,6 @@ class ApiClient:
                 pace = self._paces.setdefault(origin, Pace(self._clock, self.stopping))
         return pace
 
-    def _proxies_for(self, origin: Origin, url: str) -> dict[str, str]:
-        # the environment is read once for each host: `no_proxy` tells them apart
-        proxies = self._proxies.get(origin)
-        if proxies is None:
-            proxies = self._proxies[origin] = get_environ_proxies(url)
-        return proxies
-
 
 @lru_cache(maxsize=4)
 def _client(settings: Settings) -> ApiClient:
@@ -396,10 +367,3 @@ def fresh_client(settings: Settings) -> ApiClient:
     with _creating:
         _client.cache_clear()
         return _client(settings)
-
-
-def _without_query(record: logging.LogRecord) -> bool:
-    """urllib3 logs each request's target with its query, which may be the signature of a CDN address."""
-    if isinstance(record.args, tuple):
-        record.args = tuple(arg.partition("?")[0] if isinstance(arg, str) else arg for arg in record.args)
-    return True

@@ -7,11 +7,10 @@ import requests
 import urllib3.exceptions
 
 from source_customerscanvas.calls import Call
+from source_customerscanvas.connections import CONNECT_SECONDS, SILENCE_SECONDS
 from source_customerscanvas.errors import CustomersCanvasError, MissingPermission, ServerTrouble, Unreachable
 from source_customerscanvas.times import Clock
 
-CONNECT_SECONDS = 10
-SILENCE_SECONDS = 60
 _MOST_TRIES = 6
 _TROUBLE_SECONDS = 120
 _THROTTLED_SECONDS = 600

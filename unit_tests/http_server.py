@@ -17,11 +17,14 @@ from source_customerscanvas.settings import Settings
 
 @dataclass(frozen=True)
 class Request:
+    """`port` is the client's: another one for each connection."""
+
     method: str
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
+    port: int
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         query = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
-        request = Request(self.command, parts.path, query, dict(self.headers.items()), body)
+        request = Request(self.command, parts.path, query, dict(self.headers.items()), body, self.client_address[1])
         with server.lock:
             server.requests.append(request)
             server.in_flight += 1

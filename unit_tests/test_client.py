@@ -423,13 +423,13 @@ def test_given_any_request_when_sent_then_both_time_outs_are_set(
     server: Server, client: ApiClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    send = client._adapter.send
+    send = client._connections.send
 
     def watch(*args: Any, **named: Any) -> Any:
         seen.append(named["timeout"])
         return send(*args, **named)
 
-    monkeypatch.setattr(client._adapter, "send", watch)
+    monkeypatch.setattr(client._connections, "send", watch)
     server.answer = lambda _: json_answer(PAGE)
     client.get_json("x")
     assert seen == [(10, 60), (10, 60)]
