@@ -15,10 +15,11 @@ from source_customerscanvas.errors import StagingUnavailable
 from source_customerscanvas.progress import StreamProgress
 from source_customerscanvas.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
 from source_customerscanvas.settings import Settings
+from source_customerscanvas.staging import staging_directory
 from source_customerscanvas.state import Scope, StreamState
 from source_customerscanvas.sync import Sync
 from source_customerscanvas.times import Clock, format_utc
-from source_customerscanvas.transfer import FileTransfer, staging_directory
+from source_customerscanvas.transfer import FileTransfer
 
 TRACKED = (PROJECTS, RESULTS, ARTIFACTS, FILES)
 

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import pytest
 
-from source_customerscanvas import transfer
+from source_customerscanvas import transfer, writing
 from source_customerscanvas.client import ApiClient
 from source_customerscanvas.errors import (
     BrokenDownload,
@@ -23,13 +23,8 @@ from source_customerscanvas.errors import (
     StagingUnavailable,
     Stopped,
 )
-from source_customerscanvas.transfer import (
-    ArtifactFile,
-    DownloadedFile,
-    FileTransfer,
-    remove_leftovers,
-    staging_directory,
-)
+from source_customerscanvas.transfer import ArtifactFile, DownloadedFile, FileTransfer
+from source_customerscanvas.writing import FileWriter
 from unit_tests.http_server import RESET, Answer, FakeClock, Request, Server, serve
 
 BODY = bytes(range(256)) * 40
@@ -132,9 +127,10 @@ def test_given_a_file_of_any_size_when_downloaded_then_every_byte_and_the_hash_a
 def test_given_a_large_file_that_breaks_while_it_is_hashed_when_downloaded_then_every_byte_and_the_hash_are_right(
     server: Server, files: FileTransfer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, etag: str
 ) -> None:
-    monkeypatch.setattr(transfer, "_HASHED_AT_ONCE", 50_000)
-    monkeypatch.setattr(transfer, "_READ_BACK", 50)
-    monkeypatch.setattr(transfer, "_FLUSHED_AT_ONCE", 100_000)
+    monkeypatch.setattr(writing, "_HASHED_AS_THEY_COME", 10_000)
+    monkeypatch.setattr(writing, "_HASHED_AT_ONCE", 50_000)
+    monkeypatch.setattr(writing, "_READ_BACK", 50)
+    monkeypatch.setattr(writing, "_FLUSHED_AT_ONCE", 100_000)
     body = os.urandom(3_000_000)
     cuts = iter([1_000_000, None])
     server.answer = lambda request: ranged(request, body, etag, next(cuts))
@@ -329,7 +325,7 @@ class FullDisk:
 def test_given_a_full_disk_when_downloaded_then_it_says_so_and_leaves_nothing(
     server: Server, files: FileTransfer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transfer, "_Writing", lambda file, writing=transfer._Writing: writing(FullDisk(file)))
+    monkeypatch.setattr(transfer, "FileWriter", lambda file: FileWriter(FullDisk(file)))
     server.answer = lambda _: Answer(200, BODY)
     with pytest.raises(StagingUnavailable, match="No space left on device"):
         files.download(PRIVATE, PATH)
@@ -346,8 +342,8 @@ def test_given_a_disk_that_fails_while_more_is_received_when_downloaded_then_it_
         if failures:
             raise failures.pop()  # as the system does, only to whoever asks first
 
-    monkeypatch.setattr(transfer, "_flush", flush)
-    monkeypatch.setattr(transfer, "_FLUSHED_AT_ONCE", len(BODY) // 2)
+    monkeypatch.setattr(writing, "_flush", flush)
+    monkeypatch.setattr(writing, "_FLUSHED_AT_ONCE", len(BODY) // 2)
     server.answer = lambda _: Answer(200, BODY)
     with pytest.raises(StagingUnavailable, match="Input/output error"):
         files.download(PRIVATE, PATH)
@@ -398,54 +394,6 @@ def test_given_a_link_that_leads_outside_when_downloaded_then_nothing_is_written
     with pytest.raises(StagingUnavailable, match="outside"):
         FileTransfer(client, inside).download(PRIVATE, PATH)
     assert list(outside.iterdir()) == []
-
-
-# The staging directory
-
-
-def test_given_a_configured_directory_when_chosen_then_it_is_made_below_the_working_directory(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("AIRBYTE_STAGING_DIRECTORY", str(tmp_path / "platform"))
-    directory = staging_directory(server.settings(file_directory="print/files"), "artifact_files")
-    assert directory == tmp_path / "print/files/artifact_files"
-    assert list(directory.iterdir()) == []
-
-
-def test_given_a_platform_when_chosen_then_its_directory_is_taken(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AIRBYTE_STAGING_DIRECTORY", str(tmp_path / "platform"))
-    assert staging_directory(server.settings(), "artifact_files") == tmp_path / "platform/artifact_files"
-
-
-def test_given_no_platform_when_chosen_then_it_lies_below_the_temporary_directory_unless_the_default_exists(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("AIRBYTE_STAGING_DIRECTORY", raising=False)
-    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
-    monkeypatch.setattr(transfer, "_PLATFORM_DIRECTORY", tmp_path / "default")
-    assert staging_directory(server.settings(), "files") == tmp_path / "airbyte-file-transfer/files"
-    (tmp_path / "default").mkdir()
-    assert staging_directory(server.settings(), "files") == tmp_path / "default/files"
-
-
-def test_given_a_directory_that_cannot_be_made_when_chosen_then_it_says_so(server: Server, tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(StagingUnavailable, match="artifact_files"):
-        staging_directory(server.settings(file_directory=str(tmp_path / "file")), "artifact_files")
-
-
-def test_given_rests_of_a_killed_run_when_removed_then_files_and_what_is_being_written_stay(tmp_path: Path) -> None:
-    folder = tmp_path / "1/5/9"
-    folder.mkdir(parents=True)
-    (folder / "card.pdf").write_bytes(BODY)
-    (folder / ".other.part").write_bytes(BODY)
-    (folder / transfer._TEMPORARY_NAME.format("0" * 32)).write_bytes(BODY)
-    with transfer._partial_file(str(folder)) as (busy, _):
-        remove_leftovers(tmp_path)
-        assert found(tmp_path) == sorted([f"1/5/9/{Path(busy).name}", "1/5/9/.other.part", "1/5/9/card.pdf"])
 
 
 def test_given_folders_taken_away_with_their_files_when_another_is_downloaded_then_they_are_made_again(
