@@ -79,7 +79,8 @@ lock: $(VENV)/lock.stamp
 clean:
 	rm -rf $(VENV) $(DEMO_VENV) $(foreach python,$(PYTHONS),.venv-$(notdir $(python))) demo-output
 
-# A stamp is newer than pyproject.toml when what is declared there is installed
+# A stamp is newer than pyproject.toml when what is declared there is installed. The package is compiled as pip compiles
+# all others: where Python is told to write no bytecode, each command would do it anew.
 $(VENV)/sandbox.stamp: EXTRAS := sandbox
 $(VENV)/test.stamp: EXTRAS := sandbox,test
 $(VENV)/check.stamp: EXTRAS := sandbox,test,lint
@@ -87,6 +88,7 @@ $(VENV)/lock.stamp: EXTRAS := lock
 
 $(VENV)/sandbox.stamp $(VENV)/test.stamp $(VENV)/check.stamp $(VENV)/lock.stamp: pyproject.toml | $(VENV)/bin/python
 	$(VENV)/bin/python -m pip install --quiet --editable '.[$(EXTRAS)]'
+	@$(VENV)/bin/python -m compileall -q source_customerscanvas
 	@touch $@
 
 $(DEMO_VENV)/demo.stamp: EXTRAS := sandbox,demo
@@ -95,6 +97,7 @@ $(DEMO_VENV)/test.stamp: EXTRAS := sandbox,demo,pyairbyte
 $(DEMO_VENV)/demo.stamp $(DEMO_VENV)/test.stamp: pyproject.toml | $(DEMO_VENV)/bin/python
 	@echo "Installing PyAirbyte into $(DEMO_VENV): about 1 GB, some minutes."
 	$(DEMO_VENV)/bin/python -m pip install --quiet --editable '.[$(EXTRAS)]'
+	@$(DEMO_VENV)/bin/python -m compileall -q source_customerscanvas
 	@touch $@
 
 $(VENV)/bin/python:
