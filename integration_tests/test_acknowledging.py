@@ -578,6 +578,33 @@ def test_given_an_acknowledgement_that_fails_when_synced_then_it_is_a_warning_an
     assert connection.acknowledged() == []
 
 
+def test_given_a_transition_that_is_not_there_when_its_name_is_corrected_then_the_order_is_acknowledged(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    connection = begun(sandbox, mode="transition", name="start-prodction")
+    (project,) = order(sandbox, "Completed")
+    connection.sync()
+    sandbox.fault(POSTED, method="POST", times=2, status=404)
+    for _ in range(2):
+        assert connection.acknowledged() == []
+    connection.config["acknowledge"] = MODES["transition"]
+
+    assert connection.acknowledged() == [project]
+    assert len([message for message in warnings(caplog) if f"project {project}" in message]) == 2
+
+
+def test_given_a_project_that_is_removed_just_before_its_acknowledgement_when_synced_again_then_it_is_forgotten(
+    sandbox: Sandbox, connection: Acknowledging
+) -> None:
+    (project,) = order(sandbox, "Completed")
+    connection.sync()
+    sandbox.on(POSTED, lambda _: sandbox.shop.remove_project(project), method="POST")
+
+    assert connection.acknowledged() == []
+    connection.sync()
+    assert connection.of_delivering("delivered") is None
+
+
 def test_given_an_order_that_cannot_be_listed_when_synced_then_it_is_a_warning_and_the_others_are_acknowledged(
     sandbox: Sandbox, connection: Acknowledging, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -12,7 +12,7 @@ from threading import Lock
 
 from source_customerscanvas.calls import path_segment
 from source_customerscanvas.client import ApiClient
-from source_customerscanvas.errors import CustomersCanvasError, MissingPermission, NotFound, Stopped
+from source_customerscanvas.errors import CustomersCanvasError, MissingPermission, Stopped
 from source_customerscanvas.listing import read_page, walk
 from source_customerscanvas.progress import StreamProgress
 from source_customerscanvas.projects import Project, ask_project
@@ -86,8 +86,6 @@ class Acknowledging:
             self._post(project_id)
         except Stopped:
             return 0
-        except NotFound:
-            logger.warning(f"{where} is gone: it is not acknowledged.")
         except MissingPermission as error:
             with self._lock:
                 is_first, self._is_permitted = self._is_permitted, False
@@ -95,10 +93,10 @@ class Acknowledging:
                 logger.warning(f"Orders are not acknowledged: {error.message}")
             return 0
         except CustomersCanvasError as error:
+            # a 404 too: no transition of that name, a status that is no more, or a project that the next sync misses
             logger.warning(f"Not acknowledged, tried again in the next sync: {where}: {error.message}")
             return 0
-        else:
-            logger.info(f"Acknowledged: {where}.")
+        logger.info(f"Acknowledged: {where}.")
         self._stream.forget_delivered(unit.key, order_id, {project_id})
         self._stream.note_acknowledged(unit.key, project_id)
         return 1
