@@ -144,8 +144,9 @@ class ApiClient:
                 body = self._body(response, call)
             finally:
                 response.close()
-        if call.method != "GET" or (response.status_code == 204 and not body):
+        if not body and (call.method != "GET" or response.status_code == 204):
             return None
+        # what a change answers nobody needs, but a gateway's page in its place says that it was not made
         return self._parse(response, body, call)
 
     def _open(self, call: Call) -> requests.Response:

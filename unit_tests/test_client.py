@@ -327,7 +327,16 @@ def test_given_a_change_that_surely_did_not_happen_when_posted_then_it_is_tried_
     assert len(server.api_requests) == 2
 
 
-@pytest.mark.parametrize("unsure", [Answer(500), Answer(503), RESET, Answer(200, b"abc", cut=1)])
+@pytest.mark.parametrize("done", [Answer(204), Answer(200), json_answer({"code": 2})])
+def test_given_a_change_that_was_made_when_posted_then_whatever_it_answers_is_left_alone(
+    server: Server, client: ApiClient, done: Answer
+) -> None:
+    server.answer = lambda _: done
+    client.post("storefront/v1/projects/5/statuses/2")
+    assert len(server.api_requests) == 1
+
+
+@pytest.mark.parametrize("unsure", [Answer(500), Answer(503), RESET, Answer(200, b"abc", cut=1), HTML])
 def test_given_a_change_that_may_have_happened_when_posted_then_it_is_not_repeated(
     server: Server, client: ApiClient, unsure: Answer
 ) -> None:
