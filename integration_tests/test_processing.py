@@ -699,6 +699,19 @@ def test_given_a_try_that_the_server_fails_when_synced_then_the_sync_goes_on_and
     assert connection.warehouse.tables[RESULTS][project]["status"] == "Completed"
 
 
+def test_given_a_try_that_began_although_its_answer_was_lost_when_waiting_then_the_sync_waits_for_it(
+    sandbox: Sandbox, connection: Connection
+) -> None:
+    project = sandbox.shop.create_project(STOREFRONT, processing="Failed", outcome="Completed")
+    sandbox.fault(TRIED, status=502)
+    sandbox.on(TRIED, lambda _: sandbox.shop.process(project, "InProgress", outcome="Completed", run_for=3 * MINUTE))
+
+    connection.sync(processing=wait(10, on_failure="resume"))
+
+    assert sandbox.count(TRIED, "POST") == 1
+    assert connection.warehouse.tables[RESULTS][project]["status"] == "Completed"
+
+
 def test_given_a_run_that_succeeds_when_it_fails_again_later_then_its_tries_begin_anew(
     sandbox: Sandbox, connection: Connection
 ) -> None:

@@ -14,7 +14,14 @@ from threading import Lock
 from typing import Protocol
 
 from source_customerscanvas.client import ApiClient
-from source_customerscanvas.errors import Conflict, CustomersCanvasError, MissingPermission, NotFound, Stopped
+from source_customerscanvas.errors import (
+    Conflict,
+    CustomersCanvasError,
+    MissingPermission,
+    NotFound,
+    Stopped,
+    TransientError,
+)
 from source_customerscanvas.progress import StreamProgress
 from source_customerscanvas.projects import LEAST_SECONDS_BETWEEN_QUESTIONS, Results, Seen
 from source_customerscanvas.settings import Settings
@@ -165,7 +172,8 @@ class Processing:
         except CustomersCanvasError as error:
             if not isinstance(error, Stopped):
                 logger.warning(f"{where}: it has failed and could not be {_DONE[verb]}: {error.message}")
-            return False
+            # a server that broke down while it answered may have begun all the same: only asking tells
+            return isinstance(error, TransientError)
         else:
             logger.info(f"{where}: it has failed and was {_DONE[verb]}.")
         return True
