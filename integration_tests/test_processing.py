@@ -9,14 +9,18 @@ from itertools import pairwise
 from pathlib import Path
 from threading import Event
 from typing import Any
+from unittest.mock import patch
 
 import pytest
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from integration_tests.command_line import CommandLine, Run, bare_catalog, configured
 from integration_tests.conftest import STOREFRONT, Connection
 from integration_tests.engine import STREAMS, Read, SandboxClock
 from sandbox import RequestRecord, Sandbox
+from source_customerscanvas.errors import StagingUnavailable
 from source_customerscanvas.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
+from source_customerscanvas.transfer import FileTransfer
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 ASKED = r"/projects/\d+/processing-results$"
@@ -309,6 +313,40 @@ def test_given_a_project_that_is_removed_when_waited_for_then_the_sync_ends(
     assert diary.rounds() == [0, 120]
     assert any(f"project {project} is gone" in message for message in warnings(caplog))
     assert all(state["units"][str(STOREFRONT)]["projects"] == [] for state in connection.states.values())
+
+
+def test_given_files_that_can_be_written_nowhere_when_something_is_unfinished_then_the_sync_ends_at_once(
+    sandbox: Sandbox, connection: Connection, diary: Diary, tmp_path: Path
+) -> None:
+    connection.streams = (FILES,)
+    sandbox.shop.create_project(STOREFRONT, processing="InProgress")
+    sandbox.shop.create_project(STOREFRONT, processing="Failed")
+    connection.sync(files=tmp_path / "files")
+    in_the_way = tmp_path / "taken"
+    in_the_way.touch()
+    before = diary.now
+
+    taken = connection.read(files=in_the_way, processing=wait(60, on_failure="resume"))
+
+    assert isinstance(taken[FILES].error, AirbyteTracedException)
+    assert diary.now - before < MINUTE
+    assert not diary.tried
+
+
+def test_given_a_disk_that_is_full_when_a_project_finishes_in_the_wait_then_the_others_are_not_waited_for(
+    sandbox: Sandbox, connection: Connection, diary: Diary, tmp_path: Path
+) -> None:
+    connection.streams = (FILES,)
+    sandbox.shop.create_project(STOREFRONT, processing="InProgress", run_for=3 * MINUTE)
+    sandbox.shop.create_project(STOREFRONT, processing="InProgress")
+    before = diary.now
+
+    full = StagingUnavailable(str(tmp_path), "No space left on device")
+    with patch.object(FileTransfer, "download", side_effect=full):
+        taken = connection.read(files=tmp_path / "files", processing=wait(60))
+
+    assert isinstance(taken[FILES].error, AirbyteTracedException)
+    assert diary.now - before < 10 * MINUTE
 
 
 def test_given_a_run_that_has_not_begun_when_waited_for_then_the_project_itself_is_asked_for_only_once(

@@ -96,8 +96,9 @@ class Processing:
             self._wait()
 
     def _begin(self, units: Sequence[Unit], seen: Mapping[tuple[str, int], Seen]) -> None:
+        reading = [stream for stream in self._streams if stream.failure is None]
         for unit in units:
-            for stream in self._streams:
+            for stream in reading:
                 for project_id, mark in stream.open_marks(unit.key).items():
                     if mark.owed:
                         continue  # it could not be read in this sync
@@ -194,7 +195,8 @@ class Processing:
         minutes = self._settings.wait_minutes
         deadline = self._clock.monotonic() + minutes * 60
         logger.info(f"Waiting up to {minutes} minutes for {len(self._unfinished)} unfinished projects.")
-        while self._unfinished:
+        # what finishes, only a stream that has not failed can emit
+        while self._unfinished and any(stream.failure is None for stream in self._streams):
             left = deadline - self._clock.monotonic()
             if left < LEAST_SECONDS_BETWEEN_QUESTIONS - _TOLERANCE:
                 break
