@@ -557,6 +557,20 @@ def test_given_a_project_that_moves_to_another_order_when_delivered_then_it_is_a
     assert connection.acknowledged() == [project, other]
 
 
+@each_delivering
+def test_given_a_project_older_than_the_start_date_when_its_acknowledgement_moves_it_then_it_is_acknowledged_once(
+    sandbox: Sandbox, streams: tuple[str, ...]
+) -> None:
+    sandbox.switches.order_data_moves_last_modified = True
+    (project,) = order(sandbox, "Completed", created="2026-01-05T09:00:00Z", last_modified="2026-01-08T09:00:00Z")
+    connection = Acknowledging(sandbox, streams, since=LONG_AGO)
+    connection.config["start_date"] = "2026-01-08"
+    order(sandbox, "InProgress", order_id="7000")
+    connection.sync()
+
+    assert [connection.acknowledged() for _ in range(3)] == [[project], [], []]
+
+
 # Failures
 
 

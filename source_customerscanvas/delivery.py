@@ -234,9 +234,11 @@ class Delivery:
     @staticmethod
     def _is_new_run(job: Job, stream: StreamProgress, mark: Mark, artifacts: Callable[[], Sequence[Artifact]]) -> bool:
         """Whether what a completed project shows, and its mark does not know, is of a run not handed over before."""
+        if stream.was_acknowledged(job.unit.key, job.project_id):
+            return False
         if mark.owed not in (OWED_AGAIN, OWED_MORE_AGAIN):
             return True
-        if stream.delivered_since is None or stream.was_acknowledged(job.unit.key, job.project_id):
+        if stream.delivered_since is None:
             return False
         # finished before, and changed since: only the age of its artifacts tells whether it was run again
         boundary = stream.handed_over_before(job.unit.key)
