@@ -571,6 +571,43 @@ def test_given_a_project_older_than_the_start_date_when_its_acknowledgement_move
     assert [connection.acknowledged() for _ in range(3)] == [[project], [], []]
 
 
+def test_given_an_order_that_waits_when_what_it_waits_for_moves_to_another_order_then_it_is_acknowledged(
+    sandbox: Sandbox, connection: Acknowledging
+) -> None:
+    done, late = order(sandbox, "Completed", "InProgress", order_id="5001")
+    for _ in range(2):
+        assert connection.acknowledged() == []
+
+    sandbox.shop.modify_project(late, order_id="5002")
+
+    assert [connection.acknowledged() for _ in range(3)] == [[], [done], []]
+
+
+def test_given_an_order_that_waits_when_a_delivered_project_leaves_it_then_that_one_is_acknowledged(
+    sandbox: Sandbox, connection: Acknowledging
+) -> None:
+    done, late = order(sandbox, "Completed", "InProgress", order_id="5001")
+    for _ in range(2):
+        assert connection.acknowledged() == []
+
+    sandbox.shop.modify_project(done, order_id="5002")
+
+    assert [connection.acknowledged() for _ in range(3)] == [[], [done], []]
+    sandbox.shop.process(late, "Completed")
+    assert [connection.acknowledged() for _ in range(3)] == [[], [late], []]
+
+
+def test_given_an_order_that_waits_when_what_it_waits_for_is_removed_within_the_sync_then_it_is_acknowledged(
+    sandbox: Sandbox, connection: Acknowledging
+) -> None:
+    (done,) = order(sandbox, "Completed")
+    connection.sync()
+    (other,) = order(sandbox, "Completed")
+    sandbox.on(r"/projects$", lambda request: request.query.get("orderId") or sandbox.shop.remove_project(other), nth=3)
+
+    assert [connection.acknowledged() for _ in range(3)] == [[], [done], []]
+
+
 # Failures
 
 

@@ -58,24 +58,25 @@ class Acknowledging:
             return 0
         for project_id, project in missing.items():
             if project is None or not unit.has(project):
-                self._stream.forget_delivered(unit.key, order_id, {project_id})
+                self._stream.forget_delivered(unit.key, {project_id})
             elif (project.order_id or "") != order_id:
-                self._stream.move_delivered(unit.key, order_id, project)
+                self._stream.move_delivered(unit.key, project)
             elif self._is_due(unit, order_id, {project_id}, [project]):
                 # projects without an order have nothing in common: each is one of its own
                 found[project_id] = project
+        delivered &= found.keys()
         if order_id and not self._is_due(unit, order_id, delivered, list(found.values())):
             return 0
-        return sum(self._acknowledge_project(unit, order_id, id_) for id_ in sorted(delivered & found.keys()))
+        return sum(self._acknowledge_project(unit, order_id, id_) for id_ in sorted(delivered))
 
     def _is_due(self, unit: Unit, order_id: str, delivered: Set[int], projects: Sequence[Project]) -> bool:
         created = min((project.created for project in projects), default="")
         if created < (self._stream.delivered_since or ""):
-            self._stream.forget_delivered(unit.key, order_id, delivered)
+            self._stream.forget_delivered(unit.key, delivered)
             return False
         is_due = all(self._stream.has_finished(unit.key, project) for project in projects)
         if not is_due and order_id:
-            self._stream.note_waiting(unit.key, order_id)
+            self._stream.note_waiting(unit.key, order_id, projects)
         return is_due
 
     def _acknowledge_project(self, unit: Unit, order_id: str, project_id: int) -> int:
@@ -97,7 +98,7 @@ class Acknowledging:
             logger.warning(f"Not acknowledged, tried again in the next sync: {where}: {error.message}")
             return 0
         logger.info(f"Acknowledged: {where}.")
-        self._stream.forget_delivered(unit.key, order_id, {project_id})
+        self._stream.forget_delivered(unit.key, {project_id})
         self._stream.note_acknowledged(unit.key, project_id)
         return 1
 

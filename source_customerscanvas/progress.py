@@ -209,14 +209,15 @@ class StreamProgress:
         """
         with self.lock:
             unit = self.unit(key)
-            order_id = project.order_id or ""
             if status == "C":
                 unit.tries.pop(project.id, None)
             if delivered:
                 self._note_delivered(unit, project)
             elif delivered is None:
-                unit.drop_delivered(order_id, {project.id})
-            unit.waiting.discard(order_id)
+                unit.delivered.pop(project.id, None)
+            elif project.id in unit.delivered:
+                unit.delivered[project.id] = project.order_id or ""  # it may belong to another order by now
+            unit.waiting.pop(project.id, None)
             is_over = status == "C" and project.updated_at < self._before(unit.cursor)
             unit.marks.set(project.id, None if is_over else Mark(status, self.row_digest(project), content))
 
@@ -241,7 +242,7 @@ class StreamProgress:
             unit = self.unit(key)
             unit.marks.set(project_id, None)
             unit.tries.pop(project_id, None)
-            unit.waiting.clear()  # one of these orders may have waited for this project
+            unit.waiting.pop(project_id, None)
 
     # trying again
 
@@ -277,7 +278,12 @@ class StreamProgress:
         """The projects that were delivered and not yet acknowledged, of each order that does not wait for others."""
         with self.lock:
             unit = self.unit(key)
-            return {id_: frozenset(ids) for id_, ids in unit.delivered.items() if id_ not in unit.waiting}
+            waiting = set(unit.waiting.values())
+            delivered: dict[str, set[int]] = {}
+            for project_id, order_id in unit.delivered.items():
+                if order_id not in waiting:
+                    delivered.setdefault(order_id, set()).add(project_id)
+            return {order_id: frozenset(ids) for order_id, ids in delivered.items()}
 
     def has_finished(self, key: str, project: Project) -> bool:
         """Whether, before this sync, a completed project had been handed over as it is now."""
@@ -291,24 +297,31 @@ class StreamProgress:
             is_known = unit.scan is None and self.scope.includes(project.updated_at)
             return is_known and project.updated_at < self._before(unit.cursor)
 
-    def note_waiting(self, key: str, order_id: str) -> None:
-        """Note that an order waits for projects that have not finished: it is not asked for until one of them has."""
+    def note_waiting(self, key: str, order_id: str, projects: Iterable[Project]) -> None:
+        """Note that an order waits for one of its projects: it is not asked for until the stream has heard of it.
+
+        Of one that is not marked it may never hear, as that one may be gone when it looks: the next sync asks again.
+        """
         with self.lock:
             unit = self.unit(key)
-            if unit.scan is None:  # a scan may have come past them already
-                unit.waiting.add(order_id)
+            if unit.scan is not None:
+                return  # it may have come past them already
+            for project in projects:
+                mark = unit.marks.get(project.id)
+                is_left_out = mark is None and not self.scope.includes(project.updated_at)
+                if is_left_out or (mark and (mark.owed or mark.status != "C")):
+                    unit.waiting[project.id] = order_id
+                    return
 
-    def move_delivered(self, key: str, order_id: str, project: Project) -> None:
+    def move_delivered(self, key: str, project: Project) -> None:
         """Note that a delivered project belongs to another order now."""
         with self.lock:
-            unit = self.unit(key)
-            unit.drop_delivered(order_id, {project.id})
-            unit.delivered.setdefault(project.order_id or "", set()).add(project.id)
-            unit.waiting.discard(project.order_id or "")
+            self.unit(key).delivered[project.id] = project.order_id or ""
 
-    def forget_delivered(self, key: str, order_id: str, project_ids: Iterable[int]) -> None:
+    def forget_delivered(self, key: str, project_ids: Iterable[int]) -> None:
         with self.lock:
-            self.unit(key).drop_delivered(order_id, project_ids)
+            for project_id in project_ids:
+                self.unit(key).delivered.pop(project_id, None)
 
     def note_acknowledged(self, key: str, project_id: int) -> None:
         with self.lock:
@@ -322,7 +335,7 @@ class StreamProgress:
     def _note_delivered(self, unit: Unit, project: Project) -> None:
         # an order is as old as its oldest project, so this one's can only be older
         if self.delivered_since is not None and project.created >= self.delivered_since:
-            unit.delivered.setdefault(project.order_id or "", set()).add(project.id)
+            unit.delivered[project.id] = project.order_id or ""
 
     # artifacts
 

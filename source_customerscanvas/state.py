@@ -14,7 +14,7 @@ A stream's state, as it is emitted:
                       "projects": ["4711Pxxxxxyyyy 4712!", …],
                       "tries": {"4690": [1, "2026-01-31T11:30:00.000000Z"]},
                       "delivered": {"5001": [4698, 4699]},
-                      "waiting": ["5001"]}}}
+                      "waiting": {"5001": 4712}}}}
 
 A *unit* is what is listed together: a storefront (`11`), or one of its orders where only some are synced (`11/5001`).
 What holds for each of them, in every state that leaves the connector:
@@ -40,8 +40,8 @@ packed into text because a state is emitted every few seconds, and thousands of 
 these, and while their number is the same none of them has moved on.
 
 `tries` counts how often the processing of a failed project was tried again, and when last. `delivered` are the finished
-projects of each order that are still to be acknowledged in the shop, `waiting` those of these orders that have to wait
-for another project, of which the stream will hear. `lastSync` is when the last sync began that read everything: what is
+projects of each order that are still to be acknowledged in the shop, `waiting` those of these orders that have to wait,
+each with a project that it waits for and of which the stream will hear. `lastSync` is when the last sync began that read everything: what is
 not marked was handed over before. These three are there only where orders are acknowledged.
 """
 
@@ -213,8 +213,10 @@ class Unit:
     without_status: int = 0
     marks: Marks = field(default_factory=Marks)
     tries: dict[int, Try] = field(default_factory=dict)
-    delivered: dict[str, set[int]] = field(default_factory=dict)
-    waiting: set[str] = field(default_factory=set)
+    delivered: dict[int, str] = field(default_factory=dict)
+    """The order of each project that is still to be acknowledged."""
+    waiting: dict[int, str] = field(default_factory=dict)
+    """The order that waits for a project."""
 
     def read_again(self, covered: Scope) -> None:
         """Read everything once more, in a wider scope than the one that is `covered`."""
@@ -225,15 +227,6 @@ class Unit:
             mark = self.marks.get(project_id)
             if mark and mark.owed in (OWED_MORE, OWED_MORE_AGAIN):
                 self.marks.set(project_id, replace(mark, owed=OWED))  # what that scope covered is not known any more
-
-    def drop_delivered(self, order_id: str, project_ids: Iterable[int]) -> None:
-        """Forget that these projects of an order are still to be acknowledged."""
-        left = self.delivered.get(order_id, set()).difference(project_ids)
-        if left:
-            self.delivered[order_id] = left
-        else:
-            self.delivered.pop(order_id, None)
-            self.waiting.discard(order_id)
 
     def end_scan(self) -> None:
         """Note that everything was read; what is still owed of it may refer to what was covered."""
@@ -255,10 +248,14 @@ class Unit:
         value["projects"] = self.marks.packed()
         if self.tries:
             value["tries"] = {str(id_): [one.count, one.at] for id_, one in self.tries.items()}
-        if self.delivered:
-            value["delivered"] = {order_id: sorted(ids) for order_id, ids in self.delivered.items()}
-        if self.waiting:
-            value["waiting"] = sorted(self.waiting)
+        delivered: dict[str, list[int]] = {}
+        for project_id in sorted(self.delivered):
+            delivered.setdefault(self.delivered[project_id], []).append(project_id)
+        if delivered:
+            value["delivered"] = delivered
+        waiting = {order_id: project_id for project_id, order_id in self.waiting.items() if order_id in delivered}
+        if waiting:
+            value["waiting"] = waiting
         return value
 
     @classmethod
@@ -272,8 +269,8 @@ class Unit:
             without_status=int(value.get("withoutStatus", 0)),
             marks=Marks(_texts(value["projects"])),
             tries={int(id_): Try(int(count), _time(at)) for id_, (count, at) in value.get("tries", {}).items()},
-            delivered={str(order): set(map(int, ids)) for order, ids in value.get("delivered", {}).items()},
-            waiting=set(_texts(value.get("waiting", []))),
+            delivered={int(id_): str(order) for order, ids in value.get("delivered", {}).items() for id_ in ids},
+            waiting={int(id_): str(order) for order, id_ in value.get("waiting", {}).items()},
         )
 
 
