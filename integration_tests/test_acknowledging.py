@@ -743,6 +743,18 @@ def test_given_a_project_that_the_start_date_leaves_out_when_the_rest_is_deliver
     assert [connection.acknowledged() for _ in range(2)] == [[], []]
 
 
+@pytest.mark.parametrize("order_id", ["5001", None])
+def test_given_a_delivered_project_when_the_start_date_is_moved_past_it_then_it_is_acknowledged_all_the_same(
+    sandbox: Sandbox, order_id: str | None
+) -> None:
+    (project,) = order(sandbox, "Completed", order_id=order_id, created="2026-01-05T09:00:00Z")
+    order(sandbox, "InProgress", order_id="7000")
+    connection = begun(sandbox, since=LONG_AGO)
+    connection.config["start_date"] = "2026-01-08"
+
+    assert [connection.acknowledged() for _ in range(2)] == [[project], []]
+
+
 # Without an order, or only some orders
 
 

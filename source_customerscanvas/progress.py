@@ -294,7 +294,10 @@ class StreamProgress:
                 return False
             if mark:
                 return mark.status == "C" and not mark.owed and mark.row == self.row_digest(project)
-            is_known = unit.scan is None and self.scope.includes(project.updated_at)
+            if project.id in unit.delivered:
+                is_known = unit.covered is None  # in whatever scope it was, unless that is being widened
+            else:
+                is_known = unit.scan is None and self.scope.includes(project.updated_at)
             return is_known and project.updated_at < self._before(unit.cursor)
 
     def note_waiting(self, key: str, order_id: str, projects: Iterable[Project]) -> None:
