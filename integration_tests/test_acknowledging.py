@@ -418,6 +418,24 @@ def records_before_last_state(taken: Read) -> list[Any]:
     return [content for kind, content in taken.messages[:last] if kind == "record"]
 
 
+@pytest.mark.parametrize("mode", ["transition", "status"])
+@each_move
+def test_given_a_status_to_reach_when_acknowledged_then_the_projects_have_a_row_with_it_whatever_the_list_shows(
+    sandbox: Sandbox, mode: str, moves: bool
+) -> None:
+    sandbox.switches.status_moves_last_modified = moves
+    connection = begun(sandbox, (PROJECTS, RESULTS), mode)
+    (project,) = order(sandbox, "Completed")
+    sandbox.advance(HOUR)
+    for _ in range(5):
+        order(sandbox, "InProgress", order_id="7000")
+    for _ in range(2):
+        connection.sync()
+
+    assert connection.warehouse.tables[PROJECTS][project]["status"] == sandbox.shop.project(project)["status"] != 1
+    assert connection.sync() == {}
+
+
 # Once per project and run
 
 

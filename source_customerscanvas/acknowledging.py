@@ -25,11 +25,15 @@ logger = logging.getLogger("airbyte.source-customerscanvas")
 class Acknowledging:
     """The orders that a stream has delivered, as far as the state that it was given says so."""
 
-    def __init__(self, settings: Settings, client: ApiClient, stream: StreamProgress) -> None:
+    def __init__(
+        self, settings: Settings, client: ApiClient, stream: StreamProgress, projects: StreamProgress | None
+    ) -> None:
+        """`projects` is the stream whose rows an acknowledgement may change."""
         self._acknowledge = settings.acknowledge
         self._workers = settings.num_workers
         self._client = client
         self._stream = stream
+        self._projects = projects
         self._lock = Lock()
         self._is_permitted = True
 
@@ -67,7 +71,7 @@ class Acknowledging:
         delivered &= found.keys()
         if order_id and not self._is_due(unit, order_id, delivered, list(found.values())):
             return 0
-        return sum(self._acknowledge_project(unit, order_id, id_) for id_ in sorted(delivered))
+        return sum(self._acknowledge_project(unit, order_id, found[id_]) for id_ in sorted(delivered))
 
     def _is_due(self, unit: Unit, order_id: str, delivered: Set[int], projects: Sequence[Project]) -> bool:
         created = min((project.created for project in projects), default="")
@@ -79,12 +83,12 @@ class Acknowledging:
             self._stream.note_waiting(unit.key, order_id, projects)
         return is_due
 
-    def _acknowledge_project(self, unit: Unit, order_id: str, project_id: int) -> int:
+    def _acknowledge_project(self, unit: Unit, order_id: str, project: Project) -> int:
         if not self._is_permitted:
             return 0
-        where = f"storefront {unit.storefront_id}, order {order_id or 'none'}, project {project_id}"
+        where = f"storefront {unit.storefront_id}, order {order_id or 'none'}, project {project.id}"
         try:
-            self._post(project_id)
+            self._post(project.id)
         except Stopped:
             return 0
         except MissingPermission as error:
@@ -98,8 +102,11 @@ class Acknowledging:
             logger.warning(f"Not acknowledged, tried again in the next sync: {where}: {error.message}")
             return 0
         logger.info(f"Acknowledged: {where}.")
-        self._stream.forget_delivered(unit.key, {project_id})
-        self._stream.note_acknowledged(unit.key, project_id)
+        if self._projects and self._projects.scope.includes(project.updated_at) and self._acknowledge.moves_projects:
+            # its status is another one now, and no list may show that it has changed
+            self._projects.owe(unit.key, project.id, None)
+        self._stream.forget_delivered(unit.key, {project.id})
+        self._stream.note_acknowledged(unit.key, project.id)
         return 1
 
     def _post(self, project_id: int) -> None:

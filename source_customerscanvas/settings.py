@@ -39,6 +39,11 @@ class Acknowledge:
     code: int = 0
     since: str | None = None
 
+    @property
+    def moves_projects(self) -> bool:
+        """Whether it changes the projects themselves, and not only what the shop knows of their order."""
+        return self.mode in ("transition", "status")
+
 
 @dataclass(frozen=True)
 class Settings:

@@ -147,10 +147,11 @@ class Sync:
         return True
 
     def _acknowledge(self, units: Sequence[Unit]) -> None:
+        projects = next((stream for stream in self._streams if stream.name == PROJECTS), None)
         for stream in self._streams:
             if stream.delivered_since is None:
                 continue
-            if Acknowledging(self._settings, self._client, stream).acknowledge(units):
+            if Acknowledging(self._settings, self._client, stream, projects).acknowledge(units):
                 self.checkpoint(and_wait=False)
 
     def fail(self, failure: CustomersCanvasError) -> None:
