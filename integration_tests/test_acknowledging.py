@@ -515,6 +515,26 @@ def test_given_a_project_that_finished_while_the_sync_went_on_when_acknowledged_
 
 
 @each_delivering
+def test_given_a_sync_that_acknowledged_and_then_failed_when_the_next_ones_follow_then_it_is_not_acknowledged_again(
+    sandbox: Sandbox, streams: tuple[str, ...]
+) -> None:
+    sandbox.switches.order_data_moves_last_modified = True
+    connection = begun(sandbox, streams)
+    (project,) = order(sandbox, "InProgress", run_for=3 * HOUR)
+    sandbox.advance(HOUR)
+    order(sandbox, "InProgress", order_id="7000")
+    connection.sync(processing={"wait_minutes": 120})
+    fault = sandbox.fault(r"/v1/projects$", query={"sorting": "^LastModified"}, status=400)
+    sandbox.advance(HOUR)
+    connection.take(connection.read())
+    assert posts(sandbox) == [project]
+    fault.remove()
+
+    assert [connection.acknowledged() for _ in range(3)] == [[], [], []]
+    assert connection.of_delivering("acknowledged") is None
+
+
+@each_delivering
 def test_given_a_delivered_project_when_somebody_edits_it_before_the_acknowledgement_then_it_comes_once_and_later(
     sandbox: Sandbox, connection: Acknowledging, streams: tuple[str, ...]
 ) -> None:

@@ -26,14 +26,20 @@ class Acknowledging:
     """The orders that a stream has delivered, as far as the state that it was given says so."""
 
     def __init__(
-        self, settings: Settings, client: ApiClient, stream: StreamProgress, projects: StreamProgress | None
+        self,
+        settings: Settings,
+        client: ApiClient,
+        stream: StreamProgress,
+        projects: StreamProgress | None,
+        began: str,
     ) -> None:
-        """`projects` is the stream whose rows an acknowledgement may change."""
+        """`projects` is the stream whose rows an acknowledgement may change, `began` when the sync did."""
         self._acknowledge = settings.acknowledge
         self._workers = settings.num_workers
         self._client = client
         self._stream = stream
         self._projects = projects
+        self._began = began
         self._lock = Lock()
         self._is_permitted = True
 
@@ -106,7 +112,7 @@ class Acknowledging:
             # its status is another one now, and no list may show that it has changed
             self._projects.owe(unit.key, project.id, None)
         self._stream.forget_delivered(unit.key, {project.id})
-        self._stream.note_acknowledged(unit.key, project.id)
+        self._stream.note_acknowledged(unit.key, project.id, self._began)
         return 1
 
     def _post(self, project_id: int) -> None:

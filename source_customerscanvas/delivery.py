@@ -241,7 +241,7 @@ class Delivery:
         if stream.delivered_since is None:
             return False
         # finished before, and changed since: only the age of its artifacts tells whether it was run again
-        boundary = stream.handed_over_before(job.unit.key)
+        boundary = stream.handed_over_before(job.unit.key, job.project_id)
         return any((artifact.last_modified or "") >= boundary for artifact in artifacts())
 
     def _warn_of_failure(self, job: Job, stream: StreamProgress, project: Project, results: Results) -> None:

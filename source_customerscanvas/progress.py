@@ -22,6 +22,9 @@ from source_customerscanvas.state import (
 )
 from source_customerscanvas.times import minutes_before
 
+_MOST_ACKNOWLEDGED = 1000
+"""Acknowledged projects that a unit remembers at most, while one that cannot be read keeps it from being read whole."""
+
 
 class StreamProgress:
     """The state of a stream while it is read, shared by the tracker, the workers and the stream's reader.
@@ -326,9 +329,14 @@ class StreamProgress:
             for project_id in project_ids:
                 self.unit(key).delivered.pop(project_id, None)
 
-    def note_acknowledged(self, key: str, project_id: int) -> None:
+    def note_acknowledged(self, key: str, project_id: int, began: str) -> None:
+        """Note an acknowledgement by a sync that began then; its state says so until all has been read once more."""
         with self.lock:
             self._acknowledged.add((key, project_id))
+            acknowledged = self.unit(key).acknowledged
+            acknowledged[project_id] = began
+            if len(acknowledged) > _MOST_ACKNOWLEDGED:
+                del acknowledged[next(iter(acknowledged))]
 
     def was_acknowledged(self, key: str, project_id: int) -> bool:
         """Whether this sync acknowledged the project: being listed anew because of that is no new delivery."""
@@ -342,15 +350,18 @@ class StreamProgress:
 
     # artifacts
 
-    def handed_over_before(self, key: str) -> str:
-        """Before when the files of finished projects that are not marked had been handed over."""
-        return self._given.get(key, "")
+    def handed_over_before(self, key: str, project_id: int) -> str:
+        """Before when the files of a finished project that is not marked had been handed over."""
+        with self.lock:
+            return max(self._given.get(key, ""), self.unit(key).acknowledged.get(project_id, ""))
 
     def note_whole_read(self, began: str) -> None:
         """Note that a sync that began then has looked at all units, for `handed_over_before` of the next one."""
         with self.lock:
             if self.delivered_since is not None and self.failure is None and not self._is_comparing(self.state.units):
                 self.state.last_sync = max(self.state.last_sync, began)
+                for unit in self.state.units.values():
+                    unit.acknowledged.clear()
 
     def unchanged_before(self, key: str, project_id: int) -> str:
         """Before when an artifact of a project counts as emitted; empty unless the project was finished before."""

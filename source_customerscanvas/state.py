@@ -14,7 +14,8 @@ A stream's state, as it is emitted:
                       "projects": ["4711Pxxxxxyyyy 4712!", …],
                       "tries": {"4690": [1, "2026-01-31T11:30:00.000000Z"]},
                       "delivered": {"5001": [4698, 4699]},
-                      "waiting": {"5001": 4712}}}}
+                      "waiting": {"5001": 4712},
+                      "acknowledged": {"4697": "2026-01-31T12:00:00.000000Z"}}}}
 
 A *unit* is what is listed together: a storefront (`11`), or one of its orders where only some are synced (`11/5001`).
 What holds for each of them, in every state that leaves the connector:
@@ -41,8 +42,9 @@ these, and while their number is the same none of them has moved on.
 
 `tries` counts how often the processing of a failed project was tried again, and when last. `delivered` are the finished
 projects of each order that are still to be acknowledged in the shop, `waiting` those of these orders that have to wait,
-each with a project that it waits for and of which the stream will hear. `lastSync` is when the last sync began that read everything: what is
-not marked was handed over before. These three are there only where orders are acknowledged.
+each with a project that it waits for and of which the stream will hear. `lastSync` is when the last sync began that read
+everything: what is not marked was handed over before. `acknowledged` are the projects that syncs acknowledged since, and
+when these syncs began. These four are there only where orders are acknowledged.
 """
 
 import re
@@ -217,6 +219,7 @@ class Unit:
     """The order of each project that is still to be acknowledged."""
     waiting: dict[int, str] = field(default_factory=dict)
     """The order that waits for a project."""
+    acknowledged: dict[int, str] = field(default_factory=dict)
 
     def read_again(self, covered: Scope) -> None:
         """Read everything once more, in a wider scope than the one that is `covered`."""
@@ -256,6 +259,8 @@ class Unit:
         waiting = {order_id: project_id for project_id, order_id in self.waiting.items() if order_id in delivered}
         if waiting:
             value["waiting"] = waiting
+        if self.acknowledged:
+            value["acknowledged"] = {str(id_): began for id_, began in self.acknowledged.items()}
         return value
 
     @classmethod
@@ -271,6 +276,7 @@ class Unit:
             tries={int(id_): Try(int(count), _time(at)) for id_, (count, at) in value.get("tries", {}).items()},
             delivered={int(id_): str(order) for order, ids in value.get("delivered", {}).items() for id_ in ids},
             waiting={int(id_): str(order) for order, id_ in value.get("waiting", {}).items()},
+            acknowledged={int(id_): _time(began) for id_, began in value.get("acknowledged", {}).items()},
         )
 
 

@@ -96,7 +96,7 @@ class Sync:
         try:
             units = self._units()
             self._has_units.set()
-            self._acknowledge(units)
+            self._acknowledge(units, began)
             with ThreadPoolExecutor(min(_TRACKED_AT_ONCE, max(len(units), 1)), "tracker") as pool:
                 is_whole = all(list(pool.map(self._track, units)))
             self.drain()
@@ -146,12 +146,12 @@ class Sync:
             return False
         return True
 
-    def _acknowledge(self, units: Sequence[Unit]) -> None:
+    def _acknowledge(self, units: Sequence[Unit], began: str) -> None:
         projects = next((stream for stream in self._streams if stream.name == PROJECTS), None)
         for stream in self._streams:
             if stream.delivered_since is None:
                 continue
-            if Acknowledging(self._settings, self._client, stream, projects).acknowledge(units):
+            if Acknowledging(self._settings, self._client, stream, projects, began).acknowledge(units):
                 self.checkpoint(and_wait=False)
 
     def fail(self, failure: CustomersCanvasError) -> None:
