@@ -3,8 +3,9 @@
 import os
 import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -20,6 +21,9 @@ _WRITTEN_AT_ONCE = 64 * 1024
 _PLATFORM_DIRECTORY = Path("/staging/files")
 _TEMPORARY_NAME = ".customerscanvas-{}.part"
 _OUTSIDE = "it lies outside the staging directory"
+_MOST_REMADE = 20
+"""How often folders are made again for one file, since somebody took them away before it lay in them."""
+
 _NO_NAMES = frozenset({"", ".", ".."})
 
 
@@ -39,9 +43,10 @@ def staging_directory(settings: Settings, stream_name: str) -> Path:
     directory = base.absolute() / stream_name
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with _partial_file(str(directory)) as (path, _):
+        with _partial_file(partial(_new_part, str(directory))) as (path, _):
             pass
-        os.unlink(path)
+        with suppress(FileNotFoundError):  # another run that begins now may have taken it for a rest
+            os.unlink(path)
     except OSError as error:
         raise StagingUnavailable(str(directory), error.strerror or type(error).__name__) from error
     remove_leftovers(directory)
@@ -69,16 +74,22 @@ class Folders:
         *folders, name = relative_path.split("/")
         if not _NO_NAMES.isdisjoint((*folders, name)):
             raise StagingUnavailable(relative_path, _OUTSIDE)
-        folder = os.sep.join((self._directory, *folders))
-        if folder not in self._known:
-            self._make(folders)
-        elif not os.path.isdir(folder):
-            # whoever takes the files away may take the folders too
-            self._known.clear()
-            self._make(folders)
-        return _partial_file(folder)
+        return _partial_file(partial(self._new_part, folders))
 
-    def _make(self, folders: Sequence[str]) -> None:
+    def _new_part(self, folders: Sequence[str]) -> IO[bytes]:
+        # whoever takes the files away may take the folders too: each of them, and at any moment
+        for _ in range(_MOST_REMADE):
+            with suppress(FileNotFoundError):
+                return _new_part(self._make(folders))
+            self._known.clear()
+            with suppress(FileExistsError):
+                os.mkdir(self._directory)  # not those above it: a volume that is gone is not to be made up for
+        return _new_part(self._make(folders))
+
+    def _make(self, folders: Sequence[str]) -> str:
+        folder = os.sep.join((self._directory, *folders))
+        if folder in self._known:
+            return folder
         folder = self._directory
         for name in folders:
             folder = f"{folder}{os.sep}{name}"
@@ -91,21 +102,38 @@ class Folders:
                 if not Path(folder).resolve().is_relative_to(self._root):
                     raise StagingUnavailable(folder, _OUTSIDE) from None
             self._known.add(folder)
+        return folder
 
 
 @contextmanager
-def _partial_file(folder: str) -> Iterator[tuple[str, IO[bytes]]]:
-    """A new file in a folder, under a name that no file of an artifact has; gone at the end unless it was renamed."""
-    path = os.path.join(folder, _TEMPORARY_NAME.format(uuid.uuid4().hex))
+def _partial_file(new_part: Callable[[], IO[bytes]]) -> Iterator[tuple[str, IO[bytes]]]:
+    """A new file and its path; gone at the end unless it was renamed."""
+    file = new_part()
     try:
-        with open(path, "xb", _WRITTEN_AT_ONCE) as file:
-            with suppress(OSError):  # not every file system has locks
-                _lock(file)
-            yield path, file
+        with file:
+            yield file.name, file
     except BaseException:
         with suppress(FileNotFoundError):
-            os.unlink(path)
+            os.unlink(file.name)
         raise
+
+
+def _new_part(folder: str) -> IO[bytes]:
+    """A new file in a folder, under a name that no file of an artifact has."""
+    while True:
+        path = os.path.join(folder, _TEMPORARY_NAME.format(uuid.uuid4().hex))
+        file = open(path, "xb", _WRITTEN_AT_ONCE)
+        try:
+            _lock(file)
+            is_ours = os.fstat(file.fileno()).st_nlink > 0
+        except BlockingIOError:
+            is_ours = False
+        except OSError:  # not every file system has locks
+            is_ours = True
+        if is_ours:
+            return file
+        # a run that has just begun took it for the rest of a killed one
+        file.close()
 
 
 def _lock(file: IO[bytes]) -> None:

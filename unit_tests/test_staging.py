@@ -1,6 +1,9 @@
 """Which directory files go to, and what is found there."""
 
+import os
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -50,6 +53,38 @@ def test_given_rests_of_a_killed_run_when_removed_then_files_and_what_is_being_w
     (folder / "card.pdf").write_bytes(b"x")
     (folder / ".other.part").write_bytes(b"x")
     (folder / staging._TEMPORARY_NAME.format("0" * 32)).write_bytes(b"x")
-    with staging._partial_file(str(folder)) as (busy, _):
+    with staging._partial_file(partial(staging._new_part, str(folder))) as (busy, _):
         remove_leftovers(tmp_path)
         assert {path.name for path in folder.iterdir()} == {Path(busy).name, ".other.part", "card.pdf"}
+
+
+def test_given_another_run_that_clears_up_when_a_part_is_made_then_none_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clears_up = iter([True, True])
+    lock = staging._lock
+
+    def lock_late(file: IO[bytes]) -> None:
+        if next(clears_up, False):
+            monkeypatch.setattr(staging, "_lock", lock)
+            remove_leftovers(tmp_path)
+            monkeypatch.setattr(staging, "_lock", lock_late)
+        lock(file)
+
+    monkeypatch.setattr(staging, "_lock", lock_late)
+    with staging._partial_file(partial(staging._new_part, str(tmp_path))) as (path, _):
+        assert [str(found) for found in tmp_path.iterdir()] == [path]
+
+
+def test_given_another_run_that_clears_up_when_a_directory_is_chosen_then_it_is_taken(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unlink = os.unlink
+
+    def unlink_late(path: str) -> None:
+        unlink(path)
+        unlink(path)
+
+    monkeypatch.setattr(os, "unlink", unlink_late)
+    settings = server.settings(file_directory=str(tmp_path))
+    assert staging_directory(settings, "artifact_files") == tmp_path / "artifact_files"

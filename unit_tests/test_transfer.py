@@ -405,6 +405,34 @@ def test_given_folders_taken_away_with_their_files_when_another_is_downloaded_th
     assert files.download(PRIVATE, PATH).path.read_bytes() == BODY
 
 
+@pytest.mark.parametrize("taken", ["staging/1/5/9", "staging/1/5", "staging/1", "staging"])
+def test_given_folders_taken_away_when_the_next_project_is_downloaded_then_they_are_made_again(
+    server: Server, client: ApiClient, clock: FakeClock, tmp_path: Path, taken: str
+) -> None:
+    (tmp_path / "staging").mkdir()
+    files = FileTransfer(client, tmp_path / "staging", clock)
+    server.answer = lambda _: Answer(200, BODY)
+    files.download(PRIVATE, PATH)
+    shutil.rmtree(tmp_path / taken)
+    assert files.download(PRIVATE, "1/5/10/card.pdf").path.read_bytes() == BODY
+
+
+def test_given_a_folder_taken_away_as_soon_as_it_is_made_when_downloaded_then_it_is_made_again(
+    server: Server, files: FileTransfer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = iter([True, True])
+    make = os.mkdir
+
+    def make_for_a_moment(path: str) -> None:
+        make(path)
+        if Path(path).name == "9" and next(taken, False):
+            os.rmdir(path)
+
+    monkeypatch.setattr(os, "mkdir", make_for_a_moment)
+    server.answer = lambda _: Answer(200, BODY)
+    assert_whole(files.download(PRIVATE, PATH), tmp_path)
+
+
 # Memory
 
 MEMORY = """
