@@ -141,7 +141,7 @@ class FileTransfer:
 
     def _receive(self, artifact: ArtifactFile, part: "_Part", response: requests.Response) -> None:
         """Read one answer to its end. Raises `_Broken` when the file is not whole with it."""
-        announced = part.begin(response)
+        announced = part.begin(response, artifact.size)
         media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         is_page = media_type == "text/html" and (artifact.format or "").lower().lstrip(".") not in ("html", "htm")
         if is_page and artifact.size is None:
@@ -193,6 +193,7 @@ class _Part:
         self.is_encoded = False
         self._writer = writer
         self._etag: str | None = None
+        self._announced: int | None = None
 
     def headers(self) -> dict[str, str]:
         """What to ask for: the rest where it can be told that the file has not changed since, else everything."""
@@ -201,14 +202,21 @@ class _Part:
             headers.update({"Range": f"bytes={self.size}-", "If-Range": self._etag})
         return headers
 
-    def begin(self, response: requests.Response) -> int | None:
-        """Make ready for an answer's body. Gives the size that the whole file is to have, None if unknown."""
+    def begin(self, response: requests.Response, listed: int | None) -> int | None:
+        """Make ready for an answer's body. Gives the size that the whole file is to have, None if unknown.
+
+        `listed` is the size that the API says, if it does. A part of a file does not tell where the file ends unless
+        some size does: the answer that broke, this one, or the listed one.
+        """
         length = response.headers.get("Content-Length", "")
         etag = response.headers.get("ETag", "")
         if response.status_code == 206 and self.size and self._etag:
             matched = _CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
             if matched and int(matched[1]) == self.size and etag in ("", self._etag) and not _encodings(response):
-                return int(matched[3]) if matched[3] != "*" else None
+                sizes = {self._announced, int(matched[3]) if matched[3] != "*" else None} - {None}
+                if len(sizes) == 1 or (not sizes and listed is not None):
+                    self._announced = sizes.pop() if sizes else None
+                    return self._announced
         if response.status_code != 200:
             self.restart()
             raise _Broken(f"the server answers HTTP {response.status_code} to a request for the rest")
@@ -220,11 +228,12 @@ class _Part:
         # a weak tag says that two files mean the same, not that their bytes are; and a part of an encoded body
         # cannot be decoded
         self._etag = etag if etag.startswith('"') and not self.is_encoded else None
-        return int(length) if length.isascii() and length.isdigit() and not self.is_encoded else None
+        self._announced = int(length) if length.isascii() and length.isdigit() and not self.is_encoded else None
+        return self._announced
 
     def restart(self) -> None:
         """Forget what has come."""
-        self._etag = None
+        self._etag = self._announced = None
         self.is_encoded = False
         if self.size:
             self.size = 0

@@ -186,6 +186,29 @@ def test_given_a_rest_that_does_not_fit_when_resumed_then_it_starts_over(
     assert all("Range" not in request.headers for request in server.api_requests[2:])
 
 
+@pytest.mark.parametrize(
+    ("range_", "length", "is_announced"),
+    [
+        ("bytes 1000-2999/*", True, True),
+        ("bytes 1000-2999/*", True, False),
+        ("bytes 1000-2999/*", False, True),
+        ("bytes 1000-2999/*", False, False),
+        ("bytes 1000-2999/3000", True, True),
+        (f"bytes 1000-2999/{len(BODY)}", False, False),
+    ],
+)
+def test_given_a_rest_that_is_only_a_part_of_it_when_resumed_then_it_is_not_taken_for_the_whole(
+    server: Server, files: FileTransfer, tmp_path: Path, range_: str, length: bool, is_announced: bool
+) -> None:
+    first = Answer(200, BODY, {"ETag": ETAG}, cut=1000)
+    if not is_announced:
+        chunk = b"%x\r\n" % 1000 + BODY[:1000]
+        first = Answer(200, chunk, {"ETag": ETAG, "Transfer-Encoding": "chunked"}, length=False)
+    rest = Answer(206, BODY[1000:3000], {"Content-Range": range_}, length=length)
+    server.script(first, rest, Answer(200, BODY))
+    assert_whole(files.download(ArtifactFile("7f", None, None, False), PATH), tmp_path)
+
+
 def test_given_a_file_that_changed_when_resumed_then_only_the_new_one_is_kept(
     server: Server, files: FileTransfer, tmp_path: Path
 ) -> None:
