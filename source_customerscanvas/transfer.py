@@ -159,6 +159,9 @@ class FileTransfer:
             self._progress(len(chunk))
         if expected is not None and part.size < expected:
             raise _Broken(f"{part.size} of {expected} bytes came")
+        if expected is None and not part.size and not response.raw.chunked:
+            # an answer that breaks off within its head looks like this too
+            raise _Broken("nothing came, and nothing says that the file is empty")
 
     def _chunks(self, response: requests.Response, part: "_Part", expected: int | None) -> Iterator[bytes]:
         raw = response.raw

@@ -137,6 +137,21 @@ def test_given_a_large_file_that_breaks_while_it_is_hashed_when_downloaded_then_
     assert_whole(files.download(ArtifactFile("7f", len(body), None, False), PATH), tmp_path, body)
 
 
+@pytest.mark.parametrize(
+    ("answer", "size"),
+    [
+        (Answer(200, b""), None),
+        (Answer(200, b"", length=False), 0),
+        (Answer(200, b"0\r\n\r\n", {"Transfer-Encoding": "chunked"}, length=False), None),
+    ],
+)
+def test_given_an_empty_file_when_downloaded_then_it_is_kept(
+    server: Server, files: FileTransfer, tmp_path: Path, answer: Answer, size: int | None
+) -> None:
+    server.answer = lambda _: answer
+    assert_whole(files.download(ArtifactFile("7f", size, None, False), PATH), tmp_path, b"")
+
+
 def test_given_an_older_file_when_downloaded_again_then_it_is_replaced(
     server: Server, files: FileTransfer, tmp_path: Path
 ) -> None:
@@ -239,6 +254,7 @@ BROKEN = {
     "cut short": (Answer(200, BODY, cut=1000), len(BODY)),
     "cut short, size unknown": (Answer(200, BODY, cut=1000), None),
     "cut short, no length": (Answer(200, BODY[:1000], length=False), len(BODY)),
+    "cut within its head": (Answer(200, b"", length=False), None),
     "shorter than listed": (Answer(200, BODY[:1000]), len(BODY)),
     "longer than listed": (Answer(200, BODY + b"x"), len(BODY)),
     "longer than listed, no length": (Answer(200, BODY + b"x", length=False), len(BODY)),
