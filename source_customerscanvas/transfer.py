@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,8 +29,11 @@ _LEAST_CHUNK, _MOST_CHUNK = 128 * 1024, 512 * 1024
 _ROOM_FOR_CHUNKS = 4 * 1024 * 1024
 """Bytes that all downloads together read at once, as long as each has its least chunk: this bounds the memory."""
 
+_MOST_UNPACKED = 256 * 1024
+"""Bytes that a chunk gives at once when its compression is undone, which may be a thousand times as many."""
+
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)\Z")
-_DECODABLE = frozenset({"gzip", "x-gzip", "deflate"})
+_DECODABLE = frozenset({"", "gzip", "x-gzip", "deflate"})
 
 
 @dataclass(frozen=True)
@@ -151,7 +155,8 @@ class FileTransfer:
             part.restart()
             raise _Broken(f"{artifact.size} bytes are listed, but {announced} announced")
         expected = announced if artifact.size is None else artifact.size
-        for chunk in self._chunks(response, part, expected):
+        chunks = self._chunks(response, part, expected)
+        for chunk in _unpacked(chunks, part.encoding) if part.encoding else chunks:
             if expected is not None and part.size + len(chunk) > expected:
                 part.restart()
                 raise _Broken(f"more than the expected {expected} bytes came")
@@ -170,7 +175,7 @@ class FileTransfer:
                 raise Stopped
             try:
                 # read1: what came before a break is not lost, as it is when a whole chunk is waited for
-                chunk = raw.read1(self._room(part, expected), decode_content=part.is_encoded)
+                chunk = raw.read1(self._room(part, expected), decode_content=False)
             except (urllib3.exceptions.HTTPError, OSError):
                 # without the error's own words: they may hold the address
                 raise _Broken(f"the connection broke after {part.size} bytes") from None
@@ -181,7 +186,7 @@ class FileTransfer:
     def _room(self, part: "_Part", expected: int | None) -> int:
         """Bytes to read at once: where it is known how many are to come, no more, as room for them has to be made."""
         room = min(_MOST_CHUNK, max(_LEAST_CHUNK, _ROOM_FOR_CHUNKS // self._running))
-        return room if expected is None else min(room, max(expected - part.size, 0) + 1)
+        return room if expected is None or part.encoding else min(room, max(expected - part.size, 0) + 1)
 
 
 class _Broken(Exception):
@@ -193,7 +198,7 @@ class _Part:
 
     def __init__(self, writer: FileWriter) -> None:
         self.size = 0
-        self.is_encoded = False
+        self.encoding = ""
         self._writer = writer
         self._etag: str | None = None
         self._announced: int | None = None
@@ -225,19 +230,19 @@ class _Part:
             raise _Broken(f"the server answers HTTP {response.status_code} to a request for the rest")
         self.restart()
         encodings = _encodings(response)
-        if not encodings <= _DECODABLE:
-            raise _Broken(f"it is encoded as {', '.join(sorted(encodings))}, which was not asked for")
-        self.is_encoded = bool(encodings)
+        self.encoding = ", ".join(encodings)
+        if self.encoding not in _DECODABLE:
+            raise _Broken(f"it is encoded as {self.encoding}, which was not asked for")
         # a weak tag says that two files mean the same, not that their bytes are; and a part of an encoded body
         # cannot be decoded
-        self._etag = etag if etag.startswith('"') and not self.is_encoded else None
-        self._announced = int(length) if length.isascii() and length.isdigit() and not self.is_encoded else None
+        self._etag = etag if etag.startswith('"') and not self.encoding else None
+        self._announced = int(length) if length.isascii() and length.isdigit() and not self.encoding else None
         return self._announced
 
     def restart(self) -> None:
         """Forget what has come."""
         self._etag = self._announced = None
-        self.is_encoded = False
+        self.encoding = ""
         if self.size:
             self.size = 0
             self._writer.restart()
@@ -247,6 +252,38 @@ class _Part:
         self.size += len(chunk)
 
 
-def _encodings(response: requests.Response) -> set[str]:
-    names = {name.strip().lower() for name in response.headers.get("Content-Encoding", "").split(",")}
-    return names - {"", "identity"}
+def _encodings(response: requests.Response) -> list[str]:
+    names = [name.strip().lower() for name in response.headers.get("Content-Encoding", "").split(",")]
+    return [name for name in names if name not in ("", "identity")]
+
+
+def _unpacked(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    """A body without its compression, in pieces of bounded size. Raises `_Broken` where it does not come to its end.
+
+    The HTTP client's own decoders do not look whether it does, and take what is no second part of it for rubbish.
+    """
+    unpacker = None
+    packed = b""
+    try:
+        for chunk in chunks:
+            packed += chunk
+            while packed and (unpacker or len(packed) > 1):
+                unpacker = unpacker or zlib.decompressobj(_window_bits(packed, encoding))
+                piece = unpacker.decompress(packed, _MOST_UNPACKED)
+                while piece:
+                    yield piece
+                    piece = unpacker.decompress(unpacker.unconsumed_tail, _MOST_UNPACKED)
+                packed = unpacker.unused_data
+                unpacker = None if unpacker.eof else unpacker
+    except zlib.error:
+        raise _Broken(f"it is not {encoding}, which it is said to be") from None
+    if unpacker or packed:
+        raise _Broken(f"it breaks off within its {encoding}")
+
+
+def _window_bits(packed: bytes, encoding: str) -> int:
+    if encoding != "deflate":
+        return 16 + zlib.MAX_WBITS
+    # some servers leave the wrapper out, which the first two bytes tell: they are a number divisible by 31
+    has_wrapper = packed[0] & 15 == zlib.DEFLATED and int.from_bytes(packed[:2], "big") % 31 == 0
+    return zlib.MAX_WBITS if has_wrapper else -zlib.MAX_WBITS

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 from typing import IO, Any
 
@@ -262,6 +263,15 @@ BROKEN = {
     "page of a gateway, size known": (Answer(200, b"<html>", {"Content-Type": "text/html"}), len(BODY)),
     "encoded beyond knowledge": (Answer(200, BODY, {"Content-Encoding": "br"}), len(BODY)),
     "badly encoded": (Answer(200, BODY, {"Content-Encoding": "gzip"}), len(BODY)),
+    "cut within its encoding": (Answer(200, gzip.compress(BODY)[:-9], {"Content-Encoding": "gzip"}), None),
+    "cut within its encoding, no length": (
+        Answer(200, gzip.compress(BODY)[:-1], {"Content-Encoding": "gzip"}, length=False),
+        None,
+    ),
+    "cut within its second part": (
+        Answer(200, gzip.compress(BODY) + gzip.compress(BODY)[:9], {"Content-Encoding": "gzip"}),
+        None,
+    ),
     "bomb": (Answer(200, gzip.compress(bytes(10**7)), {"Content-Encoding": "gzip"}), len(BODY)),
 }
 
@@ -302,6 +312,29 @@ def test_given_compression_that_was_not_asked_for_when_downloaded_then_it_is_und
     server.script(Answer(200, packed.body, packed.headers, cut=20), packed)
     assert_whole(files.download(ArtifactFile("7f", size, None, False), PATH), tmp_path)
     assert "Range" not in server.api_requests[1].headers
+
+
+@pytest.mark.parametrize(
+    ("packed", "encoding"),
+    [
+        (gzip.compress(BODY[:5000]) + gzip.compress(BODY[5000:]), "x-gzip"),
+        (zlib.compress(BODY), "identity, deflate"),
+        (zlib.compress(BODY)[2:-4], "deflate"),
+        (zlib.compress(BODY, 0)[2:-4], "deflate"),
+    ],
+)
+def test_given_each_form_of_compression_when_downloaded_byte_by_byte_then_it_is_undone(
+    server: Server,
+    files: FileTransfer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    packed: bytes,
+    encoding: str,
+) -> None:
+    monkeypatch.setattr(FileTransfer, "_chunk_size", lambda _: 1)
+    monkeypatch.setattr(transfer, "_MOST_UNPACKED", 100)
+    server.answer = lambda _: Answer(200, packed, {"Content-Encoding": encoding})
+    assert_whole(files.download(ArtifactFile("7f", None, None, False), PATH), tmp_path)
 
 
 # Gone, refused, in trouble
