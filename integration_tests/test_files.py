@@ -226,6 +226,23 @@ def test_given_files_that_are_gone_when_synced_then_one_warning_each_and_no_new_
     assert shop.requested() == ["second"]
 
 
+def test_given_a_file_that_is_gone_beside_a_broken_one_when_synced_again_then_only_the_broken_one_is_tried(
+    shop: Shop,
+) -> None:
+    shop.add(FileSpec(id="gone"), FileSpec(id="broken"))
+    shop.sandbox.shop.remove_file("gone", 404)
+    shop.sandbox.fault("/broken/file", status=500)
+
+    first = shop.sync()
+    assert error_of(first)
+    assert set(shop.requested()) == {"gone", "broken"}
+
+    shop.sandbox.clear_requests()
+    second = shop.sync(first.state)
+    assert set(shop.requested()) == {"broken"}
+    assert not any("is gone" in warning for warning in second.logs("WARN"))
+
+
 def test_given_a_project_with_a_new_run_when_synced_then_only_its_changed_artifacts_are_downloaded_again(
     shop: Shop,
 ) -> None:

@@ -343,6 +343,9 @@ class Delivery:
         except NotFound:
             logger.warning(f"The file of {where} is gone: it is not tried again unless the artifact changes.")
             stream.pass_over(f"{where}: the file is gone")
+            # at once, as another file of the project may stay in trouble
+            remember = partial(stream.add_content, key, download.project.id, artifact.digest)
+            self._receiver.put(stream, Outcome(remember=remember))
         except StagingUnavailable as error:
             stream.fail(error)
         except Exception as error:
