@@ -265,6 +265,42 @@ def test_given_a_project_with_a_new_run_when_synced_then_only_its_changed_artifa
     assert sorted(shop.requested()) == ["new", "redone"]
 
 
+def test_given_a_new_run_whose_file_stays_broken_when_another_project_moves_then_only_what_is_new_is_downloaded(
+    shop: Shop,
+) -> None:
+    def sync(state: State) -> tuple[Run, list[str]]:
+        shop.sandbox.clear_requests()
+        run = shop.sync(state)
+        return run, sorted(set(shop.requested()))
+
+    broken = shop.add(FileSpec(id="kept"), FileSpec(id="broken"))
+    shop.sandbox.advance(3600)
+    shop.add(FileSpec(id="second"))
+    run = shop.sync()
+    fault = shop.sandbox.fault("/broken/file", status=500)
+    shop.sandbox.advance(3600)
+    shop.sandbox.shop.regenerate_artifact("broken")
+    shop.sandbox.shop.modify_project(broken)
+    other = shop.add(FileSpec(id="other"))
+    run, asked = sync(run.state)
+    assert asked == ["broken", "other"]
+
+    shop.sandbox.advance(3600)
+    shop.add(FileSpec(id="later"))
+    run, asked = sync(run.state)
+    assert asked == ["broken", "later"]
+
+    shop.sandbox.advance(3600)
+    shop.sandbox.shop.modify_project(other)
+    run, asked = sync(run.state)
+    assert asked == ["broken"]
+
+    fault.remove()
+    run, asked = sync(run.state)
+    assert run.exit_code == 0
+    assert asked == ["broken"]
+
+
 # Who may see the token
 
 

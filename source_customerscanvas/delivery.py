@@ -79,7 +79,8 @@ class _Download:
     status: str
     delivered: bool
     left: int
-    content: str
+    unchanged: str
+    content: str = ""
     trouble: Trouble | None = None
     lock: Lock = field(default_factory=Lock)
 
@@ -356,9 +357,9 @@ class Delivery:
             is_last = download.left == 0
         if is_last and stream.failure is None:
             if download.trouble:
-                self._leave(download.job, [stream], download.trouble)
+                self._leave(download.job, [stream], download.trouble, download.unchanged)
             else:
-                content = download.content
+                content = download.unchanged + download.content
                 self._put(
                     download.job, stream, download.project, download.status, [], content, delivered=download.delivered
                 )
@@ -403,10 +404,12 @@ class Delivery:
         else:
             self._leave(job, waiting, Trouble(_where(job), error))
 
-    def _leave(self, job: Job, waiting: list[StreamProgress], trouble: Trouble) -> None:
+    def _leave(
+        self, job: Job, waiting: list[StreamProgress], trouble: Trouble, unchanged: str | None = None
+    ) -> None:
         logger.warning(f"Left to the next sync: {trouble}", exc_info=trouble.error.__cause__)
         for stream in waiting:
-            remember = partial(stream.leave, job.unit.key, job.project_id, trouble)
+            remember = partial(stream.leave, job.unit.key, job.project_id, trouble, unchanged)
             self._receiver.put(stream, Outcome(remember=remember, finished=1))
 
 

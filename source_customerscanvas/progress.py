@@ -233,10 +233,19 @@ class StreamProgress:
             status, row = mark.status or "N", mark.row or "-----"
             marks.set(project_id, Mark(status, row, mark.content + content, mark.owed))
 
-    def leave(self, key: str, project_id: int, trouble: Trouble) -> None:
-        """Note that a project could not be read: it stays owed, and this read does not try it again."""
+    def leave(self, key: str, project_id: int, trouble: Trouble, unchanged: str | None = None) -> None:
+        """Note that a project could not be read: it stays owed, and this read does not try it again.
+
+        `unchanged`: what need not be handed over of a project whose artifacts have been compared. It is remembered,
+        so that the artifact cursor with which it was compared need not be, for as long as the trouble lasts.
+        """
         with self.lock:
-            self.unit(key).marks.owe(project_id)
+            marks = self.unit(key).marks
+            mark = marks.get(project_id)
+            if unchanged is not None and mark and mark.owed in (OWED_AGAIN, OWED_MORE_AGAIN):
+                marks.set(project_id, replace(mark, owed=OWED))
+                self.add_content(key, project_id, unchanged)
+            marks.owe(project_id)
             self._troubled.add((key, project_id))
             self.counts.troubles.append(trouble)
 
