@@ -96,6 +96,7 @@ class ApiClient:
         `OSError`. `Refused` for an address that may not be asked: not https (plain http is for loopback only, when the
         API is there too), or not the API's own although a token is to be sent.
         """
+        # with the token it is an address of our own, and made as it is to be sent
         url = url if with_token else normalised(url)
         call = Call("GET", url, {"User-Agent": _USER_AGENT, **headers}, None, with_token, is_file=True)
         self._check_address(call.url, call.where)

@@ -76,6 +76,17 @@ def test_given_a_private_file_when_downloaded_then_its_endpoint_is_asked_with_th
     assert "Range" not in request.headers
 
 
+@pytest.mark.parametrize(
+    ("id_", "segment"), [("..", "%2E%2E"), (".", "%2E"), ("a/../b?c#d", "a%2F..%2Fb%3Fc%23d"), ("%2e", "%252e")]
+)
+def test_given_a_hostile_id_when_downloaded_then_no_other_address_is_asked_with_the_token(
+    server: Server, files: FileTransfer, id_: str, segment: str
+) -> None:
+    server.answer = lambda _: Answer(200, BODY)
+    files.download(ArtifactFile(id_, None, None, False), PATH)
+    assert server.api_requests[0].path == f"/api/storage/v1/artifacts/{segment}/file"
+
+
 def test_given_a_public_file_when_downloaded_then_its_address_is_asked_without_any_credential(
     server: Server, files: FileTransfer, tmp_path: Path
 ) -> None:
