@@ -49,7 +49,10 @@ class ArtifactFile:
     @classmethod
     def from_row(cls, id_: str, row: Mapping[str, Any]) -> "ArtifactFile":
         """From an artifact or an output file detail."""
-        size, url, format_ = row.get("size"), row.get("url"), row.get("format")
+        size, url = row.get("size"), row.get("url")
+        if isinstance(size, float) and size.is_integer():
+            size = int(size)  # JSON knows one kind of numbers
+        format_ = row.get("format") or PurePosixPath(str(row.get("name") or "")).suffix or None
         return cls(
             id=id_,
             size=size if isinstance(size, int) and not isinstance(size, bool) and size >= 0 else None,

@@ -312,6 +312,8 @@ def test_given_a_web_page_as_a_file_when_downloaded_then_it_is_kept(
 ) -> None:
     server.answer = lambda _: Answer(200, BODY, {"Content-Type": "text/html"})
     assert_whole(files.download(ArtifactFile("7f", None, None, False, "HTML"), PATH), tmp_path)
+    named = ArtifactFile.from_row("7f", {"name": "proof.html"})
+    assert_whole(files.download(named, PATH), tmp_path)
     assert_whole(files.download(PRIVATE, PATH), tmp_path)
 
 
@@ -558,6 +560,8 @@ def test_given_a_large_file_when_downloaded_then_memory_stays_as_it_was(server: 
         ({"size": None, "anonymousAccess": None}, ArtifactFile("7f", None, None, False)),
         ({"size": -1, "url": 5, "anonymousAccess": "true", "format": 5}, ArtifactFile("7f", None, None, False)),
         ({"size": True}, ArtifactFile("7f", None, None, False)),
+        ({"size": 5.0, "name": "proof.HTML"}, ArtifactFile("7f", 5, None, False, ".HTML")),
+        ({"size": 5.5, "name": "proof", "format": ""}, ArtifactFile("7f", None, None, False)),
     ],
 )
 def test_given_a_row_when_read_then_only_what_makes_sense_is_taken(row: dict[str, Any], expected: ArtifactFile) -> None:
