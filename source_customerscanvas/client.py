@@ -43,6 +43,8 @@ _log = logging.getLogger(__name__)
 
 _MOST_REDIRECTS = 5
 _USER_AGENT = "source-customerscanvas"
+_MOST_OF_AN_ERROR = 64 * 1024
+_ERROR_CHUNK = 8 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -172,7 +174,7 @@ class ApiClient:
             target = response.headers.get("Location")
             if response.status_code not in _REDIRECTS or not target:
                 return response
-            self._body(response, call)
+            self._beginning(response)
             response.close()
             if call.method != "GET":
                 raise WrongHost(self._settings.api_url, f"it redirects {call.where}")
@@ -188,7 +190,7 @@ class ApiClient:
             response = self._transmit(call, url, {**call.headers, "Authorization": f"Bearer {token}"})
             if response.status_code != 401:
                 return response
-            self._body(response, call)
+            self._beginning(response)
             response.close()
             self._token.reject(token)
         raise WrongHost(self._settings.api_url, f"it does not accept the tokens of {self._settings.hub_url}")
@@ -221,7 +223,7 @@ class ApiClient:
         status = response.status_code
         if 200 <= status < 300 or (call.is_file and status == 416):
             return
-        said = self._quote(self._body(response, call))
+        said = self._quote(self._beginning(response))
         if status >= 500 or status == 408:
             asked = self._retry_after(response)
             raise Failed(
@@ -244,6 +246,20 @@ class ApiClient:
             return response.raw.read(decode_content=True) or b""
         except (OSError, urllib3.exceptions.HTTPError) as error:
             raise network_failure(error, urlsplit(call.url).hostname or "") from None
+
+    @staticmethod
+    def _beginning(response: requests.Response) -> bytes:
+        """Of a body that nobody asked for, as much as a problem document needs: the rest may have no end.
+
+        One that is read whole leaves its connection to the next request.
+        """
+        body = b""
+        try:
+            while len(body) < _MOST_OF_AN_ERROR and (chunk := response.raw.read1(_ERROR_CHUNK, decode_content=True)):
+                body += chunk
+        except (OSError, urllib3.exceptions.HTTPError):
+            pass  # the status has come, and says more than its explanation
+        return body
 
     def _parse(self, response: requests.Response, body: bytes, call: Call) -> Any:
         try:

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tracemalloc
 import zlib
 from pathlib import Path
 from typing import IO, Any
@@ -545,6 +546,21 @@ def test_given_a_large_file_when_downloaded_then_memory_stays_as_it_was(server: 
     )
     assert int(run.stdout) < 10_000  # KiB
     assert (tmp_path / "large").stat().st_size == len(large)
+
+
+@pytest.mark.parametrize("status", [302, 401, 404, 500])
+def test_given_an_error_with_an_endless_body_when_downloaded_then_only_its_beginning_is_read(
+    server: Server, files: FileTransfer, status: int
+) -> None:
+    answer = Answer(status, bytes(50_000_000), {"Location": f"{server.url}/elsewhere"})
+    server.answer = lambda _: answer
+    tracemalloc.start()
+    try:
+        with pytest.raises(CustomersCanvasError):
+            files.download(PRIVATE, PATH)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
 
 
 # Rows
