@@ -16,6 +16,7 @@ _MOST_BYTES = 200
 _LONGEST_EXTENSION = 20
 _EXTENSION = re.compile(rf"[^\W_][\w+~-]{{0,{_LONGEST_EXTENSION - 1}}}")
 _LONGEST_ID = 80
+_DOTS = re.compile(r"\.{2,}")
 _RESERVED = frozenset('<>:"/\\|?*')
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -50,7 +51,7 @@ def file_paths(
 def safe_name(text: str) -> str:
     """A text as one part of a path on any system: at most 200 bytes, its extension kept; empty if nothing is left."""
     text = unicodedata.normalize("NFC", "".join(map(_safe_character, unicodedata.normalize("NFC", text))))
-    name = _cut(_trim(text), "")
+    name = _cut(_DOTS.sub(".", _trim(text)), "")
     if name.partition(".")[0].rstrip().upper() in _DEVICES:
         name = _cut(f"_{name}", "")
     return name
