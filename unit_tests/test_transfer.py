@@ -336,6 +336,7 @@ def test_given_compression_that_was_not_asked_for_when_downloaded_then_it_is_und
         (zlib.compress(BODY)[2:-4], "deflate"),
         (zlib.compress(BODY, 0)[2:-4], "deflate"),
     ],
+    ids=["gzip, two members", "deflate", "deflate, bare", "deflate, bare and stored"],
 )
 def test_given_each_form_of_compression_when_downloaded_byte_by_byte_then_it_is_undone(
     server: Server,
@@ -345,7 +346,8 @@ def test_given_each_form_of_compression_when_downloaded_byte_by_byte_then_it_is_
     packed: bytes,
     encoding: str,
 ) -> None:
-    monkeypatch.setattr(FileTransfer, "_chunk_size", lambda _: 1)
+    monkeypatch.setattr(transfer, "_LEAST_CHUNK", 1)
+    monkeypatch.setattr(transfer, "_MOST_CHUNK", 1)
     monkeypatch.setattr(transfer, "_MOST_UNPACKED", 100)
     server.answer = lambda _: Answer(200, packed, {"Content-Encoding": encoding})
     assert_whole(files.download(ArtifactFile("7f", None, None, False), PATH), tmp_path)
