@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import random
+import signal
+import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from integration_tests.command_line import CommandLine, Message, State, bare_catalog, configured
+from integration_tests.command_line import CommandLine, Message, Run, State, bare_catalog, configured
 from sandbox import Sandbox
 
 TRACKED = ("projects", "processing_results", "artifacts", "artifact_files")
@@ -142,3 +145,55 @@ def test_given_syncs_that_are_killed_at_any_moment_when_started_again_then_nothi
 
         assert (first_killed, later_killed) == (KILLS_OF_FIRST, KILLS_OF_LATER)
         assert destination.repeated == []
+
+
+@contextmanager
+def killed_at_the_end(process: "subprocess.Popen[str]") -> Iterator[None]:
+    try:
+        yield
+    finally:
+        process.kill()
+
+
+@pytest.fixture(scope="module")
+def large_shop() -> Iterator[Sandbox]:
+    """More projects than the framework's queue and the connector's own hold messages."""
+    with Sandbox(empty=True) as sandbox:
+        for _ in range(12_000):
+            sandbox.shop.create_project(STOREFRONT, processing="Completed")
+        yield sandbox
+
+
+def test_given_a_reader_that_is_gone_when_read_then_the_command_ends(large_shop: Sandbox, tmp_path: Path) -> None:
+    command = CommandLine(tmp_path)
+    arguments = command.arguments(config=large_shop.config(), catalog=configured(bare_catalog(), "projects"))
+    with command.start("read", *arguments) as process, killed_at_the_end(process):
+        assert process.stdout
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(timeout=30) == 1
+
+
+def test_given_ctrl_c_when_read_then_the_command_ends(large_shop: Sandbox, tmp_path: Path) -> None:
+    command = CommandLine(tmp_path)
+    arguments = command.arguments(config=large_shop.config(), catalog=configured(bare_catalog(), "projects"))
+    with command.start("read", *arguments) as process, killed_at_the_end(process):
+        assert process.stdout
+        for _ in range(100):
+            process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+        assert (process.returncode, errors) == (130, "")
+
+
+@pytest.mark.parametrize("settings", [{"num_workers": 65}, {"lookback_minutes": -1}], ids=repr)
+def test_given_a_setting_that_is_refused_after_the_read_began_when_read_then_the_command_ends(
+    large_shop: Sandbox, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    command = CommandLine(tmp_path)
+    arguments = command.arguments(config=large_shop.config(**settings), catalog=configured(bare_catalog(), "projects"))
+    with command.start("read", *arguments) as process, killed_at_the_end(process):
+        run = Run(1, *process.communicate(timeout=30))
+        assert process.returncode == run.exit_code
+    assert [trace["failure_type"] for trace in run.traces] == ["config_error"]
+    assert next(iter(settings)) in run.traces[0]["message"]

@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,11 +25,35 @@ T = TypeVar("T")
 
 
 _SENSIBLE_WORKERS = range(1, 101)
+_FAILED = 1
+_INTERRUPTED = 130
+"""What a shell says of a command that Ctrl+C has ended."""
 
 
 def run() -> None:
-    """Run the command that the arguments name, as the Airbyte protocol defines it."""
-    arguments = sys.argv[1:]
+    """Run the command that the arguments name, as the Airbyte protocol defines it.
+
+    A command that fails ends at once: some of its threads wait for a reader of their messages, who is gone by then,
+    and the interpreter would wait for those threads.
+    """
+    try:
+        _run(sys.argv[1:])
+    except SystemExit:
+        raise
+    except BrokenPipeError:
+        os._exit(_FAILED)  # nobody is left to be told of it
+    except KeyboardInterrupt:
+        os._exit(_INTERRUPTED)
+    except BaseException as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+        with suppress(OSError):
+            sys.stdout.flush()
+        with suppress(OSError):
+            sys.stderr.flush()
+        os._exit(_FAILED)
+
+
+def _run(arguments: list[str]) -> None:
     # an import makes a hundred thousand objects that stay: looking through them for garbage takes a tenth of its time,
     # and a twentieth of a sync's
     gc.disable()
