@@ -170,7 +170,7 @@ class ApiClient:
         """The first answer that is no redirect. The token stays with the API's own origin."""
         url, with_token = call.url, call.with_token
         for _ in range(_MOST_REDIRECTS + 1):
-            response = self._with_token(call, url) if with_token else self._transmit(call, url, call.headers)
+            response = self._with_token(call, url) if with_token else self._transmit(call, url)
             target = response.headers.get("Location")
             if response.status_code not in _REDIRECTS or not target:
                 return response
@@ -186,21 +186,26 @@ class ApiClient:
 
     def _with_token(self, call: Call, url: str) -> requests.Response:
         for _ in range(2):
-            token = self._token.get()
-            response = self._transmit(call, url, {**call.headers, "Authorization": f"Bearer {token}"})
+            response = self._transmit(call, url, self._token)
             if response.status_code != 401:
                 return response
             self._beginning(response)
             response.close()
-            self._token.reject(token)
+            self._token.reject(response.request.headers["Authorization"].removeprefix("Bearer "))
         raise WrongHost(self._settings.api_url, f"it does not accept the tokens of {self._settings.hub_url}")
 
-    def _transmit(self, call: Call, url: str, headers: Mapping[str, str]) -> requests.Response:
+    def _transmit(self, call: Call, url: str, token: AccessToken | None = None) -> requests.Response:
         """One request and the head of its answer."""
         origin = origin_of(url)
         pace = self._pace(origin)
+        if token:
+            token.get()  # before the turn is taken: whoever renews it would be late for it
         sent = pace.wait()
         self._count(requests=1)
+        headers = dict(call.headers)
+        if token:
+            # after the wait, which may be longer than a token lives
+            headers["Authorization"] = f"Bearer {token.get()}"
         try:
             response = self._connections.transmit(call.method, url, headers, call.body)
         except (OSError, urllib3.exceptions.HTTPError) as error:
@@ -304,7 +309,7 @@ class ApiClient:
 
     def _token_once(self, call: Call) -> Mapping[str, Any]:
         # the worker that asks holds a slot already, for the request that the token is for
-        response = self._transmit(call, call.url, call.headers)
+        response = self._transmit(call, call.url)
         try:
             body = self._body(response, call)
         finally:

@@ -146,6 +146,26 @@ def test_given_new_tokens_that_are_refused_when_asked_then_it_ends_after_two(ser
     assert len(server.api_requests) == 2
 
 
+def test_given_a_pause_that_a_token_does_not_live_through_when_it_is_over_then_a_new_one_is_sent(
+    server: Server, client: ApiClient, clock: FakeClock
+) -> None:
+    server.token_answer = lambda _: json_answer(
+        {"access_token": f"token-{len(server.token_requests)}", "expires_in": 40}
+    )
+
+    def ask_beside() -> None:
+        # the pause is for all, and has only begun for whoever asks beside
+        clock.on_wait = lambda: None
+        clock.pass_time(-60)
+        client.get_json("beside")
+
+    clock.on_wait = ask_beside
+    server.script(Answer(429, b"", {"Retry-After": "60"}), json_answer(PAGE))
+    client.get_json("refused")
+    sent = {request.path: request.headers["Authorization"] for request in server.api_requests}
+    assert sent["/api/beside"] == "Bearer token-2"
+
+
 def test_given_scopes_when_a_token_is_asked_for_then_they_are_told(server: Server, client: ApiClient) -> None:
     server.token_answer = lambda _: json_answer({"access_token": "t", "scope": "Projects_full Artifacts_read"})
     assert client.token_scopes() == frozenset({"Projects_full", "Artifacts_read"})
