@@ -1,5 +1,6 @@
 """The access token of a sync, renewed before it expires."""
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any
@@ -9,6 +10,8 @@ from source_customerscanvas.times import Clock
 
 _TOKEN_MARGIN_SECONDS = 30
 _DEFAULT_TOKEN_SECONDS = 300
+_TOKENS_HIDDEN = 64
+"""A server may speak of a token that was renewed meanwhile."""
 SECRET_SHOWN = "***"
 """What stands for a secret in a message."""
 
@@ -21,6 +24,7 @@ class AccessToken:
         self._clock = clock
         self._lock = Lock()
         self._text = ""
+        self._given: deque[str] = deque(maxlen=_TOKENS_HIDDEN)
         self._renew_at = float("-inf")
         self._error: CustomersCanvasError | None = None
         self._failures = 0
@@ -50,6 +54,7 @@ class AccessToken:
             self._failures += 1
             raise
         self._text = answer["access_token"]
+        self._given.append(self._text)
         lifetime = _seconds(answer.get("expires_in"))
         self._renew_at = asked_at + lifetime - min(_TOKEN_MARGIN_SECONDS, lifetime / 2)
         return answer
@@ -61,7 +66,9 @@ class AccessToken:
                 self._renew_at = float("-inf")
 
     def hide(self, text: str) -> str:
-        return text.replace(self._text, SECRET_SHOWN) if self._text else text
+        for token in tuple(self._given):
+            text = text.replace(token, SECRET_SHOWN)
+        return text
 
 
 def _seconds(lifetime: object) -> float:

@@ -2,13 +2,14 @@
 
 import json as standard_json
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from functools import lru_cache, partial
 from threading import Event, Lock, Semaphore
 from typing import Any, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, quote_plus, urlencode, urlsplit
 
 import orjson
 import requests
@@ -45,6 +46,7 @@ _MOST_REDIRECTS = 5
 _USER_AGENT = "source-customerscanvas"
 _MOST_OF_AN_ERROR = 64 * 1024
 _ERROR_CHUNK = 8 * 1024
+_TOKEN = re.compile(r"[!-~]+\Z")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -276,7 +278,7 @@ class ApiClient:
             text = standard_json.dumps(standard_json.loads(body), ensure_ascii=False)
             return orjson.loads(text.encode("utf-8", "replace"))
         except (ValueError, RecursionError):
-            kind = response.headers.get("Content-Type", "unknown type")
+            kind = self._hide(response.headers.get("Content-Type", "unknown type"))
             raise Failed(ServerTrouble(call.where, f"the answer is not JSON but {kind}")) from None
 
     def _quote(self, body: bytes) -> str:
@@ -289,7 +291,15 @@ class ApiClient:
             return ""
         words = [document.get(key) for key in ("title", "detail", "description", "error")]
         said = ": ".join(word for word in words if isinstance(word, str) and word)
-        return shorten(self._token.hide(said.replace(self._settings.client_secret or "\0", SECRET_SHOWN)))
+        return shorten(self._hide(said))
+
+    def _hide(self, text: str) -> str:
+        """Without the secrets that a server may repeat: as they are, and as they stood in the form of the request."""
+        secret = self._settings.client_secret
+        if secret:
+            for form in (secret, quote_plus(secret), quote(secret, safe="")):
+                text = text.replace(form, SECRET_SHOWN)
+        return self._token.hide(text)
 
     def _request_token(self) -> Mapping[str, Any]:
         form = {
@@ -323,7 +333,9 @@ class ApiClient:
             answer = None
         if not isinstance(answer, dict):
             raise WrongHost(self._settings.hub_url, f"HTTP {status} in answer to a request for a token")
-        if status == 200 and isinstance(answer.get("access_token"), str):
+        token = answer.get("access_token")
+        # what cannot stand in a header would be told by the error that it makes there
+        if status == 200 and isinstance(token, str) and _TOKEN.match(token):
             return answer
         if answer.get("error") == "invalid_client":
             raise WrongClient(self._settings.hub_url)

@@ -33,7 +33,8 @@ class Connections(HTTPAdapter):
         self._verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
         self._proxies: dict[Origin, dict[str, str]] = {}
         self._pools: dict[Origin, HTTPConnectionPool] = {}
-        logging.getLogger("urllib3.connectionpool").addFilter(_without_query)
+        for name in ("urllib3.connectionpool", "urllib3.connection"):
+            logging.getLogger(name).addFilter(_without_query)
 
     def transmit(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> requests.Response:
         """The head of the answer; its body is yet to be read from `raw`.
@@ -88,7 +89,17 @@ class Connections(HTTPAdapter):
 
 
 def _without_query(record: logging.LogRecord) -> bool:
-    """urllib3 logs each request's target with its query, which may be the signature of a CDN address."""
+    """urllib3 logs each request's target with its query, which may be the signature of a CDN address.
+
+    Of headers that it cannot read, it logs all that follow.
+    """
+
+    def told(arg: object) -> object:
+        if isinstance(arg, str):
+            return arg.partition("?")[0]
+        return type(arg).__name__ if isinstance(arg, BaseException) else arg
+
     if isinstance(record.args, tuple):
-        record.args = tuple(arg.partition("?")[0] if isinstance(arg, str) else arg for arg in record.args)
+        record.args = tuple(told(arg) for arg in record.args)
+    record.exc_info = None
     return True

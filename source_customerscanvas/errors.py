@@ -22,6 +22,7 @@
 This module knows nothing of the framework: `streams` and `source` turn these into its traced exceptions.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -29,12 +30,17 @@ from typing import Literal
 FailureType = Literal["config_error", "transient_error", "system_error"]
 
 _LONGEST_QUOTE = 200
+_QUERY = re.compile(r"(https?://[^\s?#\"'<>]*)[?#][^\s\"'<>]*", re.IGNORECASE)
 _NAMED_PROJECTS = 20
 _APP_SETTINGS = "Settings > External apps"
 
 
 def shorten(text: str) -> str:
-    """Words of a server as they may stand in a message: one printable line of at most 200 characters."""
+    """Words of a server as they may stand in a message: one printable line of at most 200 characters.
+
+    The query of an address is left out, it may be a signature.
+    """
+    text = _QUERY.sub(r"\1", text)
     line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
     return line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1] + "…"
 
