@@ -332,7 +332,9 @@ class ApiClient:
         except ValueError:
             answer = None
         if not isinstance(answer, dict):
-            raise WrongHost(self._settings.hub_url, f"HTTP {status} in answer to a request for a token")
+            error = WrongHost(self._settings.hub_url, f"HTTP {status} in answer to a request for a token")
+            # a page in place of the token may also be a gateway's, for a moment
+            raise Failed(error) if 200 <= status < 300 else error
         token = answer.get("access_token")
         # what cannot stand in a header would be told by the error that it makes there
         if status == 200 and isinstance(token, str) and _TOKEN.match(token):

@@ -180,7 +180,6 @@ def test_given_scopes_when_a_token_is_asked_for_then_they_are_told(server: Serve
         (json_answer({"error": "invalid_client"}, 401), WrongClient, "client id and secret"),
         (json_answer({"error": "invalid_scope"}, 400), Refused, "invalid_scope"),
         (Answer(404), WrongHost, "HTTP 404"),
-        (HTML, WrongHost, "HTTP 200"),
         (json_answer({"hello": "world"}), WrongHost, "no token"),
         (Answer(302, b"", {"Location": "https://elsewhere.example/"}), WrongHost, "HTTP 302"),
     ],
@@ -193,6 +192,26 @@ def test_given_a_hub_that_gives_no_token_when_asked_then_it_says_why_at_once(
         client.get_json("x")
     assert raised.value.failure_type == "config_error"
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("page", [HTML, Answer(200), Answer(200, b'{"access_')], ids=["html", "empty", "cut"])
+def test_given_a_hub_that_answers_with_a_page_when_asked_then_it_is_tried_again(
+    server: Server, client: ApiClient, page: Answer
+) -> None:
+    server.token_answer = lambda _: (
+        page if len(server.token_requests) < 6 else json_answer({"access_token": "t", "expires_in": 60})
+    )
+    server.answer = lambda _: json_answer(PAGE)
+    assert client.get_json("x") == PAGE
+
+
+def test_given_a_hub_that_is_a_web_site_when_asked_then_it_says_so_after_six_tries(
+    server: Server, client: ApiClient
+) -> None:
+    server.token_answer = lambda _: HTML
+    with pytest.raises(WrongHost, match="HTTP 200"):
+        client.get_json("x")
+    assert len(server.token_requests) == 6
 
 
 def test_given_a_hub_in_trouble_when_16_workers_wait_then_they_share_its_error(
