@@ -67,7 +67,13 @@ WRONG: dict[str, Case] = {
         ("No such storefront: 98, 99", "11 (Print shop EU)", "12 (Corporate portal)", "`storefront_ids`"),
         lambda _: {"storefront_ids": [11, 99, 98]},
     ),
-    "no-storefront": Case(("none at all", "`environment`", "`tenant_id`"), empty=True),
+    "no-storefront": Case(("can see no storefront", "`environment`", "`tenant_id`"), empty=True),
+    "no-projects-there": Case(
+        ("it has no storefront/v1/projects", "`environment`"), faults=(("/projects$", {"status": 404}),)
+    ),
+    "no-artifacts-there": Case(
+        ("it has no storage/v1/artifacts", "`environment`"), faults=(("/artifacts$", {"status": 404}),)
+    ),
     "no-reading-of-projects": Case(
         ("Projects: Read", "External apps"), switches={"permissions": frozenset({"Artifacts_read"})}
     ),

@@ -7,7 +7,7 @@ from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError
 
 from source_customerscanvas.client import ApiClient
-from source_customerscanvas.errors import InvalidSetting, MissingPermission, UnknownStorefront
+from source_customerscanvas.errors import InvalidSetting, MissingPermission, NotFound, UnknownStorefront, WrongHost
 from source_customerscanvas.listing import read_page
 from source_customerscanvas.settings import Settings, plain
 from source_customerscanvas.storefronts import list_storefronts
@@ -63,8 +63,14 @@ def check_connection(client: ApiClient, settings: Settings) -> None:
     storefronts = list_storefronts(client, settings)
     if not storefronts:
         raise UnknownStorefront([], [])
-    read_page(client.get_json, "storefront/v1/projects", {"storefrontId": storefronts[0]["id"]}, 0, take=1)
-    read_page(client.get_json, "storage/v1/artifacts", {}, 0, take=1)
+    for path, params in (
+        ("storefront/v1/projects", {"storefrontId": storefronts[0]["id"]}),
+        ("storage/v1/artifacts", {}),
+    ):
+        try:
+            read_page(client.get_json, path, params, 0, take=1)
+        except NotFound:
+            raise WrongHost(settings.api_url, f"it has no {path}") from None
     # only the scopes of the token tell whether projects may be changed, and a server may leave them out
     if scopes is not None and _FULL_PROJECTS not in scopes:
         if settings.processing.on_failure != "report":

@@ -104,6 +104,12 @@ class UnknownStorefront(ConfigurationError):
         seen = ", ".join(f"{id_} ({shorten(name or 'unnamed')})" for id_, name in existing[:_NAMED_PROJECTS])
         if len(existing) > _NAMED_PROJECTS:
             seen += f" and {len(existing) - _NAMED_PROJECTS} more"
+        if not missing_ids:
+            super().__init__(
+                "The app can see no storefront. Check that `environment` and `tenant_id` are those of your shop, and "
+                "that a storefront is there under Settings > Integrations."
+            )
+            return
         super().__init__(
             f"No such storefront: {missing}. The app can see {seen or 'none at all'}. Correct `storefront_ids`, or "
             "check that `environment` and `tenant_id` are the ones these storefronts belong to."
