@@ -23,6 +23,7 @@ from integration_tests.shops import (
     each_way,
     fill,
     let_lag_pass,
+    shop_of,
 )
 from sandbox import RequestRecord, Sandbox
 from source_customerscanvas.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
@@ -53,6 +54,26 @@ def test_given_unfinished_projects_when_their_processing_ends_later_then_the_nex
     connection.assert_up_to_date()
     assert len(connection.warehouse.tables[FILES]) == 9 + 4 * 2
     assert connection.sync() == {}
+
+
+def test_given_projects_without_a_status_that_lie_far_back_when_they_finish_one_by_one_then_each_sync_has_its_own() -> (
+    None
+):
+    with shop_of(110) as sandbox:
+        for _ in range(5):
+            sandbox.shop.create_project(STOREFRONT)
+        sandbox.advance(DAY)
+        start = sandbox.now().isoformat()
+        waiting = [sandbox.shop.create_project(STOREFRONT) for _ in range(10)]
+        sandbox.advance(HOUR)
+        for _ in range(110):
+            sandbox.shop.create_project(STOREFRONT, processing="Completed")
+        connection = Connection(sandbox, (PROJECTS, RESULTS), start_date=start)
+        connection.sync()
+        connection.sync()
+        for project_id in waiting:
+            sandbox.shop.process(project_id, "Completed")
+            assert set(connection.sync()[RESULTS]) == {project_id}
 
 
 @each_way

@@ -7,7 +7,7 @@ from typing import Any
 
 from source_customerscanvas.errors import CustomersCanvasError, Trouble
 from source_customerscanvas.outcomes import Counts, Outcome, OutcomeQueue
-from source_customerscanvas.projects import Project
+from source_customerscanvas.projects import NO_STATUS, Project
 from source_customerscanvas.state import (
     OWED,
     OWED_AGAIN,
@@ -184,6 +184,10 @@ class StreamProgress:
     def end_scan(self, key: str) -> None:
         with self.lock:
             self.unit(key).end_scan()
+
+    def marked_without_status(self, key: str) -> set[int]:
+        """The marked projects of a unit that have no processing status, as far as nothing of them is owed."""
+        return {id_ for id_, mark in self.open_marks(key).items() if mark.status == NO_STATUS and not mark.owed}
 
     def others_without_status(self, key: str) -> int:
         """How many projects without a processing status a unit had besides the marked ones."""

@@ -79,6 +79,8 @@ class _News:
     def __init__(self) -> None:
         self.seen: dict[int, str] = {}
         self.without_status: set[int] = set()
+        self.counted_without_status: int | None = None
+        """How many there are in the unit, where that is not what was expected."""
         self._packed: dict[int, bytes | None] = {}
         self._wanted_by: dict[int, set[str]] = {}
 
@@ -223,6 +225,11 @@ class Tracker:
                     self._consider(project, news)
         self._consider_unseen(news, others)
         self._hand_out(news, newest, ends_scan=False)
+        if news.counted_without_status is not None:
+            self._work.drain()  # only now it is known which of those that no list shows have moved on
+            for stream in self._streams:
+                left = stream.marked_without_status(self._key) | news.without_status
+                stream.note_others_without_status(self._key, max(news.counted_without_status - len(left), 0))
 
     def _list_newest(
         self, sorting: str, field: str, first: Page, boundary: str, news: _News, *, until_seen: bool = False
@@ -304,10 +311,7 @@ class Tracker:
                 self._consider(project, news)
             if len(projects) <= 1 or found == silent:
                 break
-        if without is not None:
-            left = silent - found
-            for stream in self._streams:
-                stream.note_others_without_status(self._key, max(without - len(left | news.without_status), 0))
+        news.counted_without_status = without
         return found
 
     def _hand_out(self, news: _News, newest: str, *, ends_scan: bool) -> None:
