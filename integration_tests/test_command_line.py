@@ -27,6 +27,7 @@ from integration_tests.command_line import (
     CommandLine,
     Message,
     Run,
+    State,
     bare_catalog,
     configured,
     run_all,
@@ -286,6 +287,29 @@ def test_given_the_state_of_a_sync_when_nothing_has_changed_then_no_record_of_an
     }
 
 
+STATE_FORMS: dict[str, Callable[[State], list[Message]]] = {
+    "global": lambda state: [{"type": "GLOBAL", "global": {"stream_states": [one["stream"] for one in state]}}],
+    "without-type": lambda state: [{"stream": one["stream"]} for one in state],
+    "with-namespace": lambda state: [
+        {**one, "stream": {**one["stream"], "stream_descriptor": {**one["stream"]["stream_descriptor"], "namespace": "a"}}}
+        for one in state
+    ],
+}
+
+
+@pytest.mark.parametrize("form", STATE_FORMS)
+def test_given_a_state_in_another_form_of_the_protocol_when_nothing_has_changed_then_it_is_not_taken_for_an_empty_one(
+    everything: Everything, tmp_path: Path, form: str
+) -> None:
+    catalog = configured(everything.catalog, "projects")
+    config = everything.sandbox.config(**everything.settings)
+
+    run = CommandLine(tmp_path).read(config, catalog, STATE_FORMS[form](everything.run.state), "--debug")
+
+    assert run.exit_code == 0
+    assert run.records("projects") == []
+
+
 def test_given_no_configuration_when_asked_for_the_spec_then_one_message_marks_the_secret(tmp_path: Path) -> None:
     run = CommandLine(tmp_path).spec()
 
@@ -488,6 +512,13 @@ BAD: dict[str, Bad] = {
     "state-no-json": Bad(("the state", "not JSON"), inputs=given(state="[")),
     "state-of-numbers": Bad(("the state",), inputs=given(state=[1, 2])),
     "state-an-object": Bad(("the state",), inputs=given(state={"projects": {"updatedAt": "2024-03-05"}})),
+    "state-of-all-streams": Bad(
+        ("the state", "all streams"), inputs=given(state=[{"type": "LEGACY", "data": {"projects": {}}}])
+    ),
+    "state-that-streams-share": Bad(
+        ("the state", "all streams"),
+        inputs=given(state=[{"type": "GLOBAL", "global": {"shared_state": {"a": 1}, "stream_states": []}}]),
+    ),
     "state-of-another-version": Bad(
         ("`projects`", "version 9", "Reset"), inputs=given(state=state_of("projects", {"version": 9}))
     ),

@@ -122,6 +122,8 @@ def _read_input(what: str, path: str | None, read: Callable[[str], T]) -> T | No
         return None
     try:
         return read(path)
+    except UnreadableInput:
+        raise
     except OSError as error:
         raise UnreadableInput(what, path, error.strerror or type(error).__name__) from error
     except UnicodeDecodeError as error:

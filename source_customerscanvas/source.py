@@ -13,10 +13,13 @@ from airbyte_cdk.models import (
     AirbyteErrorTraceMessage,
     AirbyteMessage,
     AirbyteStateMessage,
+    AirbyteStateType,
+    AirbyteStreamState,
     ConfiguredAirbyteCatalog,
     ConnectorSpecification,
     FailureType,
     Status,
+    StreamDescriptor,
     SyncMode,
     Type,
 )
@@ -28,7 +31,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_customerscanvas.checks import check_configuration, check_connection
 from source_customerscanvas.client import fresh_client, shared_client
-from source_customerscanvas.errors import CustomersCanvasError, Stopped, UnknownStream
+from source_customerscanvas.errors import CustomersCanvasError, Stopped, UnknownStream, UnreadableInput
 from source_customerscanvas.reading import TRACKED, Reading, Selected, begin_reading
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.storefronts import list_storefronts
@@ -58,6 +61,29 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
         self._clock = clock
         self._begun = begun
         self._partitions: dict[str, TrackedPartition] = {}
+
+    @classmethod
+    def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
+        """The state of each stream, in whichever form the file holds them. Raises `UnreadableInput`.
+
+        The framework passes over what it does not know, and a sync would read everything anew without a word.
+        """
+        states: list[AirbyteStreamState] = []
+        for message in super().read_state(state_path):
+            if message.global_ and not (message.global_.shared_state and vars(message.global_.shared_state)):
+                states += message.global_.stream_states
+            elif message.stream:
+                states.append(message.stream)
+            else:
+                why = "it holds a state of all streams together, which this connector never wrote"
+                raise UnreadableInput("state", state_path, why)
+        return [
+            AirbyteStateMessage(
+                type=AirbyteStateType.STREAM,
+                stream=AirbyteStreamState(StreamDescriptor(state.stream_descriptor.name), state.stream_state),
+            )
+            for state in states
+        ]
 
     def streams(self, config: Mapping[str, Any]) -> list[AbstractStream]:
         definitions = self.resolved_manifest["definitions"]["tracked_streams"]
