@@ -85,6 +85,23 @@ def test_given_an_earlier_start_date_when_synced_then_what_changed_since_it_is_e
     assert connection.sync() == {}
 
 
+def test_given_a_start_date_moved_twice_when_the_sync_in_between_was_killed_then_what_was_there_before_is_not_repeated(
+    sandbox: Sandbox, connection: Connection
+) -> None:
+    sandbox.switches.page_cap = 4
+    ids = fill(sandbox, 9)
+    sandbox.advance(DAY)
+    start, last_ids = sandbox.now().isoformat(), fill(sandbox, 9)
+    sandbox.advance(HOUR)
+    connection.sync(start_date=start)
+    reads = connection.read(start_date="2020-01-01", state_projects=1)
+    connection.states |= {name: taken.states[len(taken.states) // 2] for name, taken in reads.items()}
+    found = connection.sync()
+    assert not any(set(found[stream]) & set(last_ids) for stream in (PROJECTS, RESULTS))
+    assert set(found[PROJECTS]) <= set(ids)
+    connection.assert_up_to_date()
+
+
 @pytest.mark.parametrize("page_cap", [4, 100])
 def test_given_more_artifact_types_when_synced_then_only_artifacts_of_those_types_are_emitted(
     sandbox: Sandbox, connection: Connection, page_cap: int

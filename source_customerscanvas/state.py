@@ -223,9 +223,15 @@ class Unit:
 
     def read_again(self, covered: Scope) -> None:
         """Read everything once more, in a wider scope than the one that is `covered`."""
-        # an interrupted scan stands for what nobody has read yet: the widest reading serves both
-        self.covered = covered if self.scan is None else None
+        known = self.covered
+        # an interrupted scan stands for what nobody has read yet: only what was read before it is sure
+        if self.scan is None:
+            self.covered = covered
+        elif known is None or not covered.covers(known):
+            self.covered = None
         self.scan = Scan()
+        if self.covered is known and known is not None:
+            return  # what is owed of some refers to the same scope as before
         for project_id in list(self.marks):
             mark = self.marks.get(project_id)
             if mark and mark.owed in (OWED_MORE, OWED_MORE_AGAIN):

@@ -283,6 +283,20 @@ def test_given_a_wider_scope_when_a_scan_was_interrupted_then_everything_is_scan
     assert (unit.scan, unit.covered) == (Scan(-1, 0), None)
 
 
+@pytest.mark.parametrize(
+    ("meanwhile", "known"), [(("pdf", "png"), ("pdf", "zip")), (("pdf", "png", "zip"), ("pdf", "zip"))]
+)
+def test_given_a_wider_scope_when_the_scan_of_another_one_was_interrupted_then_what_was_read_before_it_stays_covered(
+    meanwhile: tuple[str, ...], known: tuple[str, ...]
+) -> None:
+    value = state_with(Scope(LATER, meanwhile), Scan(4711, 300))
+    value["units"]["11"] |= {"projects": ["7+"], "covered": Scope(LATER, known).to_json()}
+    unit = read(value, Scope(LATER, None)).units["11"]
+    # what became of the other kinds while a scope without them was read, nobody knows
+    expected = (Scope(LATER, known), ["7+"]) if set(known) <= set(meanwhile) else (None, ["7!"])
+    assert (unit.scan, unit.covered, unit.marks.packed()) == (Scan(-1, 0), *expected)
+
+
 @pytest.mark.parametrize("sign", [OWED_MORE, OWED_MORE_AGAIN])
 def test_given_a_scope_widened_twice_when_more_was_still_owed_of_a_project_then_all_of_it_is(sign: str) -> None:
     value = state_with(Scope(LATER, ("pdf", "png")))
