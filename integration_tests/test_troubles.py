@@ -110,6 +110,15 @@ def test_given_many_projects_that_cannot_be_read_when_nothing_else_is_left_to_do
         assert f"{unreadable} could not be read" in str(reads[RESULTS].error)
 
 
+def test_given_a_list_of_artifacts_that_cannot_be_read_when_synced_then_each_of_them_is_asked_for_singly() -> None:
+    with shop_of(110) as sandbox:
+        project_id = sandbox.shop.create_project(STOREFRONT, processing="Completed", files=4)
+        sandbox.fault("/artifacts$", status=500)
+        connection = Connection(sandbox, (ARTIFACTS,))
+        connection.sync()
+        connection.assert_up_to_date({project_id})
+
+
 def test_given_projects_alone_when_every_other_one_that_left_the_lists_cannot_be_asked_for_then_the_sync_goes_on() -> (
     None
 ):

@@ -14,7 +14,7 @@ from threading import Lock
 
 from source_customerscanvas.calls import path_segment
 from source_customerscanvas.client import ApiClient
-from source_customerscanvas.errors import CustomersCanvasError, NotFound, Refused
+from source_customerscanvas.errors import CustomersCanvasError, NotFound, Refused, TransientError
 from source_customerscanvas.listing import PAGE_SIZE, Page, Row, read_page, walk
 from source_customerscanvas.projects import digest
 from source_customerscanvas.state import DIGEST_LENGTH
@@ -245,5 +245,5 @@ def _pages(client: ApiClient, sorting: str) -> Iterator[Page]:
     fetch = partial(read_page, client.get_json, "storage/v1/artifacts", {"type": "Final", "sorting": sorting})
     try:
         yield from walk(fetch, fetch(0))
-    except Refused:
+    except (Refused, TransientError):
         return  # a server that will not list like this still gives each artifact singly
