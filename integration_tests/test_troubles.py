@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import re
+
 import pytest
 
 from integration_tests.conftest import STOREFRONT, Connection
@@ -78,14 +80,16 @@ def test_given_nothing_can_be_read_when_synced_then_it_stops_with_one_clear_erro
         connection.assert_up_to_date()
 
 
-def test_given_nothing_can_be_read_any_more_for_minutes_when_synced_then_it_stops_with_one_clear_error() -> None:
-    with shop_of(300) as sandbox:
-        sandbox.fault(r"projects/[1-9]\d\d/processing-results$", status=500)
-        reads = Connection(sandbox, (RESULTS,)).read()
-        assert len(reads[RESULTS].records) == 99
-        assert "could not be read" not in str(reads[RESULTS].error)
-        assert "The server did not do its part" in str(reads[RESULTS].error)
-        assert sandbox.count("processing-results$") <= 99 + 100 * 6
+def test_given_a_storefront_of_which_nothing_can_be_read_when_synced_then_the_other_one_is_read(
+    sandbox: Sandbox, connection: Connection
+) -> None:
+    broken = [sandbox.shop.create_project(12, processing="Completed") for _ in range(60)]
+    ids = fill(sandbox, 120)
+    sandbox.fault(rf"projects/({'|'.join(map(str, broken))})/processing-results$", status=400)
+    reads = connection.read()
+    assert sorted(row["projectId"] for row in reads[RESULTS].records) == ids
+    assert sandbox.count(rf"projects/({'|'.join(map(str, broken))})/processing-results$") < 60
+    assert re.search(r"in the next sync: storefront 12[:;]", str(reads[RESULTS].error))
 
 
 def test_given_every_other_project_cannot_be_read_when_synced_then_that_does_not_stop_the_sync() -> None:
@@ -117,6 +121,22 @@ def test_given_a_list_of_artifacts_that_cannot_be_read_when_synced_then_each_of_
         connection = Connection(sandbox, (ARTIFACTS,))
         connection.sync()
         connection.assert_up_to_date({project_id})
+
+
+@pytest.mark.parametrize("status", [409, 500])
+def test_given_many_unreadable_projects_in_a_row_when_synced_then_that_does_not_stop_the_sync(status: int) -> None:
+    with shop_of(110) as sandbox:
+        connection = Connection(sandbox, (PROJECTS, RESULTS))
+        connection.sync()
+        sandbox.advance(DAY)
+        finished = [sandbox.shop.create_project(STOREFRONT, processing="Completed") for _ in range(10)]
+        broken = [sandbox.shop.create_project(STOREFRONT, processing="InProgress") for _ in range(40)]
+        sandbox.fault(rf"projects/({'|'.join(map(str, broken))})/processing-results$", status=status)
+        for expected in (finished, []):
+            reads = connection.read(num_workers=2)
+            assert sorted(row["projectId"] for row in reads[RESULTS].records) == expected
+            assert "40 could not be read" in str(reads[RESULTS].error)
+            connection.take(reads)
 
 
 def test_given_projects_alone_when_every_other_one_that_left_the_lists_cannot_be_asked_for_then_the_sync_goes_on() -> (

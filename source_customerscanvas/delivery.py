@@ -2,9 +2,9 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from math import inf
 from threading import Lock
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from source_customerscanvas.errors import (
     Trouble,
     as_known_error,
 )
+from source_customerscanvas.health import Health
 from source_customerscanvas.listing import Row
 from source_customerscanvas.outcomes import Outcome, StagedFile
 from source_customerscanvas.paths import file_paths
@@ -48,13 +49,6 @@ from source_customerscanvas.tracker import Job, Unit
 from source_customerscanvas.transfer import ArtifactFile, FileTransfer
 
 logger = logging.getLogger("airbyte.source-customerscanvas")
-
-_HOPELESS = 25
-_HOPELESS_SECONDS = 300.0
-_MOST_IN_A_ROW = 1000
-"""The API counts as broken when so many projects in a row could not be read and none for so many seconds, or none yet;
-or so very many, as each is remembered. Else they are troubles of their own, even where only they are left to do."""
-
 
 class Receiver(Protocol):
     """Who takes what is found (see `sync.Sync`)."""
@@ -103,8 +97,7 @@ class Delivery:
         self._receiver = receiver
         self.artifacts = Artifacts(client, clock)
         self._lock = Lock()
-        self._failed_in_a_row = 0
-        self._read_at = -inf
+        self.health = Health(client)
         self.seen: dict[tuple[str, int], Seen] = {}
         """What the processing results said of the projects that are not simply completed, by unit and id."""
 
@@ -121,6 +114,8 @@ class Delivery:
 
     def do(self, job: Job) -> None:
         """Look at a project for all streams that want it."""
+        if self.health.broken(job.unit):
+            return  # it stays owed
         waiting = [stream for stream in job.streams if stream.failure is None]
         try:
             if waiting:
@@ -137,7 +132,7 @@ class Delivery:
         if waiting[0].name == PROJECTS:
             self._put_project(job, waiting.pop(0), project)
         if not waiting:
-            self._note_read()
+            self.health.note_read(job.unit)
             return
         if waiting[-1].name in (ARTIFACTS, FILES):
             self.artifacts.note_newest()
@@ -164,11 +159,6 @@ class Delivery:
         if waiting:
             self._put_files(job, waiting.pop(0), project, results, artifacts)
 
-    def _note_read(self) -> None:
-        with self._lock:
-            self._failed_in_a_row = 0
-            self._read_at = self._clock.monotonic()
-
     # what is asked for
 
     def _results(self, job: Job, project: Project) -> Results | None:
@@ -181,7 +171,7 @@ class Delivery:
                 return None
             seen = Seen(results, self._clock.monotonic())
         # else another stream has asked, or the list showed the project twice
-        self._note_read()
+        self.health.note_read(job.unit)
         with self._lock:
             if not seen.results.is_completed or project.status_code != "C":
                 self.seen[job.unit.key, project.id] = seen
@@ -392,17 +382,15 @@ class Delivery:
             self._receiver.put(stream, Outcome(remember=remember, finished=1))
 
     def _give_up(self, job: Job, waiting: list[StreamProgress], error: CustomersCanvasError) -> None:
-        """Leave a project that could not be read to the next sync, unless it looks as if none could."""
+        """Leave a project that could not be read to the next sync."""
         if isinstance(error, Stopped):
             return
-        with self._lock:
-            self._failed_in_a_row += 1
-            is_long = self._clock.monotonic() - self._read_at >= _HOPELESS_SECONDS
-            is_hopeless = self._failed_in_a_row >= (_HOPELESS if is_long else _MOST_IN_A_ROW)
-        if is_hopeless or (isinstance(error, ConfigurationError) and not isinstance(error, MissingPermission)):
+        if isinstance(error, ConfigurationError) and not isinstance(error, MissingPermission):
             self._receiver.fail(error)
-        else:
-            self._leave(job, waiting, Trouble(_where(job), error))
+            return
+        self._leave(job, waiting, Trouble(_where(job), error))
+        with suppress(Stopped):
+            self.health.note_failure(job, error)
 
     def _leave(
         self, job: Job, waiting: list[StreamProgress], trouble: Trouble, unchanged: str | None = None

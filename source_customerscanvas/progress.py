@@ -455,8 +455,9 @@ class StreamProgress:
             self.counts.passed_over.append(what)
 
     def note_trouble(self, trouble: Trouble) -> None:
+        """Note what is more than one project's trouble: it is named before those."""
         with self.lock:
-            self.counts.troubles.append(trouble)
+            self.counts.troubles.insert(0, trouble)
 
     def fail(self, failure: CustomersCanvasError) -> None:
         """End the stream with an error; the first one counts."""

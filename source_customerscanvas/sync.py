@@ -15,7 +15,14 @@ from threading import Condition, Event, Thread
 from source_customerscanvas.acknowledging import Acknowledging
 from source_customerscanvas.client import ApiClient
 from source_customerscanvas.delivery import Delivery
-from source_customerscanvas.errors import ConfigurationError, CustomersCanvasError, Stopped, Trouble, as_known_error
+from source_customerscanvas.errors import (
+    ConfigurationError,
+    CustomersCanvasError,
+    MissingPermission,
+    Stopped,
+    Trouble,
+    as_known_error,
+)
 from source_customerscanvas.listing import Page
 from source_customerscanvas.outcomes import Outcome
 from source_customerscanvas.processing import Processing
@@ -100,6 +107,7 @@ class Sync:
             with ThreadPoolExecutor(min(_TRACKED_AT_ONCE, max(len(units), 1)), "tracker") as pool:
                 is_whole = all(list(pool.map(self._track, units)))
             self.drain()
+            is_whole = self._note_broken(units) and is_whole
             self._move_artifact_cursors(began)  # the wait for processing may be long, and be cut short
             for stream in self._streams:
                 if is_whole:
@@ -138,13 +146,21 @@ class Sync:
             return False
         except Exception as error:
             known = as_known_error(error)
-            if isinstance(known, ConfigurationError):
+            if isinstance(known, ConfigurationError) and not isinstance(known, MissingPermission):
                 self.fail(known)
                 return False
             for stream in self._streams:
                 stream.note_trouble(Trouble(unit.describe(), known))
             return False
         return True
+
+    def _note_broken(self, units: Sequence[Unit]) -> bool:
+        """Tell of the units that were given up; what was not read of them is owed. Gives whether there are none."""
+        broken = [(unit, error) for unit in units if (error := self._delivery.health.broken(unit))]
+        for unit, error in broken:
+            for stream in self._streams:
+                stream.note_trouble(Trouble(unit.describe(), error))
+        return not broken
 
     def _acknowledge(self, units: Sequence[Unit], began: str) -> None:
         projects = next((stream for stream in self._streams if stream.name == PROJECTS), None)
@@ -167,6 +183,8 @@ class Sync:
 
     def take_page(self, unit: Unit, page: Page, projects: list[Project], streams: Sequence[StreamProgress]) -> None:
         self._raise_if_stopping()
+        if self._delivery.health.broken(unit):
+            raise Stopped
         after = max(project.id for project in projects)
         wanted_by: dict[int, list[StreamProgress]] = {}
         for stream in streams:

@@ -51,6 +51,12 @@ class Unit:
     def describe(self) -> str:
         return f"storefront {self.storefront_id}" + (f", order {self.order_id}" if self.order_id is not None else "")
 
+    @property
+    def params(self) -> dict[str, str | int]:
+        """What a list of the API is asked for to show its projects only."""
+        params: dict[str, str | int] = {"storefrontId": self.storefront_id}
+        return params if self.order_id is None else {**params, "orderId": self.order_id}
+
     def has(self, project: Project) -> bool:
         """Whether a project that was asked for singly (still) belongs here."""
         same_storefront = project.storefront_id in (None, self.storefront_id, str(self.storefront_id))
@@ -338,9 +344,7 @@ class Tracker:
         return self._fetch(sorting, **filters)(0)
 
     def _fetch(self, sorting: str, **filters: str) -> FetchPage:
-        params: dict[str, str | int] = {"storefrontId": self._unit.storefront_id, "sorting": sorting, **filters}
-        if self._unit.order_id is not None:
-            params["orderId"] = self._unit.order_id
+        params = {**self._unit.params, "sorting": sorting, **filters}
         return lambda skip: read_page(self._client.get_json, "storefront/v1/projects", params, skip)
 
     def _projects(self, page: Page) -> list[Project]:
