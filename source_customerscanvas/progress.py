@@ -52,7 +52,6 @@ class StreamProgress:
         self.outcomes = OutcomeQueue()
         self._lookback_minutes = lookback_minutes
         self._given_artifact_cursors = {key: unit.artifact_cursor for key, unit in state.units.items()}
-        self._newest_artifacts: dict[str, str] = {}
         self._troubled: set[tuple[str, int]] = set()
         self.delivered_since = delivered_since
         """From when on orders are to be acknowledged on this stream's word; None where it does not answer for any."""
@@ -383,7 +382,8 @@ class StreamProgress:
 
     def saw_artifact(self, key: str, last_modified: str | None) -> None:
         with self.lock:
-            self._newest_artifacts[key] = max(self._newest_artifacts.get(key, ""), last_modified or "")
+            unit = self.unit(key)
+            unit.newest_artifact = max(unit.newest_artifact, last_modified or "")
 
     def move_artifact_cursors(self, began: str) -> None:
         """Move the artifact cursors, unless a project still waits to be compared with the ones that were given.
@@ -392,10 +392,10 @@ class StreamProgress:
         emitted yet.
         """
         with self.lock:
-            for key, newest in self._newest_artifacts.items():
+            for key, unit in self.state.units.items():
                 if not self._is_comparing([key]):
-                    unit = self.unit(key)
-                    unit.artifact_cursor = max(unit.artifact_cursor, min(newest, began))
+                    unit.artifact_cursor = max(unit.artifact_cursor, min(unit.newest_artifact, began))
+                    unit.newest_artifact = ""
 
     def _is_comparing(self, keys: Iterable[str]) -> bool:
         """Whether a finished project of these units that has changed could not be looked at."""

@@ -8,6 +8,7 @@ A stream's state, as it is emitted:
      "scope": {"startDate": null, "kinds": ["Final"], "files": true},
      "units": {"11": {"cursor": "2026-01-31T12:00:00.000000Z",
                       "artifactCursor": "2026-01-31T11:58:00.000000Z",
+                      "newestArtifact": "2026-01-31T12:01:00.000000Z",
                       "withoutStatus": 12,
                       "scan": {"after": 4711, "at": 300},
                       "covered": {"startDate": null, "kinds": ["Service"], "files": true},
@@ -36,6 +37,9 @@ the list shows of the project, and four for each thing emitted of it. The signs:
 project had been finished before, so that what is older than the artifact cursor was emitted; `+` it was emitted in
 the scope that is `covered`, and only what that left out is owed; `*` that, and what has changed since. The marks are
 packed into text because a state is emitted every few seconds, and thousands of them must cost next to nothing.
+
+`newestArtifact` is when the newest artifact was made that was emitted since the artifact cursor moved, which it does at
+the end of a sync only.
 
 `withoutStatus` is how many projects without any processing status there were besides the marked ones: no list shows
 these, and while their number is the same none of them has moved on.
@@ -210,6 +214,7 @@ class Unit:
 
     cursor: str = ""
     artifact_cursor: str = ""
+    newest_artifact: str = ""
     scan: Scan | None = field(default_factory=Scan)
     covered: Scope | None = None
     without_status: int = 0
@@ -248,6 +253,8 @@ class Unit:
         value: dict[str, Any] = {"cursor": self.cursor or None}
         if self.artifact_cursor:
             value["artifactCursor"] = self.artifact_cursor
+        if self.newest_artifact:
+            value["newestArtifact"] = self.newest_artifact
         if self.without_status:
             value["withoutStatus"] = self.without_status
         if self.scan:
@@ -275,6 +282,7 @@ class Unit:
         return cls(
             cursor=_time(value["cursor"]),
             artifact_cursor=_time(value.get("artifactCursor")),
+            newest_artifact=_time(value.get("newestArtifact")),
             scan=None if scan is None else Scan.from_json(scan),
             covered=None if covered is None else Scope.from_json(covered),
             without_status=int(value.get("withoutStatus", 0)),

@@ -221,6 +221,16 @@ def test_given_artifacts_when_the_cursor_moves_then_not_past_the_beginning_of_th
     assert progress.unit(KEY).artifact_cursor == CURSOR
 
 
+def test_given_a_sync_that_was_killed_when_the_next_one_sees_no_artifact_then_the_artifact_cursor_moves() -> None:
+    killed = stream()
+    killed.saw_artifact(KEY, WITHIN)
+    state = StreamState.from_json("artifacts", killed.snapshot(), killed.scope, LONG_AGO)
+    progress = stream(state.units[KEY])
+    progress.move_artifact_cursors(CURSOR)
+    assert progress.unit(KEY).artifact_cursor == WITHIN
+    assert "newestArtifact" not in progress.snapshot()["units"][KEY]
+
+
 def test_given_a_project_that_still_has_to_be_compared_when_the_sync_ends_then_the_artifact_cursor_stays() -> None:
     progress = stream()
     progress.owe(KEY, 7, project(lastModified=AFTER))
