@@ -58,7 +58,7 @@ class Connection:
         """One sync from the states; what comes is only given back."""
         config = {"clock": self.clock, **self.config, **options}
         # the client's back-offs take the same time as everything else
-        with patch("source_customerscanvas.reading.fresh_client", lambda settings: ApiClient(settings, self.clock)):
+        with patch("source_customerscanvas.reading.ApiClient", lambda settings: ApiClient(settings, self.clock)):
             return read(self.sandbox, self.states, streams or self.streams, **config)
 
     def take(self, reads: dict[str, Read]) -> dict[str, list[Any]]:

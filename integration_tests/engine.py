@@ -11,12 +11,12 @@ from typing import Any
 from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer
 
 from sandbox import Sandbox
-from source_customerscanvas.errors import CustomersCanvasError, Stopped
-from source_customerscanvas.progress import StreamProgress
+from source_customerscanvas.emissions import STATE_PROJECTS
+from source_customerscanvas.errors import CustomersCanvasError
 from source_customerscanvas.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
 from source_customerscanvas.reading import Selected, begin_reading
 from source_customerscanvas.settings import Settings
-from source_customerscanvas.streams import STATE_PROJECTS, TrackedPartition
+from source_customerscanvas.streams import TrackedPartition
 from source_customerscanvas.times import SYSTEM_CLOCK, Clock
 
 STREAMS = (PROJECTS, RESULTS, ARTIFACTS, FILES)
@@ -83,7 +83,7 @@ def read(
     )
     selected = {name: Selected((states or {}).get(name, {}), include_files=files is not None) for name in streams}
     reading = begin_reading(settings, selected, clock)
-    reads = {name: Read() for name in reading.streams}
+    reads = {name: Read() for name in reading.names}
     lock = Lock()
     is_killed = False
 
@@ -92,28 +92,28 @@ def read(
         with lock:
             if not is_killed and sum(len(one.messages) for one in reads.values()) == killed_after:
                 is_killed = True
-                reading.sync.fail(Stopped())
+                reading.stop(0)
             if not is_killed:
                 reads[stream].messages.append((kind, content))
                 if taken_by:
                     taken_by(stream, kind, content)
             return not is_killed
 
-    def consume(stream: StreamProgress) -> None:
+    def consume(stream: str) -> None:
         try:
-            for message in TrackedPartition(stream, reading.sync, clock, state_projects).read():
+            for message in TrackedPartition(stream, reading.emissions(stream, state_projects)).read():
                 if isinstance(message, AirbyteMessage):
                     dumped = AirbyteMessageSerializer.dump(message)
                     if "state" in dumped:
                         state = json.loads(json.dumps(dumped["state"]["stream"]["stream_state"]))
-                        if take(stream.name, "state", state):
-                            stream.note_state_out()
+                        if take(stream, "state", state):
+                            reading.note_state_out(stream)
                 else:
-                    take(stream.name, "record", dict(message.data))
+                    take(stream, "record", dict(message.data))
         except Exception as error:
-            reads[stream.name].error = error
+            reads[stream].error = error
 
-    readers = [Thread(target=consume, args=(stream,)) for stream in reading.streams.values()]
+    readers = [Thread(target=consume, args=(stream,)) for stream in reading.names]
     for reader in readers:
         reader.start()
     for reader in readers:

@@ -8,7 +8,6 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,8 @@ from airbyte_cdk.test.standard_tests import SourceTestSuiteBase
 from airbyte_cdk.test.standard_tests._job_runner import IConnector, run_test_job
 
 from sandbox import Sandbox
-from source_customerscanvas import client
+from source_customerscanvas import client, reading, source
+from source_customerscanvas.client import ApiClient
 from source_customerscanvas.source import SourceCustomersCanvas
 from source_customerscanvas.times import SystemClock
 
@@ -88,7 +88,8 @@ def configs() -> Iterator[None]:
 def quick_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Back-offs take no time to speak of."""
     clock = SystemClock(30)
-    monkeypatch.setattr(client, "_client", lru_cache(lambda settings: client.ApiClient(settings, clock)))
+    for module in (client, reading, source):
+        monkeypatch.setattr(module, "ApiClient", lambda settings: ApiClient(settings, clock))
 
 
 def custom(hub_url: str, api_url: str) -> dict[str, str]:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
-from functools import lru_cache, partial
+from functools import partial
 from threading import Event, Lock, Semaphore
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, quote_plus, urlencode, urlsplit
 
 import orjson
@@ -381,26 +381,29 @@ class ApiClient:
         return pace
 
 
-@lru_cache(maxsize=4)
-def _client(settings: Settings) -> ApiClient:
-    return ApiClient(settings)
+class GetsJson(Protocol):
+    """Whatever can be asked for an answer of the API."""
+
+    def get_json(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
+        """See `ApiClient.get_json`."""
 
 
-_creating = Lock()
+_shared: dict[Settings, GetsJson] = {}
+_sharing = Lock()
 
 
-def shared_client(settings: Settings) -> ApiClient:
+def share_client(settings: Settings, client: GetsJson) -> None:
+    """Let this client be the one for these settings, instead of any that was before: it may have been stopped."""
+    with _sharing:
+        _shared.clear()
+        _shared[settings] = client
+
+
+def shared_client(settings: Settings) -> GetsJson:
     """The process' client for these settings.
 
     The framework makes the manifest's components itself, one for each stream and without a place to hand them a
     client. One client for all keeps one token, one count of requests under way and one pace.
     """
-    with _creating:
-        return _client(settings)
-
-
-def fresh_client(settings: Settings) -> ApiClient:
-    """The process' client from now on: one that was stopped, as a sync that failed stops its own, would stay so."""
-    with _creating:
-        _client.cache_clear()
-        return _client(settings)
+    with _sharing:
+        return _shared.setdefault(settings, ApiClient(settings))

@@ -11,7 +11,7 @@ from airbyte_cdk.sources.declarative.retrievers import Retriever
 from airbyte_cdk.sources.declarative.transformations import RecordTransformation
 from airbyte_cdk.sources.types import Config, StreamSlice, StreamState
 
-from source_customerscanvas.client import ApiClient, shared_client
+from source_customerscanvas.client import GetsJson, shared_client
 from source_customerscanvas.errors import CustomersCanvasError, NotFound, WrongHost
 from source_customerscanvas.listing import Row, read_page, row_id, walk
 from source_customerscanvas.settings import Settings
@@ -60,7 +60,7 @@ class ListRetriever(Retriever):
         except CustomersCanvasError as error:
             raise traced(error) from error
 
-    def _rows(self, client: ApiClient) -> Iterator[Row]:
+    def _rows(self, client: GetsJson) -> Iterator[Row]:
         get_json = client.get_json if self.is_paged else lambda path, _: client.get_json(path)
         fetch = partial(read_page, get_json, self.path, self.params)
         first = fetch(0)

@@ -11,7 +11,8 @@
     ├── TransientError                the same request may succeed later
     │   ├── Unreachable               no connection, a reset, a time-out
     │   ├── ServerTrouble             5xx, 429 for too long, an HTML page, a body that is not JSON
-    │   └── BrokenDownload            a file that never came whole
+    │   ├── BrokenDownload            a file that never came whole
+    │   └── EndedEarly                the process that reads was ended
     ├── NotFound                      404 or 410
     ├── Conflict                      409
     ├── Refused                       any other status that says no
@@ -25,7 +26,7 @@ This module knows nothing of the framework: `streams` and `source` turn these in
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 FailureType = Literal["config_error", "transient_error", "system_error"]
 
@@ -57,6 +58,17 @@ class CustomersCanvasError(Exception):
         super().__init__(message)
         self.message = message
         self.detail = detail
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # each kind is made from arguments of its own, which are in its message by now
+        return _same_error, (type(self), self.__dict__)
+
+
+def _same_error(kind: type[CustomersCanvasError], attributes: dict[str, Any]) -> CustomersCanvasError:
+    error = kind.__new__(kind)
+    Exception.__init__(error, attributes["message"])
+    error.__dict__.update(attributes)
+    return error
 
 
 class ConfigurationError(CustomersCanvasError):
@@ -258,6 +270,16 @@ class ProjectsFailed(CustomersCanvasError):
         only_settings = troubles and all(trouble.error.failure_type == "config_error" for trouble in troubles)
         self.failure_type = "config_error" if only_settings else "transient_error"
         self.troubles = tuple(troubles)
+
+
+class EndedEarly(TransientError):
+    """The process that reads has ended before it was to: the system may have killed it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The process that reads from Customer's Canvas has ended unexpectedly, perhaps for lack of memory. The next "
+            "sync goes on from the last state."
+        )
 
 
 class Stopped(CustomersCanvasError):

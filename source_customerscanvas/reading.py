@@ -1,17 +1,17 @@
 """Sets up a read of the tracked streams from the configuration, the catalog and the state.
 
-It takes plain values and nothing of the framework, so that `run` can begin to read while the framework is still being
-imported.
+It takes plain values and nothing of the framework, so that a process without it can read (see `beside`).
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from source_customerscanvas.client import fresh_client
-from source_customerscanvas.errors import StagingUnavailable
+from source_customerscanvas.client import ApiClient
+from source_customerscanvas.emissions import STATE_PROJECTS, Emission, emissions
+from source_customerscanvas.errors import CustomersCanvasError, StagingUnavailable, Stopped
 from source_customerscanvas.progress import StreamProgress
 from source_customerscanvas.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
 from source_customerscanvas.settings import Settings
@@ -36,10 +36,37 @@ class Selected:
 
 @dataclass(frozen=True)
 class Reading:
-    """A read of the tracked streams that has begun."""
+    """A read of the tracked streams that has begun in this process."""
 
-    sync: Sync
-    streams: Mapping[str, StreamProgress]
+    client: ApiClient
+    _sync: Sync
+    _streams: Mapping[str, StreamProgress]
+    _clock: Clock
+
+    @property
+    def names(self) -> Collection[str]:
+        return self._streams.keys()
+
+    def emissions(self, name: str, state_projects: int = STATE_PROJECTS) -> Iterator[Emission]:
+        return emissions(self._streams[name], self._sync, self._clock, state_projects)
+
+    def note_state_out(self, name: str) -> None:
+        """A state has left the connector."""
+        self._streams[name].note_state_out()
+
+    def wait_for_units(self) -> None:
+        """Wait until the storefronts to sync are known, or the read has ended without them."""
+        if self._streams:
+            self._sync.wait_for_units()
+
+    def failure(self) -> CustomersCanvasError | None:
+        """What has ended the read as a whole."""
+        return next((stream.failure for stream in self._streams.values() if stream.failure), None)
+
+    def stop(self, patience: float) -> None:
+        """End it as it is, and wait so many seconds at most for downloads to remove what they have written."""
+        self._sync.fail(Stopped())
+        self._sync.wait_for_downloads(patience)
 
 
 def begin_reading(settings: Settings, selected: Mapping[str, Selected], clock: Clock) -> Reading:
@@ -64,7 +91,7 @@ def begin_reading(settings: Settings, selected: Mapping[str, Selected], clock: C
                 settings.lookback_minutes,
                 delivered_since=_delivered_since(settings, state) if name == delivering else None,
             )
-    client = fresh_client(settings)
+    client = ApiClient(settings)
     transfer = None
     if wants_files:
         try:
@@ -77,7 +104,7 @@ def begin_reading(settings: Settings, selected: Mapping[str, Selected], clock: C
     sync = Sync(settings, client, clock, list(streams.values()), transfer)
     if streams:
         sync.start()
-    return Reading(sync, streams)
+    return Reading(client, sync, streams, clock)
 
 
 def _how_to_get_files(settings: Settings) -> str:

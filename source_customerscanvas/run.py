@@ -1,8 +1,8 @@
 """The command line: `source-customerscanvas spec | check | discover | read`.
 
 Importing the framework takes more than a second, in which a sync of some hundred projects could be half done. `read`
-therefore begins before the import, with the few modules that it needs: that takes a quarter off such a sync. Whatever
-is wrong with the arguments is left to the framework to find.
+therefore begins before the import, in a process of its own (see `beside`). Whatever is wrong with the arguments is left
+to the framework to find.
 """
 
 import gc
@@ -13,16 +13,17 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from source_customerscanvas.beside import IS_POSSIBLE, ReadingProcess
 from source_customerscanvas.errors import CustomersCanvasError, UnreadableInput
-from source_customerscanvas.reading import TRACKED, Reading, Selected, begin_reading
-from source_customerscanvas.settings import Settings
-from source_customerscanvas.times import SYSTEM_CLOCK
+
+if TYPE_CHECKING:
+    from source_customerscanvas.reading import Reading
 
 T = TypeVar("T")
-
 
 _SENSIBLE_WORKERS = range(1, 101)
 _FAILED = 1
@@ -57,8 +58,7 @@ def _run(arguments: list[str]) -> None:
     # an import makes a hundred thousand objects that stay: looking through them for garbage takes a tenth of its time,
     # and a twentieth of a sync's
     gc.disable()
-    early_log = _EarlyLog()
-    begun = begin_early(arguments)
+    begun = ReadingProcess(partial(begin_early, arguments)) if arguments[:1] == ["read"] and IS_POSSIBLE else None
 
     with _without_enum_docs():
         from airbyte_cdk.exception_handler import init_uncaught_exception_handler
@@ -74,7 +74,6 @@ def _run(arguments: list[str]) -> None:
         os.environ["LOG_LEVEL"] = "debug"
     init_uncaught_exception_handler(init_logger("airbyte"))
     _log_what_would_be_printed()
-    early_log.hand_over()
     # without a command, the framework's parser is content and its answer is a mistake of the connector's
     parsed = Entrypoint.parse_args(arguments or ["(none)"])
     config_path = Entrypoint.extract_config(arguments)
@@ -146,11 +145,15 @@ def _log_what_would_be_printed() -> None:
     threading.excepthook = log
 
 
-def begin_early(arguments: list[str]) -> Reading | None:
+def begin_early(arguments: list[str]) -> "Reading | None":
     """Begin the read that the arguments ask for; None where there is none, or anything about it is unusual.
 
     Only what changes nothing in the shop begins before the configuration has been held against the spec.
     """
+    from source_customerscanvas.reading import TRACKED, Selected, begin_reading
+    from source_customerscanvas.settings import Settings
+    from source_customerscanvas.times import SYSTEM_CLOCK
+
     if arguments[:1] != ["read"] or len(arguments) % 2 == 0:
         return None
     files = dict(zip(arguments[1::2], arguments[2::2], strict=True))
@@ -185,25 +188,3 @@ def _states(messages: list[Any]) -> dict[str, Any]:
     if len(streams) != len(messages):
         raise ValueError("not a list of stream states")
     return {stream["stream_descriptor"]["name"]: stream.get("stream_state") or {} for stream in streams}
-
-
-class _EarlyLog(logging.Handler):
-    """Keeps what is logged before the framework has set its logging up, and logs it again then."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._records: list[logging.LogRecord] = []
-        self._logger = logging.getLogger("airbyte.source-customerscanvas")
-        self._logger.addHandler(self)
-        self._logger.setLevel(logging.INFO)
-        self._logger.propagate = False
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._records.append(record)
-
-    def hand_over(self) -> None:
-        self._logger.removeHandler(self)
-        self._logger.propagate = True
-        self._logger.setLevel(logging.NOTSET)
-        for record in self._records:
-            self._logger.handle(record)

@@ -30,7 +30,8 @@ from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_customerscanvas.checks import check_configuration, check_connection
-from source_customerscanvas.client import fresh_client, shared_client
+from source_customerscanvas.beside import ReadingProcess
+from source_customerscanvas.client import ApiClient, share_client
 from source_customerscanvas.errors import CustomersCanvasError, Stopped, UnknownStream, UnreadableInput
 from source_customerscanvas.reading import TRACKED, Reading, Selected, begin_reading
 from source_customerscanvas.settings import Settings
@@ -53,7 +54,7 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
         state: list[AirbyteStateMessage] | None = None,
         *,
         clock: Clock = SYSTEM_CLOCK,
-        begun: Reading | None = None,
+        begun: ReadingProcess | None = None,
     ) -> None:
         super().__init__(
             path_to_yaml=str(Path(__file__).with_name("manifest.yaml")), catalog=catalog, config=config, state=state
@@ -94,7 +95,7 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
         """Prove what a sync needs, without changing anything (see `checks`)."""
         try:
             settings = Settings.from_config(config)
-            check_connection(fresh_client(settings), settings)
+            check_connection(ApiClient(settings), settings)
         except CustomersCanvasError as error:
             return AirbyteConnectionStatus(status=Status.FAILED, message=filter_secrets(error.message))
         return AirbyteConnectionStatus(status=Status.SUCCEEDED)
@@ -116,18 +117,17 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
         try:
             self._check_streams(catalog)
             settings = Settings.from_config(config)
-            reading = self._begun or self._begin(settings, catalog, state)
+            reading = self._begun if self._begun and self._begun.begin() else self._begin(settings, catalog, state)
+            share_client(settings, reading.client)
             if settings.storefront_ids:
                 # the manifest's own streams would pass over a storefront that is not there without a word
-                if reading.streams:
-                    reading.sync.wait_for_units()
+                if reading.names:
+                    reading.wait_for_units()
                 else:
-                    list_storefronts(shared_client(settings), settings)
+                    list_storefronts(reading.client, settings)
         except CustomersCanvasError as error:
             raise traced(error) from error
-        self._partitions = {
-            name: TrackedPartition(stream, reading.sync, self._clock) for name, stream in reading.streams.items()
-        }
+        self._partitions = {name: TrackedPartition(name, reading.emissions(name)) for name in reading.names}
         errors: list[AirbyteErrorTraceMessage] = []
         try:
             for message in super().read(logger, config, catalog, state):
@@ -138,9 +138,9 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
                 if message.type == Type.STATE and message.state and message.state.stream:
                     # whoever took the message has printed it by now, perhaps into a buffer
                     sys.stdout.flush()
-                    stream = reading.streams.get(message.state.stream.stream_descriptor.name)
-                    if stream:
-                        stream.note_state_out()
+                    name = message.state.stream.stream_descriptor.name
+                    if name in reading.names:
+                        reading.note_state_out(name)
         except AirbyteTracedException as error:
             # the framework calls each failed sync a configuration error, and lists exceptions where sentences belong
             if errors:
@@ -172,10 +172,10 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
         return begin_reading(settings, selected, self._clock)
 
 
-def _explain(error: AirbyteErrorTraceMessage, reading: Reading) -> None:
+def _explain(error: AirbyteErrorTraceMessage, reading: "Reading | ReadingProcess") -> None:
     """Let a stream that was ended because others could not go on tell of what ended them."""
-    failure = next((stream.failure for stream in reading.streams.values() if stream.failure), None)
-    if failure and error.message == Stopped().message:
+    failure = reading.failure() if error.message == Stopped().message else None
+    if failure:
         error.message = error.internal_message = failure.message
         error.failure_type = FailureType(failure.failure_type)
 

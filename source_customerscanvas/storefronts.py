@@ -3,7 +3,7 @@
 import logging
 from functools import partial
 
-from source_customerscanvas.client import ApiClient
+from source_customerscanvas.client import GetsJson
 from source_customerscanvas.errors import NotFound, UnknownStorefront, WrongHost
 from source_customerscanvas.listing import Row, read_page, row_id, walk
 from source_customerscanvas.settings import Settings
@@ -11,7 +11,7 @@ from source_customerscanvas.settings import Settings
 logger = logging.getLogger("airbyte.source-customerscanvas")
 
 
-def list_storefronts(client: ApiClient, settings: Settings) -> list[Row]:
+def list_storefronts(client: GetsJson, settings: Settings) -> list[Row]:
     """The storefronts that the app can see, or those of them that the settings name.
 
     Raises `UnknownStorefront` where the settings name one that it cannot see, `WrongHost` where there is no such list.

@@ -2,7 +2,7 @@
 
 The low-code language's cursors keep one entry for each project that ever was and notice only what moves a project's
 `lastModified`. These streams therefore plug into the framework's own extension points (`DefaultStream`, `Cursor`,
-`PartitionGenerator`): each has one partition, which emits what a `sync.Sync` finds for it.
+`PartitionGenerator`): each has one partition, which hands over what a read emits for it (see `emissions`).
 
 States travel with the records, through the same queue: a partition may yield any message, and the framework passes it
 on in order. So a state cannot overtake the records that it covers.
@@ -35,24 +35,9 @@ from airbyte_cdk.sources.streams.concurrent.partitions.partition_generator impor
 from airbyte_cdk.sources.types import Record
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_customerscanvas.errors import CustomersCanvasError, ProjectsFailed
+from source_customerscanvas.emissions import Emission, Estimate, Records, State
+from source_customerscanvas.errors import CustomersCanvasError
 from source_customerscanvas.outcomes import StagedFile
-from source_customerscanvas.progress import StreamProgress
-from source_customerscanvas.reporting import estimate, summary
-from source_customerscanvas.sync import Sync
-from source_customerscanvas.times import Clock
-
-logger = logging.getLogger("airbyte.source-customerscanvas")
-
-STATE_PROJECTS = 200
-"""Finished projects after which a state is emitted."""
-
-STATE_SECONDS = 10.0
-"""Seconds after which a state is emitted. The reader looks whether it is due as often as `_PATIENCE` says."""
-
-_PATIENCE = 2.5
-
-_NOTHING: tuple[int, int | None] = (0, None)
 
 
 def traced(error: CustomersCanvasError) -> AirbyteTracedException:
@@ -82,78 +67,57 @@ def tracked_stream(
 
 
 class TrackedPartition(Partition):
-    """All that a sync finds for one stream, with the states that cover it."""
+    """All that a read emits for one stream."""
 
-    def __init__(
-        self, progress: StreamProgress, sync: Sync, clock: Clock, state_projects: int = STATE_PROJECTS
-    ) -> None:
-        self._progress = progress
-        self._sync = sync
-        self._clock = clock
-        self._state_projects = state_projects
+    def __init__(self, stream_name: str, emissions: Iterator[Emission]) -> None:
+        self._stream_name = stream_name
+        self._emissions = emissions
 
     def read(self) -> Iterator[Record]:
         # the framework declares records only, and passes on each other message as it is
         return cast(Iterator[Record], self._messages())
 
     def _messages(self) -> Iterator[Record | AirbyteMessage]:
-        counts = self._progress.counts
-        emitted_at = self._clock.monotonic()
-        emitted_finished = 0
-        estimated = _NOTHING
-        for outcome in self._sync.outcomes(self._progress, patience=_PATIENCE):
-            now = self._clock.monotonic()
-            if estimated == _NOTHING or now - emitted_at >= STATE_SECONDS:
-                yield from self._estimate(estimated)
-                estimated = estimate(counts)
-            finished = counts.finished - emitted_finished
-            is_due = finished >= self._state_projects or now - emitted_at >= STATE_SECONDS
-            if outcome and finished + outcome.finished > self._state_projects:
-                is_due = True  # a page of projects finishes many at once
-            if is_due or (outcome and outcome.checkpoint):
-                yield self._state_message(self._progress.snapshot())
-                emitted_at, emitted_finished = now, counts.finished
-            for record, file in outcome.records if outcome else ():
-                yield self._record(record, file)
-        yield from self._estimate(estimated)
-        yield self._state_message(self._progress.snapshot())
-        logger.info(summary(self._progress))
-        if self._progress.failure:
-            raise traced(self._progress.failure)
-        if counts.troubles:
-            raise traced(ProjectsFailed(self._progress.name, counts.troubles))
-
-    def _estimate(self, before: tuple[int, int | None]) -> Iterator[AirbyteMessage]:
-        """The rows and bytes to expect, where they are not those that were announced before."""
-        rows, size = now = estimate(self._progress.counts)
-        if now != before:
-            announced = AirbyteEstimateTraceMessage(
-                name=self._progress.name, type=EstimateType.STREAM, row_estimate=rows, byte_estimate=size
-            )
-            trace = AirbyteTraceMessage(type=TraceType.ESTIMATE, emitted_at=time() * 1000, estimate=announced)
-            yield AirbyteMessage(type=Type.TRACE, trace=trace)
+        try:
+            for emission in self._emissions:
+                if isinstance(emission, Records):
+                    for row, file in emission.rows:
+                        yield self._record(row, file)
+                elif isinstance(emission, State):
+                    yield self._state(emission)
+                else:
+                    yield self._estimate(emission)
+        except CustomersCanvasError as error:
+            raise traced(error) from error
 
     def _record(self, data: Mapping[str, Any], file: StagedFile | None) -> Record:
         reference = file and AirbyteRecordMessageFileReference(
             staging_file_url=file.path, source_file_relative_path=file.relative_path, file_size_bytes=file.size
         )
-        return Record(data=data, stream_name=self._progress.name, file_reference=reference)
+        return Record(data=data, stream_name=self._stream_name, file_reference=reference)
 
-    def _state_message(self, state: Mapping[str, Any]) -> AirbyteMessage:
+    def _state(self, state: State) -> AirbyteMessage:
         stream = AirbyteStreamState(
-            stream_descriptor=StreamDescriptor(name=self._progress.name),
-            stream_state=AirbyteStateBlob(**state),
+            stream_descriptor=StreamDescriptor(name=self._stream_name),
+            stream_state=AirbyteStateBlob(**state.content),
         )
         return AirbyteMessage(type=Type.STATE, state=AirbyteStateMessage(type=AirbyteStateType.STREAM, stream=stream))
+
+    def _estimate(self, estimate: Estimate) -> AirbyteMessage:
+        announced = AirbyteEstimateTraceMessage(
+            name=self._stream_name, type=EstimateType.STREAM, row_estimate=estimate.rows, byte_estimate=estimate.size
+        )
+        trace = AirbyteTraceMessage(type=TraceType.ESTIMATE, emitted_at=time() * 1000, estimate=announced)
+        return AirbyteMessage(type=Type.TRACE, trace=trace)
 
     def to_slice(self) -> Mapping[str, Any] | None:
         return None
 
     def stream_name(self) -> str:
-        return self._progress.name
+        return self._stream_name
 
     def __hash__(self) -> int:
-        return hash(self._progress.name)
+        return hash(self._stream_name)
 
 
 class _OnePartition(PartitionGenerator):

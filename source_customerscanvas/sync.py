@@ -60,6 +60,7 @@ class Sync:
         self._clock = clock
         self._streams = streams
         self._tasks = Tasks(2 * settings.num_workers)
+        self._transfer = transfer
         self._delivery = Delivery(settings, client, clock, transfer, self)
         self._reporter = Reporter(client, clock, streams)
         self._handed_over = Condition()
@@ -78,6 +79,10 @@ class Sync:
     def wait_for_units(self) -> None:
         """Wait until the storefronts to sync are known, or the sync has ended without them."""
         self._has_units.wait()
+
+    def wait_for_downloads(self, patience: float) -> None:
+        if self._transfer:
+            self._transfer.wait_until_idle(patience)
 
     def outcomes(self, stream: StreamProgress, patience: float) -> Iterator[Outcome | None]:
         """What was found for a stream, as it comes; None when nothing came for `patience` seconds.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from threading import Lock
+from threading import Condition
 from typing import Any
 
 import requests
@@ -90,7 +90,7 @@ class FileTransfer:
         self._clock = clock
         self._progress = progress
         self._folders = Folders(directory)
-        self._lock = Lock()
+        self._ended = Condition()
         self._running = 0
 
     def download(self, artifact: ArtifactFile, relative_path: str) -> DownloadedFile:
@@ -114,15 +114,21 @@ class FileTransfer:
             raise StagingUnavailable(str(target.parent), error.strerror or type(error).__name__) from error
         return DownloadedFile(target, relative_path, part.size, digest)
 
+    def wait_until_idle(self, patience: float) -> None:
+        """Wait until no download is under way, so many seconds at most."""
+        with self._ended:
+            self._ended.wait_for(lambda: self._running == 0, patience)
+
     @contextmanager
     def _counted(self) -> Iterator[None]:
-        with self._lock:
+        with self._ended:
             self._running += 1
         try:
             yield
         finally:
-            with self._lock:
+            with self._ended:
                 self._running -= 1
+                self._ended.notify_all()
 
     def _fetch(self, artifact: ArtifactFile, part: "_Part") -> None:
         url, with_token = self._address(artifact)

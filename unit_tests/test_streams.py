@@ -7,6 +7,7 @@ from typing import cast
 import pytest
 from airbyte_cdk.models import AirbyteMessage, Type
 
+from source_customerscanvas.emissions import emissions
 from source_customerscanvas.outcomes import Outcome
 from source_customerscanvas.progress import StreamProgress
 from source_customerscanvas.state import Scope, StreamState
@@ -34,7 +35,7 @@ class PlannedSync:
 def messages(clock: FakeClock, found: list[Outcome | None], seconds: float | None = None) -> list[tuple[float, str]]:
     """What the partition emits, each with its moment: "state" or "record"."""
     progress = StreamProgress("projects", StreamState(Scope(), "2026-01-31T12:00:00.000000Z"), lambda _: "", 10)
-    partition = TrackedPartition(progress, cast(Sync, PlannedSync(clock, found, seconds)), clock)
+    partition = TrackedPartition("projects", emissions(progress, cast(Sync, PlannedSync(clock, found, seconds)), clock))
     emitted = []
     for message in partition.read():
         if not isinstance(message, AirbyteMessage):
