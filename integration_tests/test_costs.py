@@ -59,6 +59,33 @@ def test_given_nulls_that_sort_anywhere_when_nothing_changed_then_the_cost_does_
         assert requests_without_news(connection) <= TOKEN + STOREFRONTS + WATCH + more
 
 
+@pytest.mark.parametrize("first_sync", ["before", "after"])
+@pytest.mark.parametrize("nulls_first", ["high", "first"])
+def test_given_nulls_that_sort_first_when_projects_are_only_modified_then_neither_state_nor_cost_grow(
+    nulls_first: Any, first_sync: str
+) -> None:
+    with shop_of(500, modified=False) as sandbox:
+        sandbox.switches.nulls_first = nulls_first
+        connection = Connection(sandbox, (PROJECTS, RESULTS))
+        if first_sync == "before":
+            connection.sync()
+        sizes, projects = [], iter(range(1, 501, 2))
+        for _ in range(4):
+            for _ in range(40):
+                sandbox.advance(HOUR)
+                sandbox.shop.modify_project(next(projects), description="changed")
+            if first_sync == "before" or sizes:
+                sandbox.clear_requests()
+                assert len(connection.sync()[PROJECTS]) == 40
+                assert len(sandbox.requests) <= TOKEN + STOREFRONTS + WATCH + 7 + 1 + 40
+            else:
+                connection.sync()
+            assert requests_without_news(connection) <= TOKEN + STOREFRONTS + WATCH + 7
+            marks = connection.states[PROJECTS]["units"][str(STOREFRONT)]["projects"]
+            sizes.append(len(" ".join(marks).split()))
+        assert sizes == [1] * 4
+
+
 @pytest.mark.parametrize(
     ("status", "unfinished", "page_cap", "more_pages"),
     [

@@ -30,6 +30,7 @@ from source_customerscanvas.times import ABSURD, Clock, format_utc, to_utc
 
 NEWEST_MODIFIED = "LastModified DESC,Id DESC"
 NEWEST_CREATED = "Created DESC,Id DESC"
+TIME_OF = {NEWEST_MODIFIED: "lastModified", NEWEST_CREATED: "created"}
 BY_ID = "Id ASC"
 NEWEST_ID = "Id DESC"
 
@@ -158,7 +159,7 @@ class Tracker:
             is_fresh = len(scanning) == len(self._streams) and all(
                 scan.after < 0 and not stream.boundary(self._key) for stream, scan in scanning
             )
-            newest = self._newest(first, created.result())
+            newest = self._newest(self._top(NEWEST_MODIFIED, first), self._top(NEWEST_CREATED, created.result()))
             for stream, _ in scanning:
                 stream.start_watch(self._key, newest)
             self._scan([stream for stream, _ in scanning])
@@ -166,7 +167,7 @@ class Tracker:
                 return  # what changed meanwhile lies behind the cursor and is the next sync's
             self._work.drain()
             first = self._page(NEWEST_MODIFIED)
-        self._watch(first)
+        self._watch(self._top(NEWEST_MODIFIED, first))
 
     def _take_whole(self, page: Page) -> None:
         """A list that fits one page is a snapshot: it shows all there is, at the price of one request."""
@@ -204,24 +205,27 @@ class Tracker:
             hint = max(hint - back, 0)
             back *= 4
 
-    def _watch(self, first: Page) -> None:
-        """Hand out what changed since the cursors, and what is unfinished and has moved on."""
+    def _watch(self, modified: Page) -> None:
+        """Hand out what changed since the cursors, and what is unfinished and has moved on.
+
+        `modified` is the top of the list by `LastModified`. All that was modified until it was read, it shows with what
+        follows it, and all that was created until then, the list by `Created` shows, which is read after it.
+        """
         news = _News()
-        created = self._page(NEWEST_CREATED)
-        newest, newest_created = self._newest(first), self._newest(created)
+        created = self._top(NEWEST_CREATED)
+        newest, newest_created = self._newest(modified), self._newest(created)
         if newest_created > max(newest, min(stream.cursor(self._key) for stream in self._streams)):
-            # what was modified between the two pages may lie before this cursor, and the first page does not show it
-            newest, first = newest_created, self._page(NEWEST_MODIFIED)
+            # what was modified between the two pages may lie before this cursor, and the first one does not show it
+            newest, modified = newest_created, self._top(NEWEST_MODIFIED)
         boundary = min(stream.boundary(self._key) for stream in self._streams)
-        self._list_newest(NEWEST_CREATED, "created", created, boundary, news)
-        pages = self._list_newest(NEWEST_MODIFIED, "lastModified", first, boundary, news)
+        self._list_newest(NEWEST_CREATED, created, boundary, news)
+        pages = self._list_newest(NEWEST_MODIFIED, modified, boundary, news)
         # what was modified while it was listed has moved to the top, perhaps unseen; one page is a snapshot
         for _ in range(_PASSES):
             if pages <= 1:
                 break
-            again = self._page(NEWEST_MODIFIED)
-            pages = self._list_newest(NEWEST_MODIFIED, "lastModified", again, boundary, news, until_seen=True)
-        others = first.total
+            pages = self._list_newest(NEWEST_MODIFIED, self._top(NEWEST_MODIFIED), boundary, news, until_seen=True)
+        others = modified.total
         for status in UNFINISHED_LISTS:
             fetch = self._fetch(BY_ID, processingStatus=status)
             start = fetch(0)
@@ -237,24 +241,20 @@ class Tracker:
                 left = stream.marked_without_status(self._key) | news.without_status
                 stream.note_others_without_status(self._key, max(news.counted_without_status - len(left), 0))
 
-    def _list_newest(
-        self, sorting: str, field: str, first: Page, boundary: str, news: _News, *, until_seen: bool = False
-    ) -> int:
+    def _list_newest(self, sorting: str, top: Page, boundary: str, news: _News, *, until_seen: bool = False) -> int:
         """Consider the projects on top of a list, down to the boundary (or to a page that shows nothing unseen).
 
         Gives the number of pages read.
         """
-        fetch = self._fetch(sorting)
-        start = self._first_with_time(fetch, first, field)
         pages = 0
-        for page in walk(fetch, start) if start else ():
+        for page in walk(self._fetch(sorting), top):
             pages += 1
             projects = self._projects(page)
             recent = [project for project in projects if project.updated_at >= boundary]
             unseen = [project for project in recent if news.seen.get(project.id) != project.updated_at]
             for project in unseen:
                 self._consider(project, news)
-            times = [to_utc(project.row.get(field)) for project in projects]
+            times = [to_utc(project.row.get(TIME_OF[sorting])) for project in projects]
             while times and times[0] is None:
                 del times[0]
             is_past = any(time is None or time < boundary for time in times)
@@ -262,12 +262,16 @@ class Tracker:
                 break
         return pages
 
-    @staticmethod
-    def _first_with_time(fetch: FetchPage, first: Page, field: str) -> Page | None:
-        """The page on which the rows with a time begin, where those without one come before them; None without such."""
+    def _top(self, sorting: str, first: Page | None = None) -> Page:
+        """The page of a list on which the rows with a time begin, where those without one come before them.
+
+        `first` is the first page of the list, where that is known. Empty where no row has a time.
+        """
+        fetch, field = self._fetch(sorting), TIME_OF[sorting]
+        first = first or fetch(0)
         start = first_with(fetch, first, field)
         if start is None:
-            return None
+            return Page(first.total or 0, [], first.total)
         if start == 0:
             return first
         back = 1
