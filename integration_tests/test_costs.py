@@ -202,3 +202,31 @@ def test_given_100_000_finished_projects_when_nothing_changed_then_a_sync_makes_
         sandbox.clear_requests()
         assert connection.sync() == {}
         assert len(sandbox.requests) == 7
+
+
+@pytest.mark.parametrize("status", ["Pending", "InProgress", "Failed", None])
+@pytest.mark.parametrize("others", [0, 110], ids=["one-page", "many-pages"])
+def test_given_unfinished_projects_that_become_obsolete_when_nothing_changes_then_they_are_asked_for_once_a_day(
+    status: Any, others: int
+) -> None:
+    with shop_of(others) as sandbox:
+        sandbox.shop.create_project(STOREFRONT, order_id="5002")
+        ids = [sandbox.shop.create_project(STOREFRONT, processing=status) for _ in range(40)]
+        sandbox.advance(HOUR)
+        sandbox.shop.create_project(STOREFRONT, processing="Completed")
+        connection = Connection(sandbox)
+        connection.sync()
+        for project_id in ids:
+            sandbox.shop.modify_project(project_id, touch=False, obsolete=True)
+        assert connection.sync() == {}
+        for _ in range(2):
+            sandbox.advance(HOUR)
+            sandbox.clear_requests()
+            assert connection.sync() == {}
+            assert len(sandbox.requests) <= TOKEN + STOREFRONTS + WATCH + COMPLETED
+        sandbox.advance(DAY)
+        assert connection.sync() == {}
+        assert sandbox.count(r"/projects/\d+$") == 40
+        sandbox.clear_requests()
+        assert connection.sync() == {}
+        assert sandbox.count(r"/projects/\d+$") == 0

@@ -479,3 +479,48 @@ def test_given_an_odd_order_id_when_synced_then_the_order_is_read(
     assert {stream: len(keys) for stream, keys in found.items()} == dict.fromkeys(STREAMS, 6)
     assert {row["orderId"] for row in connection.warehouse.tables[FILES].values()} == {order_id}
     assert connection.sync(order_ids=[order_id], files=tmp_path) == {}
+
+
+# Projects that no list shows
+
+
+@pytest.mark.parametrize("status", ["Pending", "InProgress", "Failed", None])
+@pytest.mark.parametrize("page_cap", [4, 100])
+@pytest.mark.parametrize("listed_again", ["before it completes", "after it has completed", "never"])
+def test_given_an_unfinished_project_that_becomes_obsolete_when_it_completes_then_it_comes(
+    sandbox: Sandbox, connection: Connection, status: Any, page_cap: int, listed_again: str
+) -> None:
+    sandbox.switches.page_cap = page_cap
+    project_id, other = (sandbox.shop.create_project(STOREFRONT, processing=status) for _ in range(2))
+    fill(sandbox, 7)
+    sandbox.advance(HOUR)
+    connection.sync()
+    sandbox.shop.modify_project(project_id, touch=False, obsolete=True)
+    for _ in range(2):
+        assert connection.sync() == {}
+    if listed_again == "before it completes":
+        sandbox.shop.modify_project(project_id, touch=False, obsolete=False)
+        assert connection.sync() == {}
+    sandbox.shop.process(project_id, "Completed", files=2)
+    sandbox.shop.process(other, "Completed")
+    if listed_again == "after it has completed":
+        sandbox.shop.modify_project(project_id, obsolete=False)
+    elif listed_again == "never":
+        sandbox.advance(DAY + HOUR)
+    connection.sync()
+    connection.assert_up_to_date()
+    assert connection.sync() == {}
+
+
+def test_given_failed_projects_that_become_obsolete_when_failed_ones_are_tried_again_then_these_are_left_alone(
+    sandbox: Sandbox,
+) -> None:
+    connection = Connection(sandbox)
+    fill(sandbox, 3)
+    obsolete, other = (sandbox.shop.create_project(STOREFRONT, processing="Failed") for _ in range(2))
+    connection.sync()
+    sandbox.shop.modify_project(obsolete, touch=False, obsolete=True)
+    connection.config["processing"] = {"on_failure": "resume"}
+    connection.sync()
+    resumed = [request.path for request in sandbox.requests if request.path.endswith("/resume-processing")]
+    assert [path.split("/")[-2] for path in resumed] == [str(other)]

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock
 from typing import Protocol
@@ -29,8 +29,11 @@ from source_customerscanvas.progress import StreamProgress
 from source_customerscanvas.projects import (
     ARTIFACTS,
     FILES,
+    HIDDEN,
+    NO_STATUS,
     PROJECTS,
     RESULTS,
+    UNFINISHED_CODES,
     Project,
     Results,
     Seen,
@@ -38,6 +41,7 @@ from source_customerscanvas.projects import (
     ask_project,
     digest,
     file_record,
+    is_listed,
     project_record,
     results_record,
 )
@@ -129,6 +133,9 @@ class Delivery:
         if project is None or not job.unit.has(project):
             self._pass_over(job, waiting, is_gone=project is None)
             return
+        if job.is_unlisted and project.status_code == NO_STATUS:
+            # its status would not bring it on a list either
+            job = replace(job, is_unlisted=not is_listed(self._client.get_json, job.unit.params, project))
         if waiting[0].name == PROJECTS:
             self._put_project(job, waiting.pop(0), project)
         if not waiting:
@@ -241,7 +248,7 @@ class Delivery:
         if stream.name == RESULTS:
             is_known = mark.content[:DIGEST_LENGTH] == digest(results_record(project, results), DIGEST_LENGTH)
         else:
-            is_known = mark.status in ("F", "R") and mark.row == stream.row_digest(project)
+            is_known = mark.status in ("F", "R", HIDDEN) and mark.row == stream.row_digest(project)
         if not is_known:
             logger.warning(
                 f"The processing of {project.describe()} has failed: {results.description or 'no reason given'}"
@@ -368,6 +375,10 @@ class Delivery:
         for record in records:
             if "lastModified" in record and stream.name in (ARTIFACTS, FILES):
                 stream.saw_artifact(job.unit.key, record["lastModified"])
+        mark = stream.mark(job.unit.key, project.id)
+        is_as_before = mark.status in (status, HIDDEN) and mark.row == stream.row_digest(project)
+        if job.is_unlisted and is_as_before and status in UNFINISHED_CODES:
+            status = HIDDEN
         remember = partial(stream.settle, job.unit.key, project, status, content, delivered=delivered)
         self._receiver.put(stream, Outcome([(record, None) for record in records], remember, finished=1))
 

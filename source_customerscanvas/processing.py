@@ -23,7 +23,7 @@ from source_customerscanvas.errors import (
     TransientError,
 )
 from source_customerscanvas.progress import StreamProgress
-from source_customerscanvas.projects import LEAST_SECONDS_BETWEEN_QUESTIONS, Results, Seen
+from source_customerscanvas.projects import HIDDEN, LEAST_SECONDS_BETWEEN_QUESTIONS, Results, Seen
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.state import Try
 from source_customerscanvas.times import Clock, format_utc
@@ -100,8 +100,8 @@ class Processing:
         for unit in units:
             for stream in reading:
                 for project_id, mark in stream.open_marks(unit.key).items():
-                    if mark.owed:
-                        continue  # it could not be read in this sync
+                    if mark.owed or mark.status == HIDDEN:
+                        continue  # it could not be read in this sync, or is about to be removed
                     one = _Waiting(unit, project_id)
                     known = seen.get((unit.key, project_id))
                     if known:

@@ -7,7 +7,7 @@ from typing import Any
 
 from source_customerscanvas.errors import CustomersCanvasError, Trouble
 from source_customerscanvas.outcomes import Counts, Outcome, OutcomeQueue
-from source_customerscanvas.projects import NO_STATUS, Project
+from source_customerscanvas.projects import HIDDEN, NO_STATUS, Project
 from source_customerscanvas.state import (
     OWED,
     OWED_AGAIN,
@@ -112,7 +112,7 @@ class StreamProgress:
                 return False
             unit = self.unit(key)
             mark = unit.marks.get(project.id)
-            if mark and (mark.owed or mark.status == "R" or mark.row != self.row_digest(project)):
+            if mark and (mark.owed or mark.status in ("R", HIDDEN) or mark.row != self.row_digest(project)):
                 return True
             if not self.scope.includes(project.updated_at):
                 return False
@@ -196,6 +196,15 @@ class StreamProgress:
     def note_others_without_status(self, key: str, number: int) -> None:
         with self.lock:
             self.unit(key).without_status = number
+
+    def hidden_asked(self, key: str) -> str:
+        """When the projects of a unit that no list shows were last asked for; empty: never."""
+        with self.lock:
+            return self.unit(key).hidden_asked
+
+    def note_hidden_asked(self, key: str, now: str) -> None:
+        with self.lock:
+            self.unit(key).hidden_asked = now
 
     def move_cursor(self, key: str, newest: str, seen: dict[int, str]) -> None:
         """Note that all changes up to `newest` are known, and forget the finished projects before its window."""

@@ -1,16 +1,16 @@
 """What the engine and the streams know of a project, its order and its processing."""
 
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import blake2b
 from typing import Any
 
 import orjson
 
 from source_customerscanvas.errors import NotFound, ServerTrouble
-from source_customerscanvas.listing import Row, row_id
+from source_customerscanvas.listing import Row, read_page, row_id, walk
 from source_customerscanvas.times import to_utc
 
 PROJECTS, RESULTS, ARTIFACTS, FILES = "projects", "processing_results", "artifacts", "artifact_files"
@@ -22,6 +22,9 @@ UNFINISHED_LISTS = (PENDING, IN_PROGRESS, FAILED)
 
 STATUS_CODES = {PENDING: "P", IN_PROGRESS: "I", COMPLETED: "C", FAILED: "F"}
 NO_STATUS = "N"
+UNFINISHED_CODES = "PIFN"
+HIDDEN = "H"
+"""Unfinished, and on no list, as obsolete projects are."""
 
 
 LEAST_SECONDS_BETWEEN_QUESTIONS = 60
@@ -226,3 +229,12 @@ def ask_project(get_json: Callable[[str], Any], project_id: int) -> Project | No
     if project is None:
         raise ServerTrouble(f"project {project_id}", "the answer is not a project")
     return project
+
+
+def is_listed(get_json: Callable[..., Any], params: Mapping[str, Any], project: Project) -> bool:
+    """Whether the list of its order shows a project; one without an order counts as listed."""
+    if not project.order_id:
+        return True
+    params = {**params, "orderId": project.order_id, "sorting": "Id ASC"}
+    fetch = partial(read_page, get_json, "storefront/v1/projects", params)
+    return any(row_id(row) == project.id for page in walk(fetch, fetch(0)) for row in page.rows)

@@ -10,6 +10,7 @@ A stream's state, as it is emitted:
                       "artifactCursor": "2026-01-31T11:58:00.000000Z",
                       "newestArtifact": "2026-01-31T12:01:00.000000Z",
                       "withoutStatus": 12,
+                      "hiddenAsked": "2026-01-31T09:00:00.000000Z",
                       "scan": {"after": 4711, "at": 300},
                       "covered": {"startDate": null, "kinds": ["Service"], "files": true},
                       "projects": ["4711Pxxxxxyyyy 4712!", …],
@@ -31,18 +32,21 @@ What holds for each of them, in every state that leaves the connector:
 
 So a state that is taken up again, whichever it is, repeats nothing that was emitted before it and misses nothing.
 
-A mark is the id, a sign if the project is owed, a letter for its processing status (`P`ending, `I`nProgress,
-`F`ailed, `N`one, `C`ompleted; `R`: the list and the results do not agree yet), five characters that change with what
-the list shows of the project, and four for each thing emitted of it. The signs: `!` everything is owed; `?` the
-project had been finished before, so that what is older than the artifact cursor was emitted; `+` it was emitted in
-the scope that is `covered`, and only what that left out is owed; `*` that, and what has changed since. The marks are
-packed into text because a state is emitted every few seconds, and thousands of them must cost next to nothing.
+A mark is the id, a sign if the project is owed, a letter for its processing status (`P`ending, `I`nProgress, `F`ailed,
+`N`one, `C`ompleted; `R`: the list and the results do not agree yet; `H`idden: it is unfinished and no list shows it),
+five characters that change with what the list shows of the project, and four for each thing emitted of it. The signs:
+`!` everything is owed; `?` the project had been finished before, so that what is older than the artifact cursor was
+emitted; `+` it was emitted in the scope that is `covered`, and only what that left out is owed; `*` that, and what has
+changed since. The marks are packed into text because a state is emitted every few seconds, and thousands of them must
+cost next to nothing.
 
 `newestArtifact` is when the newest artifact was made that was emitted since the artifact cursor moved, which it does at
 the end of a sync only.
 
-`withoutStatus` is how many projects without any processing status there were besides the marked ones: no list shows
-these, and while their number is the same none of them has moved on.
+`withoutStatus` is how many projects without any processing status there were besides the marked ones (less than none
+where some of these are on no list at all): no list of unfinished ones shows them, and while their number is the same
+none of them has moved on. `hiddenAsked` is when hidden projects were last asked for: once a day, and whenever a list
+shows one of them.
 
 `tries` counts how often the processing of a failed project was tried again, and when last. `delivered` are the finished
 projects of each order that are still to be acknowledged in the shop, `waiting` those of these orders that have to wait,
@@ -62,7 +66,7 @@ from source_customerscanvas.times import to_utc
 VERSION = 1
 DIGEST_LENGTH = 4
 
-_MARK = re.compile(r"(\d+)([!?+*]?)(?:([PIFNCR])([\w-]{5})((?:[\w-]{4})*))?")
+_MARK = re.compile(r"(\d+)([!?+*]?)(?:([PIFNCRH])([\w-]{5})((?:[\w-]{4})*))?")
 
 
 @dataclass(frozen=True)
@@ -218,6 +222,7 @@ class Unit:
     scan: Scan | None = field(default_factory=Scan)
     covered: Scope | None = None
     without_status: int = 0
+    hidden_asked: str = ""
     marks: Marks = field(default_factory=Marks)
     tries: dict[int, Try] = field(default_factory=dict)
     delivered: dict[int, str] = field(default_factory=dict)
@@ -257,6 +262,8 @@ class Unit:
             value["newestArtifact"] = self.newest_artifact
         if self.without_status:
             value["withoutStatus"] = self.without_status
+        if self.hidden_asked:
+            value["hiddenAsked"] = self.hidden_asked
         if self.scan:
             value["scan"] = {"after": self.scan.after, "at": self.scan.at}
         if self.covered:
@@ -286,6 +293,7 @@ class Unit:
             scan=None if scan is None else Scan.from_json(scan),
             covered=None if covered is None else Scope.from_json(covered),
             without_status=int(value.get("withoutStatus", 0)),
+            hidden_asked=_time(value.get("hiddenAsked")),
             marks=Marks(_texts(value["projects"])),
             tries={int(id_): Try(int(count), _time(at)) for id_, (count, at) in value.get("tries", {}).items()},
             delivered={int(id_): str(order) for order, ids in value.get("delivered", {}).items() for id_ in ids},

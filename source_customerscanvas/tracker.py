@@ -7,7 +7,8 @@ asked for what was modified since, therefore each sync looks at
 - the projects by `LastModified`, newest first, until the look-back window is passed;
 - the projects by `Created`, newest first, since `lastModified` is null until the first modification;
 - all that are `Pending`, `InProgress` and `Failed`: processing moves on without a trace in `lastModified`;
-- the marked projects that none of these lists showed: they have finished, were removed, or have no status at all.
+- the marked projects that none of these lists showed: they have finished, were removed, or have no status at all;
+  those that turn out to be hidden from the lists are then asked for once a day.
 
 What is news to a stream, `progress.StreamProgress` says. A watch collects all of it first, then notes at once that it
 is owed and that the cursor has moved: a killed sync finds each project owed, or the cursor where it was.
@@ -17,6 +18,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 import orjson
@@ -24,7 +26,7 @@ import orjson
 from source_customerscanvas.client import ApiClient
 from source_customerscanvas.listing import PAGE_SIZE, FetchPage, Page, first_with, read_page, walk
 from source_customerscanvas.progress import StreamProgress
-from source_customerscanvas.projects import COMPLETED, NO_STATUS, UNFINISHED_LISTS, Project, Results
+from source_customerscanvas.projects import COMPLETED, HIDDEN, NO_STATUS, UNFINISHED_LISTS, Project, Results
 from source_customerscanvas.reporting import pass_over
 from source_customerscanvas.times import ABSURD, Clock, format_utc, to_utc
 
@@ -36,6 +38,9 @@ NEWEST_ID = "Id DESC"
 
 _PASSES = 10
 """How often the newest projects are listed again because some were modified while they were listed."""
+
+_HIDDEN_FOR = timedelta(days=1)
+"""How long a project that no list shows is left alone."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,8 @@ class Job:
     from_scan: bool = False
     results: Results | None = None
     """Where they have been asked for already."""
+    is_unlisted: bool = False
+    """Whether it is marked, and no list showed it."""
 
 
 class _News:
@@ -88,6 +95,8 @@ class _News:
         self.without_status: set[int] = set()
         self.counted_without_status: int | None = None
         """How many there are in the unit, where that is not what was expected."""
+        self.asks_hidden = False
+        """Whether all marked projects that no list shows are looked at, the hidden ones too."""
         self._packed: dict[int, bytes | None] = {}
         self._wanted_by: dict[int, set[str]] = {}
 
@@ -103,13 +112,18 @@ class _News:
         self._packed.setdefault(project_id, None)
         self._wanted_by.setdefault(project_id, set()).add(wanted_by)
 
+    @property
+    def has_missed(self) -> bool:
+        """Whether there are marked projects to look at that no list shows."""
+        return None in self._packed.values()
+
     def jobs(self, unit: Unit, streams: Sequence[StreamProgress]) -> Iterator[Job]:
         """Newest first: in the order in which the list of artifacts shows their files."""
         for project_id in sorted(self._packed, reverse=True):
             packed = self._packed[project_id]
             project = Project(orjson.loads(zlib.decompress(packed)), project_id) if packed else None
             wanting = [stream for stream in streams if stream.name in self._wanted_by[project_id]]
-            yield Job(unit, project_id, project, wanting)
+            yield Job(unit, project_id, project, wanting, is_unlisted=project is None)
 
 
 class Work(Protocol):
@@ -138,7 +152,9 @@ class Tracker:
         self, client: ApiClient, clock: Clock, unit: Unit, streams: Sequence[StreamProgress], work: Work
     ) -> None:
         self._client = client
-        self._absurd = format_utc(clock.now() + ABSURD)
+        now = clock.now()
+        self._now, self._yesterday = format_utc(now), format_utc(now - _HIDDEN_FOR)
+        self._absurd = format_utc(now + ABSURD)
         self._unit = unit
         self._key = unit.key
         self._streams = streams
@@ -239,7 +255,8 @@ class Tracker:
             self._work.drain()  # only now it is known which of those that no list shows have moved on
             for stream in self._streams:
                 left = stream.marked_without_status(self._key) | news.without_status
-                stream.note_others_without_status(self._key, max(news.counted_without_status - len(left), 0))
+                # fewer than none: some of the marked ones are hidden
+                stream.note_others_without_status(self._key, news.counted_without_status - len(left))
 
     def _list_newest(self, sorting: str, top: Page, boundary: str, news: _News, *, until_seen: bool = False) -> int:
         """Consider the projects on top of a list, down to the boundary (or to a page that shows nothing unseen).
@@ -286,8 +303,13 @@ class Tracker:
         news.see(project, {stream.name for stream in self._streams if stream.wants(self._key, project)})
 
     def _consider_unseen(self, news: _News, others: int | None) -> None:
-        """Take up the marked projects that no list showed: they have finished, or are gone, or have no status."""
+        """Take up the marked projects that no list showed: finished, gone, hidden, or without a status."""
         marks = {stream.name: stream.open_marks(self._key) for stream in self._streams}
+        hidden = {
+            id_ for marked in marks.values() for id_, mark in marked.items() if mark.status == HIDDEN and not mark.owed
+        }
+        asked = [stream.hidden_asked(self._key) for stream in self._streams]
+        news.asks_hidden = not hidden or not all(self._yesterday < at <= self._now for at in asked)
         silent = {
             id_
             for marked in marks.values()
@@ -295,13 +317,16 @@ class Tracker:
             if mark.status == NO_STATUS and not mark.owed and id_ not in news.seen
         }
         if silent:
-            silent -= self._silent_still(silent, news, others)
+            silent -= self._silent_still(silent, hidden, news, others)
         for stream, marked in marks.items():
             for id_, mark in marked.items():
-                if id_ not in news.seen and (id_ in silent or mark.status != NO_STATUS or mark.owed):
+                is_left_alone = (mark.status == NO_STATUS and id_ not in silent) or (
+                    mark.status == HIDDEN and not news.asks_hidden
+                )
+                if id_ not in news.seen and (mark.owed or not is_left_alone):
                     news.miss(id_, stream)
 
-    def _silent_still(self, silent: set[int], news: _News, others: int | None) -> set[int]:
+    def _silent_still(self, silent: set[int], hidden: set[int], news: _News, others: int | None) -> set[int]:
         """Those of the projects without a status that have not moved on; no list shows them.
 
         While the number of the `others`, less the completed ones, is what it was, none of them has: one request for
@@ -315,11 +340,11 @@ class Tracker:
         found: set[int] = set()
         fetch = self._fetch(NEWEST_ID)
         for page in walk(fetch, fetch(0)):
-            projects = [project for project in self._projects(page) if project.id in silent - found]
+            projects = [project for project in self._projects(page) if project.id in (silent | hidden) - found]
             found |= {project.id for project in projects}
             for project in projects:
                 self._consider(project, news)
-            if len(projects) <= 1 or found == silent:
+            if len(projects) <= 1 or silent <= found:
                 break
         news.counted_without_status = without
         return found
@@ -335,6 +360,8 @@ class Tracker:
             if ends_scan:
                 stream.end_scan(self._key)
             stream.move_cursor(self._key, newest, news.seen)
+            if news.asks_hidden:
+                stream.note_hidden_asked(self._key, self._now if news.has_missed else "")
             self._work.expect(stream, wanted.get(stream.name, 0))
         for job in news.jobs(self._unit, self._streams):
             self._work.take_job(job)

@@ -37,9 +37,10 @@ STATE: dict[str, Any] = {
             "cursor": "2026-01-31T12:00:00.000000Z",
             "artifactCursor": "2026-01-31T11:58:00.000000Z",
             "withoutStatus": 3,
+            "hiddenAsked": "2026-01-31T09:00:00.000000Z",
             "scan": {"after": 4711, "at": 300},
             "covered": {"startDate": LATER, "kinds": None, "files": False},
-            "projects": ["4711Pxxxxxyyyy 4712! 4713? 4714+ 4715*", "9000CabcdeAAAABBBB"],
+            "projects": ["4711Pxxxxxyyyy 4712! 4713? 4714+ 4715* 4716Hxxxxxyyyy", "9000CabcdeAAAABBBB"],
         },
         "11/50/01": {"cursor": None, "projects": []},
     },
@@ -137,6 +138,7 @@ DAMAGED = [
     ("units/11/covered", []),
     ("units/11/withoutStatus", None),
     ("units/11/withoutStatus", "many"),
+    ("units/11/hiddenAsked", "yesterday"),
     ("units/11/projects", ...),
     ("units/11/projects", None),
     ("units/11/projects", {}),
@@ -200,7 +202,7 @@ packed_characters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456
 digests = st.text(alphabet=packed_characters, min_size=5, max_size=5)
 contents = st.lists(st.text(alphabet=packed_characters, min_size=4, max_size=4), max_size=5).map("".join)
 marks = st.builds(
-    Mark, st.sampled_from("PIFNCR"), digests, contents, st.sampled_from(["", OWED, OWED_AGAIN, OWED_MORE])
+    Mark, st.sampled_from("PIFNCRH"), digests, contents, st.sampled_from(["", OWED, OWED_AGAIN, OWED_MORE])
 )
 
 
