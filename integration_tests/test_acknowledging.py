@@ -480,6 +480,48 @@ def test_given_a_run_between_two_syncs_when_it_moved_last_modified_then_it_is_ac
     assert connection.acknowledged() == []
 
 
+@pytest.mark.parametrize("after", [1, 3])
+@pytest.mark.parametrize("edited", [False, True])
+def test_given_formats_that_leave_out_all_files_of_a_project_when_it_is_run_again_then_it_is_acknowledged_again(
+    sandbox: Sandbox, edited: bool, after: int
+) -> None:
+    sandbox.switches.processing_moves_last_modified = True
+    connection = Acknowledging(sandbox, (FILES,))
+    connection.config["file_formats"] = ["zip"]
+    connection.sync()
+    (project,) = order(sandbox, "Completed")
+    for number in range(after):
+        connection.sync()
+        order(sandbox, "Completed", order_id=f"700{number}")
+    connection.sync()
+    if edited:
+        sandbox.shop.modify_project(project, description="edited")
+        assert project not in [*connection.acknowledged(), *connection.acknowledged()]
+    sandbox.shop.process(project, "InProgress")
+    sandbox.shop.process(project, "Completed")
+
+    connection.sync()
+    assert connection.acknowledged() == [project]
+    assert connection.acknowledged() == []
+
+
+@each_delivering
+def test_given_a_run_between_two_syncs_when_its_artifacts_keep_their_ids_then_it_is_acknowledged_again(
+    sandbox: Sandbox, streams: tuple[str, ...]
+) -> None:
+    sandbox.switches.processing_moves_last_modified = True
+    connection = begun(sandbox, streams)
+    (project,) = order(sandbox, "Completed", files=[FileSpec(id="cover", size=100)])
+    connection.sync()
+    assert connection.acknowledged() == [project]
+    sandbox.shop.process(project, "InProgress")
+    sandbox.shop.process(project, "Completed", files=[FileSpec(id="cover", size=101)])
+
+    connection.sync()
+    assert connection.acknowledged() == [project]
+    assert connection.acknowledged() == []
+
+
 @each_delivering
 @pytest.mark.parametrize("rendered_for", [0, 2 * HOUR])
 def test_given_an_acknowledged_project_when_somebody_edits_it_then_it_is_not_acknowledged_again(

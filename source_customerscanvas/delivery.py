@@ -54,6 +54,7 @@ from source_customerscanvas.transfer import ArtifactFile, FileTransfer
 
 logger = logging.getLogger("airbyte.source-customerscanvas")
 
+
 class Receiver(Protocol):
     """Who takes what is found (see `sync.Sync`)."""
 
@@ -77,6 +78,7 @@ class _Download:
     status: str
     delivered: bool
     left: int
+    run: str
     unchanged: str
     content: str = ""
     trouble: Trouble | None = None
@@ -219,7 +221,9 @@ class Delivery:
         content, run = digest(record, DIGEST_LENGTH), ""
         is_news = content != mark.content[:DIGEST_LENGTH]
         if results.is_completed:
-            run = digest(sorted(str(file.get("artifactId")) for file in results.files or []), DIGEST_LENGTH)
+            # an artifact that is made anew may keep its id
+            made = sorted([str(file.get("artifactId")), str(file.get("size"))] for file in results.files or [])
+            run = digest(made, DIGEST_LENGTH)
         delivered = None
         if results.is_completed:
             is_same_run = mark.content[DIGEST_LENGTH:] == run
@@ -275,20 +279,19 @@ class Delivery:
         finals = [artifact for artifact in artifacts if artifact.output_file] if results.is_completed else []
         in_scope = [artifact for artifact in finals if stream.scope.has_kind(artifact.format)]
         news = self._news(job, stream, in_scope, lambda artifact: artifact.format)
-        status = results.status_code(project)
+        status, run = results.status_code(project), ""
         delivered = None
         if results.is_completed:
+            # of all files, as a wider scope only adds to those that were emitted, while another run replaces them
+            run = digest(sorted(artifact.digest for artifact in finals), DIGEST_LENGTH)
             mark = stream.mark(job.unit.key, project.id)
             if mark.emitted and mark.status in ("C", "R"):
-                # another run replaces the files, while a wider scope only adds to those that were emitted
-                delivered = not mark.emitted <= {artifact.digest for artifact in finals}
-            elif mark.status == "C":
-                delivered = bool(news)
+                delivered = run not in mark.emitted
             else:
-                delivered = mark.owed != OWED_MORE and self._is_new_run(job, stream, mark, lambda: in_scope)
+                delivered = mark.owed != OWED_MORE and self._is_new_run(job, stream, mark, lambda: finals)
         if self._transfer is None or not news:
             records = [file_record(project, artifact.listed) for artifact in news]
-            content = "".join(artifact.digest for artifact in in_scope)
+            content = run + "".join(artifact.digest for artifact in in_scope)
             stream.expect_rows(len(records))
             self._put(job, stream, project, status, records, content, delivered=delivered)
             return
@@ -298,7 +301,7 @@ class Delivery:
         unchanged = "".join(artifact.digest for artifact in in_scope if artifact.id not in to_fetch)
         sizes = [ArtifactFile.from_row(artifact.id, artifact.listed).size or 0 for artifact in news]
         stream.expect_rows(len(news), sum(sizes))
-        download = _Download(job, project, stream, status, bool(delivered), len(news), unchanged)
+        download = _Download(job, project, stream, status, bool(delivered), len(news), run, unchanged)
         for artifact in news:
             self._receiver.put_file(partial(self._fetch, self._transfer, download, artifact, paths[artifact.id]))
 
@@ -356,7 +359,7 @@ class Delivery:
             if download.trouble:
                 self._leave(download.job, [stream], download.trouble, download.unchanged)
             else:
-                content = download.unchanged + download.content
+                content = download.run + download.unchanged + download.content
                 self._put(
                     download.job, stream, download.project, download.status, [], content, delivered=download.delivered
                 )

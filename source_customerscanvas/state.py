@@ -34,11 +34,11 @@ So a state that is taken up again, whichever it is, repeats nothing that was emi
 
 A mark is the id, a sign if the project is owed, a letter for its processing status (`P`ending, `I`nProgress, `F`ailed,
 `N`one, `C`ompleted; `R`: the list and the results do not agree yet; `H`idden: it is unfinished and no list shows it),
-five characters that change with what the list shows of the project, and four for each thing emitted of it. The signs:
-`!` everything is owed; `?` the project had been finished before, so that what is older than the artifact cursor was
-emitted; `+` it was emitted in the scope that is `covered`, and only what that left out is owed; `*` that, and what has
-changed since. The marks are packed into text because a state is emitted every few seconds, and thousands of them must
-cost next to nothing.
+five characters that change with what the list shows of the project, and four for each thing emitted of it and for its
+run. The signs: `!` everything is owed; `?` the project had been finished before, so that what is older than the
+artifact cursor was emitted; `+` it was emitted in the scope that is `covered`, and only what that left out is owed; `*`
+that, and what has changed since. The marks are packed into text because a state is emitted every few seconds, and
+thousands of them must cost next to nothing.
 
 `newestArtifact` is when the newest artifact was made that was emitted since the artifact cursor moved, which it does at
 the end of a sync only.
