@@ -1,6 +1,6 @@
 """What one stream wants, owes and has handed over during one read."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from threading import Condition, RLock
 from typing import Any
@@ -42,7 +42,9 @@ class StreamProgress:
         lookback_minutes: int,
         *,
         delivered_since: str | None = None,
+        tries: Mapping[int, Try] | None = None,
     ) -> None:
+        """`tries`: those of all states that the sync was given, this stream's and others' (see `state.tries_of`)."""
         self.name = name
         self.lock = RLock()
         self.state = state
@@ -57,6 +59,7 @@ class StreamProgress:
         """From when on orders are to be acknowledged on this stream's word; None where it does not answer for any."""
         self._acknowledged: set[tuple[str, int]] = set()
         self._given = {key: state.last_sync or self._before(unit.cursor) for key, unit in state.units.items()}
+        self._tries = dict(tries or {})
         self._states_made = 0
         self._states_out = 0
         self._out = Condition(self.lock)
@@ -224,8 +227,9 @@ class StreamProgress:
         """
         with self.lock:
             unit = self.unit(key)
-            if status == "C":
-                unit.tries.pop(project.id, None)
+            known = max(unit.tries.pop(project.id, Try()), self._tries.pop(project.id, Try()))
+            if known.count and status != "C":
+                unit.tries[project.id] = known
             if delivered:
                 self._note_delivered(unit, project)
             elif delivered is None:
@@ -276,7 +280,7 @@ class StreamProgress:
 
     def tries(self, key: str, project_id: int) -> Try:
         with self.lock:
-            return self.unit(key).tries.get(project_id, Try())
+            return max(self.unit(key).tries.get(project_id, Try()), self._tries.get(project_id, Try()))
 
     def note_try(self, key: str, project_id: int, one: Try) -> None:
         """Note a try before it is made; whatever comes of it, the project is looked at in the next sync."""

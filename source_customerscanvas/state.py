@@ -197,6 +197,22 @@ class Try:
     at: str = ""
 
 
+def tries_of(states: Iterable[Any]) -> dict[int, Try]:
+    """The tries of each project that any of these stream states knows of; ids are unique in a tenant.
+
+    The states may be those of streams that are not read, or are read anew. One that is damaged counts for nothing here.
+    """
+    found: dict[int, Try] = {}
+    for state in states:
+        try:
+            for unit in state["units"].values():
+                for id_, (count, at) in unit.get("tries", {}).items():
+                    found[int(id_)] = max(Try(int(count), _time(at)), found.get(int(id_), Try()))
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+            continue
+    return found
+
+
 @dataclass
 class Scan:
     """How far a reading of all projects in the order of their ids has come."""

@@ -20,6 +20,7 @@ from source_customerscanvas.state import (
     Scan,
     Scope,
     StreamState,
+    Try,
     Unit,
 )
 
@@ -39,10 +40,15 @@ def project(id_: int = 7, status: str | None = "Completed", **fields: Any) -> Pr
     return found
 
 
-def stream(unit: Unit | None = None, scope: Scope | None = None, lookback_minutes: int = 10) -> StreamProgress:
+def stream(
+    unit: Unit | None = None,
+    scope: Scope | None = None,
+    lookback_minutes: int = 10,
+    tries: dict[int, Try] | None = None,
+) -> StreamProgress:
     unit = unit or Unit(cursor=CURSOR, scan=None)
     state = StreamState(scope or Scope(), LONG_AGO, {KEY: unit})
-    return StreamProgress("processing_results", state, lambda one: one.processing_digest, lookback_minutes)
+    return StreamProgress("processing_results", state, lambda one: one.processing_digest, lookback_minutes, tries=tries)
 
 
 def trouble() -> Trouble:
@@ -307,3 +313,37 @@ def test_given_a_slow_reader_when_a_thousand_records_wait_for_it_then_the_worker
 
 def test_given_the_least_time_that_dotnet_knows_when_it_is_the_cursor_then_its_window_begins_with_everything() -> None:
     assert stream(Unit(cursor="0001-01-01T00:00:00.000000Z", scan=None)).boundary(KEY) == ""
+
+
+# Trying again
+
+
+@pytest.mark.parametrize(("own", "elsewhere"), [(1, 2), (2, 1), (0, 2)])
+def test_given_tries_that_another_state_knows_of_when_asked_then_the_most_count(own: int, elsewhere: int) -> None:
+    unit = Unit(cursor=CURSOR, scan=None, tries={7: Try(own, CURSOR)} if own else {})
+    progress = stream(unit, tries={7: Try(elsewhere, CURSOR), 8: Try(3, CURSOR)})
+    assert progress.tries(KEY, 7) == Try(2, CURSOR)
+    assert progress.tries(KEY, 9) == Try()
+
+
+def test_given_tries_that_another_state_knows_of_when_the_project_has_failed_then_they_are_remembered_here_too() -> None:
+    progress = stream(tries={7: Try(2, CURSOR), 8: Try(3, CURSOR)})
+    progress.settle(KEY, project(status="Failed"), "F", "")
+    assert progress.snapshot()["units"][KEY]["tries"] == {"7": [2, CURSOR]}
+
+
+def test_given_tries_that_another_state_knows_of_when_the_project_completes_then_they_are_over() -> None:
+    progress = stream(tries={7: Try(2, CURSOR)})
+    progress.settle(KEY, project(), "C", "")
+    assert progress.tries(KEY, 7) == Try()
+    assert "tries" not in progress.snapshot()["units"][KEY]
+
+
+def test_given_tries_that_another_state_knows_of_when_one_is_made_and_taken_back_then_they_are_as_before() -> None:
+    progress = stream(tries={7: Try(2, CURSOR)})
+    progress.settle(KEY, project(status="Failed"), "F", "")
+    before = progress.tries(KEY, 7)
+    progress.note_try(KEY, 7, Try(3, AFTER))
+    assert progress.tries(KEY, 7) == Try(3, AFTER)
+    progress.take_back_try(KEY, 7, before)
+    assert progress.tries(KEY, 7) == Try(2, CURSOR)

@@ -21,7 +21,9 @@ from source_customerscanvas.state import (
     Scan,
     Scope,
     StreamState,
+    Try,
     Unit,
+    tries_of,
 )
 
 NOW = "2026-02-01T00:00:00.000000Z"
@@ -309,3 +311,17 @@ def test_given_a_scope_widened_twice_when_more_was_still_owed_of_a_project_then_
 def test_given_files_are_wanted_after_rows_only_when_read_then_all_is_read_as_new() -> None:
     state = read(state_with(Scope(None, None, False)), Scope(None, None, True))
     assert (state.units, state.first_sync) == ({}, NOW)
+
+
+def test_given_several_states_when_asked_for_tries_then_the_most_of_each_project_count() -> None:
+    results = {"units": {"11": {"tries": {"7": [1, EARLIER], "8": [2, EARLIER]}}, "12": {"tries": {"9": [1, LATER]}}}}
+    files = {"units": {"11/5001": {"tries": {"7": [2, EARLIER], "8": [2, LATER]}}}}
+    assert tries_of([results, {}, files]) == {7: Try(2, EARLIER), 8: Try(2, LATER), 9: Try(1, LATER)}
+
+
+@pytest.mark.parametrize(
+    "damaged", [None, [], "x", {"units": 7}, {"units": {"11": None}}, {"units": {"11": {"tries": {"7": 1}}}}]
+)
+def test_given_a_state_that_cannot_be_read_when_asked_for_tries_then_the_others_count(damaged: Any) -> None:
+    sound = {"units": {"11": {"tries": {"7": [1, EARLIER]}}}}
+    assert tries_of([damaged, sound]) == {7: Try(1, EARLIER)}
