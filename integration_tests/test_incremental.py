@@ -221,11 +221,14 @@ def test_given_a_shop_whose_clock_is_set_by_some_minutes_when_projects_change_th
     assert connection.sync() == {}
 
 
-@pytest.mark.parametrize("request_number", range(1, 7))
+@pytest.mark.parametrize(
+    ("nulls_first", "request_number"), [("low", nth) for nth in range(1, 7)] + [("first", nth) for nth in range(1, 13)]
+)
 @pytest.mark.parametrize("first_sync", [True, False], ids=["first", "later"])
 def test_given_no_lookback_when_changes_meet_any_request_of_a_sync_then_none_is_missed(
-    sandbox: Sandbox, connection: Connection, first_sync: bool, request_number: int
+    sandbox: Sandbox, connection: Connection, first_sync: bool, nulls_first: Any, request_number: int
 ) -> None:
+    sandbox.switches.nulls_first = nulls_first
     connection.config["lookback_minutes"] = 0
     ids = fill(sandbox)
     if not first_sync:
