@@ -50,7 +50,45 @@ def test_given_a_project_that_is_removed_after_it_was_listed_when_synced_then_it
     assert connection.sync() == {}
 
 
-def test_given_unfinished_projects_that_are_removed_when_synced_then_the_state_forgets_them(
+@pytest.mark.parametrize("first_sync", [True, False], ids=["first", "later"])
+def test_given_a_listed_project_that_is_not_there_for_a_moment_when_it_is_back_then_its_files_come(
+    sandbox: Sandbox, connection: Connection, first_sync: bool
+) -> None:
+    ids = fill(sandbox)
+    if not first_sync:
+        connection.sync()
+    new = sandbox.shop.create_project(STOREFRONT, processing="Completed")
+    fault = sandbox.fault(rf"projects/{new}(/processing-results)?$", status=404)
+    for _ in range(2):
+        connection.sync()
+        sandbox.advance(DAY)
+        fill(sandbox, 5)
+    fault.remove()
+    found = connection.sync()
+    assert new in found[RESULTS]
+    assert not set(ids) & set(found[RESULTS])
+    connection.assert_up_to_date()
+    assert connection.sync() == {}
+
+
+def test_given_a_project_that_has_finished_and_is_not_there_for_a_moment_when_it_is_back_then_its_files_come(
+    sandbox: Sandbox, connection: Connection
+) -> None:
+    fill(sandbox)
+    project_id = sandbox.shop.create_project(STOREFRONT, processing="InProgress")
+    sandbox.advance(DAY)
+    fill(sandbox, 5)
+    connection.sync()
+    sandbox.advance(DAY)
+    sandbox.shop.process(project_id, "Completed")  # without a trace in the lists that are read
+    fault = sandbox.fault(rf"projects/{project_id}(/processing-results)?$", status=404)
+    assert connection.sync() == {}
+    fault.remove()
+    connection.sync()
+    connection.assert_up_to_date()
+
+
+def test_given_unfinished_projects_that_are_removed_when_synced_twice_then_the_state_forgets_them(
     sandbox: Sandbox, connection: Connection
 ) -> None:
     fill(sandbox)
@@ -60,6 +98,7 @@ def test_given_unfinished_projects_that_are_removed_when_synced_then_the_state_f
     sandbox.advance(DAY)
     for project_id in ids:
         sandbox.shop.remove_project(project_id)
+    assert connection.sync() == {}
     assert connection.sync() == {}
     sandbox.clear_requests()
     assert connection.sync() == {}

@@ -386,13 +386,14 @@ class Delivery:
         self._receiver.put(stream, Outcome([(record, None) for record in records], remember, finished=1))
 
     def _pass_over(self, job: Job, waiting: list[StreamProgress], *, is_gone: bool) -> None:
-        """Forget a project that is gone, or that belongs elsewhere now and is found there."""
+        """Leave out a project that is gone; forget one that belongs elsewhere now and is found there."""
         if is_gone:
             logger.warning(f"{_where(job)} is gone: passed over.")
         for stream in waiting:
+            remember = partial(stream.forget, job.unit.key, job.project_id)
             if is_gone:
                 stream.pass_over(f"{_where(job)} is gone")
-            remember = partial(stream.forget, job.unit.key, job.project_id)
+                remember = partial(stream.miss, job.unit.key, job.project_id, is_listed=job.project is not None)
             self._receiver.put(stream, Outcome(remember=remember, finished=1))
 
     def _give_up(self, job: Job, waiting: list[StreamProgress], error: CustomersCanvasError) -> None:

@@ -11,6 +11,7 @@ from source_customerscanvas.projects import HIDDEN, NO_STATUS, Project
 from source_customerscanvas.state import (
     OWED,
     OWED_AGAIN,
+    OWED_IF_BACK,
     OWED_MORE,
     OWED_MORE_AGAIN,
     Mark,
@@ -265,7 +266,24 @@ class StreamProgress:
             self._troubled.add((key, project_id))
             self.counts.troubles.append(trouble)
 
+    def miss(self, key: str, project_id: int, *, is_listed: bool) -> None:
+        """Note that a project was not there when it was looked at, although perhaps a list of this read showed it.
+
+        A server may say so for a moment, and without its mark a project that is back would count as handed over. It is
+        forgotten when the next read neither finds it nor sees it in a list.
+        """
+        with self.lock:
+            unit = self.unit(key)
+            mark = unit.marks.get(project_id) or Mark()
+            if mark.owed == OWED_IF_BACK and not is_listed:
+                self.forget(key, project_id)
+                return
+            unit.marks.set(project_id, replace(mark, owed=OWED_IF_BACK))
+            unit.waiting.pop(project_id, None)
+            self._troubled.add((key, project_id))  # this read does not ask for it again
+
     def forget(self, key: str, project_id: int) -> None:
+        """Note that a project does not belong to the unit any more."""
         with self.lock:
             unit = self.unit(key)
             unit.marks.set(project_id, None)

@@ -37,8 +37,9 @@ A mark is the id, a sign if the project is owed, a letter for its processing sta
 five characters that change with what the list shows of the project, and four for each thing emitted of it and for its
 run. The signs: `!` everything is owed; `?` the project had been finished before, so that what is older than the
 artifact cursor was emitted; `+` it was emitted in the scope that is `covered`, and only what that left out is owed; `*`
-that, and what has changed since. The marks are packed into text because a state is emitted every few seconds, and
-thousands of them must cost next to nothing.
+that, and what has changed since; `-` it was not there when it was looked at, and everything is owed if it is back. The
+marks are packed into text because a state is emitted every few seconds, and thousands of them must cost next to
+nothing.
 
 `newestArtifact` is when the newest artifact was made that was emitted since the artifact cursor moved, which it does at
 the end of a sync only.
@@ -66,7 +67,7 @@ from source_customerscanvas.times import to_utc
 VERSION = 1
 DIGEST_LENGTH = 4
 
-_MARK = re.compile(r"(\d+)([!?+*]?)(?:([PIFNCRH])([\w-]{5})((?:[\w-]{4})*))?")
+_MARK = re.compile(r"(\d+)([!?+*-]?)(?:([PIFNCRH])([\w-]{5})((?:[\w-]{4})*))?")
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ OWED = "!"
 OWED_AGAIN = "?"
 OWED_MORE = "+"
 OWED_MORE_AGAIN = "*"
+OWED_IF_BACK = "-"
 
 
 class Marks:

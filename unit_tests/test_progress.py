@@ -206,6 +206,19 @@ def test_given_an_unreadable_project_when_left_then_it_is_owed_but_not_tried_aga
     assert stream(Unit.from_json(progress.snapshot()["units"][KEY])).open_marks(KEY) == {7: Mark(owed=OWED)}
 
 
+def test_given_a_project_that_is_not_there_when_missed_twice_then_it_is_forgotten_unless_it_was_listed_again() -> None:
+    progress = stream()
+    progress.settle(KEY, project(status="Pending", lastModified=AFTER), "P", "abcd")
+    for is_listed in (False, True):
+        progress.miss(KEY, 7, is_listed=is_listed)
+        assert progress.open_marks(KEY) == {}  # this sync does not ask for it again
+        progress = stream(Unit.from_json(progress.snapshot()["units"][KEY]))
+        assert list(progress.open_marks(KEY)) == [7]
+        assert progress.mark(KEY, 7).emitted == {"abcd"}
+    progress.miss(KEY, 7, is_listed=False)
+    assert progress.snapshot()["units"][KEY]["projects"] == []
+
+
 def test_given_files_that_arrive_one_by_one_when_one_is_remembered_then_the_project_stays_owed() -> None:
     progress = stream()
     progress.owe(KEY, 7, project(lastModified=AFTER))
