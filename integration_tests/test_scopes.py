@@ -63,6 +63,30 @@ def test_given_an_order_is_added_to_the_scope_when_synced_then_only_it_is_read_a
     connection.assert_up_to_date()
 
 
+@pytest.mark.parametrize("page_cap", [1, 4, 100])
+def test_given_a_project_that_finished_long_ago_when_it_comes_to_an_order_then_all_of_it_is_emitted(
+    sandbox: Sandbox, connection: Connection, page_cap: int
+) -> None:
+    sandbox.switches.page_cap = page_cap
+    ids = fill(sandbox, 6, order_id="5001")
+    late = sandbox.shop.create_project(STOREFRONT, processing="Completed", order_id="cart")
+    connection.config["order_ids"] = ["5001"]
+    for _ in range(2):
+        sandbox.advance(DAY)
+        ids.append(sandbox.shop.create_project(STOREFRONT, processing="Completed", order_id="5001"))
+        connection.sync()
+    sandbox.advance(HOUR)
+    sandbox.shop.modify_project(late, order_id="5001")
+    sandbox.shop.modify_project(ids[0], description="changed")
+    found = connection.sync()
+    assert sorted(found[PROJECTS]) == sorted(found[RESULTS]) == [ids[0], late]
+    assert {row["projectId"] for row in connection.warehouse.tables[FILES].values()} == {*ids, late}
+    files_of_late = [artifact["id"] for artifact in sandbox.shop.artifacts(late)]
+    assert found[FILES] == found[ARTIFACTS] == files_of_late  # those of the project that was there are unchanged
+    connection.assert_up_to_date()
+    assert connection.sync() == {}
+
+
 @pytest.mark.parametrize("page_cap", [4, 100])
 def test_given_an_earlier_start_date_when_synced_then_what_changed_since_it_is_emitted_and_nothing_else(
     sandbox: Sandbox, connection: Connection, page_cap: int

@@ -20,6 +20,7 @@ from source_customerscanvas.state import (
     StreamState,
     Try,
     Unit,
+    is_order,
 )
 from source_customerscanvas.times import minutes_before
 
@@ -122,7 +123,9 @@ class StreamProgress:
                 return False
             if self._is_new_to_scan(unit, project):
                 return True
-            return mark is None and (project.updated_at >= self._before(unit.cursor) or project.status_code != "C")
+            # to an order, a project that is not marked is new, however old it is
+            is_news = is_order(key) or project.updated_at >= self._before(unit.cursor) or project.status_code != "C"
+            return mark is None and is_news
 
     def _is_new_to_scan(self, unit: Unit, project: Project) -> bool:
         if unit.scan is None or project.id <= unit.scan.after:
@@ -147,7 +150,7 @@ class StreamProgress:
                 if not self._is_unchanged(unit, project):
                     unit.marks.set(project_id, replace(mark, owed=OWED_MORE_AGAIN))
             else:
-                unit.marks.owe(project_id, self._owed(unit, project))
+                unit.marks.owe(project_id, OWED if is_order(key) else self._owed(unit, project))
 
     def _owed(self, unit: Unit, project: Project) -> str:
         """What is owed of a project that is not marked: it was finished, or nothing is known of it."""
@@ -211,10 +214,15 @@ class StreamProgress:
             self.unit(key).hidden_asked = now
 
     def move_cursor(self, key: str, newest: str, seen: dict[int, str]) -> None:
-        """Note that all changes up to `newest` are known, and forget the finished projects before its window."""
+        """Note that all changes up to `newest` are known, and forget the finished projects before its window.
+
+        Those of an order stay marked: a project that comes to it long after it has finished would pass for one of them.
+        """
         with self.lock:
             unit = self.unit(key)
             unit.cursor = max(unit.cursor, newest)
+            if is_order(key):
+                return
             boundary = self._before(unit.cursor)
             for project_id in list(unit.marks):
                 mark = unit.marks.get(project_id)
@@ -238,7 +246,7 @@ class StreamProgress:
             elif project.id in unit.delivered:
                 unit.delivered[project.id] = project.order_id or ""  # it may belong to another order by now
             unit.waiting.pop(project.id, None)
-            is_over = status == "C" and project.updated_at < self._before(unit.cursor)
+            is_over = status == "C" and project.updated_at < self._before(unit.cursor) and not is_order(key)
             unit.marks.set(project.id, None if is_over else Mark(status, self.row_digest(project), content))
 
     def add_content(self, key: str, project_id: int, content: str) -> None:
@@ -340,6 +348,8 @@ class StreamProgress:
                 return False
             if mark:
                 return mark.status == "C" and not mark.owed and mark.row == self.row_digest(project)
+            if is_order(key):
+                return False
             if project.id in unit.delivered:
                 is_known = unit.covered is None  # in whatever scope it was, unless that is being widened
             else:

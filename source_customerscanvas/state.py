@@ -27,7 +27,8 @@ What holds for each of them, in every state that leaves the connector:
 2. With a `scan`, the same is true only of the projects with an id up to `after` (and of what an earlier, narrower
    scope `covered`); `at` is where in the list that was, to go on from there.
 3. A project is marked while it may change without a trace in `lastModified` (it is unfinished), while it lies within
-   the look-back window (it will be listed again), or while it is owed. Nothing else is remembered.
+   the look-back window (it will be listed again), or while it is owed. Of an order, which has few projects, every one
+   that was handed over stays marked. Nothing else is remembered.
 4. Something is owed from the moment that the reader passes it until all of its records have been handed over.
 
 So a state that is taken up again, whichever it is, repeats nothing that was emitted before it and misses nothing.
@@ -93,6 +94,11 @@ OWED_AGAIN = "?"
 OWED_MORE = "+"
 OWED_MORE_AGAIN = "*"
 OWED_IF_BACK = "-"
+
+
+def is_order(key: str) -> bool:
+    """Whether a unit is one order of a storefront, by its key in the state."""
+    return "/" in key
 
 
 class Marks:
