@@ -44,7 +44,7 @@ FAILURES: dict[str, Failure] = {
     "results-400": Failure((*EACH_PROJECT, "HTTP 400", "odd"), faults=((RESULTS, said(400, "odd")),)),
     "results-gateway-page": Failure((*EACH_PROJECT, "not JSON but text/html"), faults=((RESULTS, {"html": True}),)),
     "results-half": Failure((*EACH_PROJECT, "not JSON"), faults=((RESULTS, {"broken_json": True}),)),
-    "results-a-list": Failure((*EACH_PROJECT, "not an object"), faults=((RESULTS, {"json": [SECRET]}),)),
+    "results-a-list": Failure((*EACH_PROJECT, "the answer is none"), faults=((RESULTS, {"json": [SECRET]}),)),
     "results-reset": Failure((*EACH_PROJECT, "No answer from 127.0.0.1"), faults=((RESULTS, {"reset": True}),)),
     "results-refused-for-long": Failure(
         (*EACH_PROJECT, "too many requests"), faults=((RESULTS, {"retry_after": 3600}),)

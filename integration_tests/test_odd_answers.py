@@ -256,6 +256,44 @@ def test_given_what_is_no_storefront_among_them_when_synced_then_the_others_are_
     assert "The list of storefronts has rows without a usable id: they are passed over." in caplog.text
 
 
+NO_PAGES: dict[str, dict[str, Any]] = {
+    "busy": {"json": {"message": "busy"}},
+    "empty-object": {"json": {}},
+    "no-rows": {"json": {"total": 3, "items": None}},
+    "null": {"json": None},
+    "text": {"json": "busy"},
+    "no-content": {"status": 204, "body": b""},
+}
+no_page = pytest.mark.parametrize("odd", NO_PAGES.values(), ids=NO_PAGES.keys())
+
+
+@no_page
+@pytest.mark.parametrize("path", [LISTS, "/artifacts$", "/storefronts$", r"/artifacts/[^/]+$", "-results$"])
+def test_given_an_answer_that_is_none_for_a_moment_when_synced_then_it_is_asked_for_again(
+    sandbox: Sandbox, connection: Connection, path: str, odd: dict[str, Any]
+) -> None:
+    for _ in range(2):
+        fill(sandbox)
+        sandbox.fault(path, times=2, **odd)
+        connection.sync()
+        connection.assert_up_to_date()
+        sandbox.advance(DAY)
+
+
+@no_page
+def test_given_an_answer_without_storefronts_when_synced_then_it_is_an_error_and_nothing_is_forgotten(
+    sandbox: Sandbox, connection: Connection, odd: dict[str, Any]
+) -> None:
+    fill(sandbox)
+    connection.sync()
+    fault = sandbox.fault("/storefronts$", **odd)
+    reads = connection.read()
+    assert all("the list storefront/v1/storefronts" in str(taken.error) for taken in reads.values())
+    connection.take(reads)
+    fault.remove()
+    assert connection.sync() == {}
+
+
 @pytest.mark.parametrize("page_cap", [4, 100])
 @pytest.mark.parametrize("path", [LISTS, "/artifacts$", "/storefronts$"])
 def test_given_a_page_that_repeats_for_ever_when_synced_then_the_sync_ends(
@@ -284,7 +322,8 @@ def test_given_a_wrong_total_when_synced_then_each_project_is_emitted(
 ) -> None:
     ids = fill(sandbox)
     sandbox.shop.create_project(STOREFRONT, processing="InProgress")
-    sandbox.fault(LISTS, edit=lambda answer: {**answer, "total": total})
+    # a list that tells of rows and shows none may be no list at all
+    sandbox.fault(LISTS, edit=lambda answer: {**answer, "total": total} if answer["items"] else answer)
     connection.sync()
     connection.assert_up_to_date()
     sandbox.advance(DAY)

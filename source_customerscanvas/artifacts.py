@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import PurePosixPath
 from threading import Lock
+from typing import Any
 
 from source_customerscanvas.calls import path_segment
 from source_customerscanvas.client import ApiClient
-from source_customerscanvas.errors import CustomersCanvasError, NotFound, Refused, TransientError
+from source_customerscanvas.errors import CustomersCanvasError, NotFound, Refused, ServerTrouble, TransientError
 from source_customerscanvas.listing import PAGE_SIZE, Page, Row, read_page, walk
 from source_customerscanvas.projects import digest
 from source_customerscanvas.state import DIGEST_LENGTH
@@ -136,10 +137,17 @@ class Artifacts:
 
     def _one(self, artifact_id: str) -> Row | None:
         try:
-            answer = self._client.get_json(f"storage/v1/artifacts/{path_segment(artifact_id)}")
+            details: Row = self._client.get_json(f"storage/v1/artifacts/{path_segment(artifact_id)}", None, _details)
         except NotFound:
             return None
-        return answer if isinstance(answer, dict) else None
+        return details
+
+
+def _details(answer: Any) -> Row:
+    # any field may be absent, but not all of them
+    if not isinstance(answer, dict) or not answer.keys() & {"id", "name", "lastModified"}:
+        raise ServerTrouble("the details of an artifact", "the answer is not an artifact")
+    return answer
 
 
 class _Window:

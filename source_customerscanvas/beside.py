@@ -85,8 +85,11 @@ class ReadingProcess:
                 raise emission.error
             yield emission
 
-    def get_json(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
-        return self._ask("get_json", path, params)
+    def get_json(
+        self, path: str, params: Mapping[str, Any] | None = None, understand: Callable[[Any], Any] | None = None
+    ) -> Any:
+        """See `ApiClient.get_json`; `understand` goes to the other process, so it is a function of a module."""
+        return self._ask("get_json", path, params, understand)
 
     def wait_for_units(self) -> None:
         self._ask("wait_for_units")

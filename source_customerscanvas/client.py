@@ -71,9 +71,15 @@ class ApiClient:
         self._paces: dict[Origin, Pace] = {}
         self._connections = Connections(settings.num_workers)
 
-    def get_json(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
-        """The parsed answer; None where the API answers without a body. `path` such as `storefront/v1/projects`."""
-        return self._ask("GET", path, params)
+    def get_json(
+        self, path: str, params: Mapping[str, Any] | None = None, understand: Callable[[Any], Any] | None = None
+    ) -> Any:
+        """The parsed answer; None where the API answers without a body. `path` such as `storefront/v1/projects`.
+
+        `understand` makes of the answer what is given back. Where it raises `ServerTrouble`, as the answer is not what
+        it should be, that passes like any other trouble of a server: it is asked again.
+        """
+        return self._ask("GET", path, params, understand=understand)
 
     def post(self, path: str, params: Mapping[str, Any] | None = None, json: Any = None) -> None:
         """Change something. Tried again only when the server surely did nothing the time before."""
@@ -118,14 +124,29 @@ class ApiClient:
         self._clock.wait(seconds, self.stopping)
         self._check_stopped()
 
-    def _ask(self, method: str, path: str, params: Mapping[str, Any] | None, json: Any = None) -> Any:
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any] | None,
+        json: Any = None,
+        understand: Callable[[Any], Any] | None = None,
+    ) -> Any:
         headers = {"User-Agent": _USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
         body = None
         if json is not None:
             body = orjson.dumps(json)
             headers["Content-Type"] = "application/json"
         call = Call(method, self.address(path, params), headers, body)
-        return self._persist(lambda: self._once(call), repeatable=method == "GET")
+
+        def attempt() -> Any:
+            answer = self._once(call)
+            try:
+                return understand(answer) if understand else answer
+            except ServerTrouble as error:
+                raise Failed(error) from None
+
+        return self._persist(attempt, repeatable=method == "GET")
 
     def _persist(self, attempt: Callable[[], T], repeatable: bool) -> T:
         patience = Patience(self._clock)
@@ -384,7 +405,9 @@ class ApiClient:
 class GetsJson(Protocol):
     """Whatever can be asked for an answer of the API."""
 
-    def get_json(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
+    def get_json(
+        self, path: str, params: Mapping[str, Any] | None = None, understand: Callable[[Any], Any] | None = None
+    ) -> Any:
         """See `ApiClient.get_json`."""
 
 

@@ -61,7 +61,7 @@ class ListRetriever(Retriever):
             raise traced(error) from error
 
     def _rows(self, client: GetsJson) -> Iterator[Row]:
-        get_json = client.get_json if self.is_paged else lambda path, _: client.get_json(path)
+        get_json = client.get_json if self.is_paged else lambda path, _, page: client.get_json(path, None, page)
         fetch = partial(read_page, get_json, self.path, self.params)
         first = fetch(0)
         seen: set[str] = set()

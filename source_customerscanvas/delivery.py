@@ -15,7 +15,6 @@ from source_customerscanvas.errors import (
     CustomersCanvasError,
     MissingPermission,
     NotFound,
-    ServerTrouble,
     StagingUnavailable,
     Stopped,
     Trouble,
@@ -39,6 +38,7 @@ from source_customerscanvas.projects import (
     Seen,
     artifact_record,
     ask_project,
+    ask_results,
     digest,
     file_record,
     is_listed,
@@ -188,14 +188,11 @@ class Delivery:
 
     def _ask_results(self, job: Job, project: Project) -> Results | None:
         try:
-            answer = self._client.get_json(f"storefront/v1/projects/{project.id}/processing-results")
+            return ask_results(self._client.get_json, project.id)
         except NotFound:
             # no run yet, or no project any more: only asking for the project itself tells them apart
             is_there = job.project is None or ask_project(self._client.get_json, job.project_id)
             return Results.from_answer(None) if is_there else None
-        if not isinstance(answer, dict):
-            raise ServerTrouble(f"the processing results of project {project.id}", "the answer is not an object")
-        return Results.from_answer(answer)
 
     def _artifacts_of(self, job: Job, streams: Sequence[StreamProgress], results: Results) -> list[Artifact]:
         """All artifacts of the project that one of the streams may want, in the order of their ids."""

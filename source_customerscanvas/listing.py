@@ -7,6 +7,7 @@ the one before, and only joins it when they share a row; where they do not, the 
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from source_customerscanvas.errors import ServerTrouble
@@ -41,20 +42,27 @@ FetchPage = Callable[[int], Page]
 
 
 def read_page(
-    get_json: Callable[..., Any], path: str, params: Mapping[str, Any], skip: int, take: int = PAGE_SIZE
+    get_json: Callable[..., Page], path: str, params: Mapping[str, Any], skip: int, take: int = PAGE_SIZE
 ) -> Page:
-    """Ask for the page of a list that begins at `skip`.
+    """Ask for the page of a list that begins at `skip`. What stands among its rows and is none has no id.
 
-    Raises `ServerTrouble` for an answer that is no page: taking it for an empty one would lose rows without a word.
-    What stands among the rows and is none comes as an empty one, which has no id.
+    Raises `ServerTrouble` for an answer that is no page, even when asked again: taking it for an empty one would lose
+    rows without a word.
     """
-    answer = get_json(path, {**params, "skip": skip, "take": take})
+    return get_json(path, {**params, "skip": skip, "take": take}, partial(_page, f"the list {path}", skip))
+
+
+def _page(where: str, skip: int, answer: Any) -> Page:
     rows = answer.get("items") if isinstance(answer, dict) else None
-    if not isinstance(answer, dict) or not isinstance(rows, (list, type(None))):
-        raise ServerTrouble(f"the list {path}", "the answer is not a page of a list")
+    is_page = isinstance(answer, dict) and ("items" in answer or "total" in answer)
+    if not is_page or not isinstance(rows, (list, type(None))):
+        raise ServerTrouble(where, "the answer is not a page of a list")
     rows = [row if isinstance(row, dict) else {} for row in rows or []]
     total = answer.get("total")
     trusted = isinstance(total, int) and not isinstance(total, bool) and total >= skip + len(rows)
+    if trusted and total > skip == 0 and not rows:
+        # further on, rows may have been removed since their number was told
+        raise ServerTrouble(where, f"the answer has none of the {total} rows that it tells of")
     return Page(skip, rows, total if trusted else None)
 
 

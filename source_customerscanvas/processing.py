@@ -23,7 +23,7 @@ from source_customerscanvas.errors import (
     TransientError,
 )
 from source_customerscanvas.progress import StreamProgress
-from source_customerscanvas.projects import HIDDEN, LEAST_SECONDS_BETWEEN_QUESTIONS, Results, Seen
+from source_customerscanvas.projects import HIDDEN, LEAST_SECONDS_BETWEEN_QUESTIONS, Results, Seen, ask_results
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.state import Try
 from source_customerscanvas.times import Clock, format_utc
@@ -249,7 +249,7 @@ class Processing:
             return None
         path = f"storefront/v1/projects/{one.project_id}"
         try:
-            answer = self._client.get_json(f"{path}/processing-results")
+            results = ask_results(self._client.get_json, one.project_id)
         except Stopped:
             raise
         except NotFound:
@@ -263,7 +263,7 @@ class Processing:
         self._unanswered = 0
         with self._lock:
             self._without_run.discard(one)
-        return Results.from_answer(answer) if isinstance(answer, dict) else None
+        return results
 
     def _look_whether_gone(self, one: _Waiting, path: str) -> None:
         """Tell a project that has no run yet from one that was removed; asked once, until it has had a run."""

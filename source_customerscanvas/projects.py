@@ -33,6 +33,9 @@ LEAST_SECONDS_BETWEEN_QUESTIONS = 60
 _PROCESSING_FIELDS = ("processingStatus", "created", "lastModified", "storefrontId", "orderId", "orderNumber")
 
 
+_RESULTS_FIELDS = {"status", "statusDescription", "outputFileDetails"}
+
+
 def digest(value: Any, length: int) -> str:
     """A short fingerprint of a JSON value: so many characters of six bits each, without blanks or quotes."""
     hashed = blake2b(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), digest_size=12)
@@ -219,16 +222,19 @@ def file_record(
     }
 
 
-def ask_project(get_json: Callable[[str], Any], project_id: int) -> Project | None:
+def ask_project(get_json: Callable[..., Project], project_id: int) -> Project | None:
     """Ask for a project by its id; None where it is gone. Raises `ServerTrouble` for an answer that is no project."""
+
+    def project_of(answer: Any) -> Project:
+        project = Project.from_row(answer) if isinstance(answer, dict) else None
+        if project is None:
+            raise ServerTrouble(f"project {project_id}", "the answer is not a project")
+        return project
+
     try:
-        answer = get_json(f"storefront/v1/projects/{project_id}")
+        return get_json(f"storefront/v1/projects/{project_id}", None, project_of)
     except NotFound:
         return None
-    project = Project.from_row(answer) if isinstance(answer, dict) else None
-    if project is None:
-        raise ServerTrouble(f"project {project_id}", "the answer is not a project")
-    return project
 
 
 def is_listed(get_json: Callable[..., Any], params: Mapping[str, Any], project: Project) -> bool:
@@ -238,3 +244,19 @@ def is_listed(get_json: Callable[..., Any], params: Mapping[str, Any], project: 
     params = {**params, "orderId": project.order_id, "sorting": "Id ASC"}
     fetch = partial(read_page, get_json, "storefront/v1/projects", params)
     return any(row_id(row) == project.id for page in walk(fetch, fetch(0)) for row in page.rows)
+
+
+def ask_results(get_json: Callable[..., Results], project_id: int) -> Results:
+    """Ask for the processing results of a project.
+
+    Raises `NotFound` where there is no run yet, or no project any more, and `ServerTrouble` for an answer that is none.
+    """
+
+    def results_of(answer: Any) -> Results:
+        # any field may be absent, but then nothing else is there instead
+        is_other = not isinstance(answer, dict) or (answer and not answer.keys() & _RESULTS_FIELDS)
+        if is_other:
+            raise ServerTrouble(f"the processing results of project {project_id}", "the answer is none")
+        return Results.from_answer(answer)
+
+    return get_json(f"storefront/v1/projects/{project_id}/processing-results", None, results_of)

@@ -1,5 +1,6 @@
 """The window on the tenant's artifacts: how many have to be asked for singly."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -21,15 +22,15 @@ class Api:
         self.pages = 0
         self.singles = 0
 
-    def get_json(self, path: str, params: dict[str, Any] | None = None) -> Any:
+    def get_json(self, path: str, params: dict[str, Any] | None, understand: Callable[[Any], Any]) -> Any:
         if params is None:
             self.singles += 1
-            return {"id": path.rpartition("/")[2]}
+            return understand({"id": path.rpartition("/")[2]})
         if self.refuses_sorting and "sorting" in params:
             raise Refused(400, path, "unknown sorting")
         self.pages += 1
         skip, take = params["skip"], params["take"]
-        return {"total": len(self.rows), "items": self.rows[skip : skip + take]}
+        return understand({"total": len(self.rows), "items": self.rows[skip : skip + take]})
 
 
 def asked_for(api: Api, ids: list[str]) -> None:

@@ -94,6 +94,25 @@ def test_given_an_id_when_made_a_segment_then_it_asks_for_nothing_else(text: str
     assert path_segment(text) == segment
 
 
+def understood(answer: Any) -> Any:
+    if "items" not in answer:
+        raise ServerTrouble("the list", "no page")
+    return answer["items"]
+
+
+@pytest.mark.parametrize(("failures", "is_read"), [(0, True), (5, True), (6, False)])
+def test_given_an_answer_that_is_not_understood_when_asked_then_it_is_tried_six_times(
+    server: Server, client: ApiClient, failures: int, is_read: bool
+) -> None:
+    server.answer = lambda _: json_answer({"message": "busy"} if len(server.api_requests) <= failures else PAGE)
+    if is_read:
+        assert client.get_json("x", None, understood) == PAGE["items"]
+    else:
+        with pytest.raises(ServerTrouble, match="no page"):
+            client.get_json("x", None, understood)
+    assert len(server.api_requests) == min(failures + 1, 6)
+
+
 # The token
 
 

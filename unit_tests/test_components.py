@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_customerscanvas.client import ApiClient
 from source_customerscanvas.components import UtcTimes
 from source_customerscanvas.source import SourceCustomersCanvas
 from unit_tests.http_server import Answer, Request, Server, json_answer
@@ -93,7 +94,11 @@ def test_given_storefronts_that_are_removed_while_they_are_read_when_read_then_n
 
 @each_list
 @pytest.mark.parametrize("page", [[], "no page", {"items": 7}, {"items": {"id": 1}}, None])
-def test_given_an_answer_that_is_no_page_when_read_then_it_says_so(server: Server, stream: str, page: Any) -> None:
+def test_given_an_answer_that_is_no_page_when_read_then_it_says_so(
+    server: Server, client: ApiClient, monkeypatch: pytest.MonkeyPatch, stream: str, page: Any
+) -> None:
+    # whose tries take no time
+    monkeypatch.setattr("source_customerscanvas.components.shared_client", lambda settings: client)
     server.answer = lambda _: json_answer(page)
     with pytest.raises(AirbyteTracedException, match=f"{PATHS[stream][5:]}.*not a page of a list"):
         read(server, stream)

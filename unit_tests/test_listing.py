@@ -114,29 +114,52 @@ def test_given_rows_without_an_id_when_walked_then_it_ends() -> None:
     assert len(list(walk(fetch, fetch(0)))) <= 10
 
 
-def answer(value: Any) -> Page:
-    return read_page(lambda path, params: value, "things", {"a": 1}, skip=5, take=3)
+def answer(value: Any, skip: int = 5) -> Page:
+    return read_page(lambda path, params, understand: understand(value), "things", {"a": 1}, skip=skip, take=3)
 
 
 def test_given_a_page_when_read_then_it_asks_for_it_by_skip_and_take() -> None:
     asked: list[Any] = []
 
-    def get_json(path: str, params: Mapping[str, Any]) -> Any:
+    def get_json(path: str, params: Mapping[str, Any], understand: Callable[[Any], Page]) -> Page:
         asked.append((path, dict(params)))
-        return {"total": 7, "items": [{"id": 6}, {"id": 7}]}
+        return understand({"total": 7, "items": [{"id": 6}, {"id": 7}]})
 
     page = read_page(get_json, "things", {"sorting": "Id"}, skip=5, take=3)
     assert asked == [("things", {"sorting": "Id", "skip": 5, "take": 3})]
     assert (page.end, page.total, page.is_last) == (7, 7, True)
 
 
-@pytest.mark.parametrize("value", [None, [], "x", 3, {}, {"items": "x"}, {"items": {}}, {"items": 3, "total": 1}])
-def test_given_an_answer_that_is_no_page_when_read_then_it_is_trouble_and_not_an_empty_list(value: Any) -> None:
-    if value == {}:
-        assert answer(value).rows == []  # `items` may be absent
-        return
+@pytest.mark.parametrize(
+    "value",
+    [None, [], "x", 3, {}, {"message": "busy"}, {"items": "x"}, {"items": {}}, {"items": 3, "total": 1}],
+)
+@pytest.mark.parametrize("skip", [0, 5])
+def test_given_an_answer_that_is_no_page_when_read_then_it_is_trouble_and_not_an_empty_list(
+    value: Any, skip: int
+) -> None:
     with pytest.raises(ServerTrouble, match="things"):
-        answer(value)
+        answer(value, skip)
+
+
+@pytest.mark.parametrize("value", [{"total": 3}, {"total": 3, "items": None}, {"total": 1, "items": []}])
+def test_given_a_first_page_that_lacks_the_rows_it_tells_of_when_read_then_it_is_trouble(value: Any) -> None:
+    with pytest.raises(ServerTrouble, match="none of the"):
+        answer(value, skip=0)
+
+
+@pytest.mark.parametrize(
+    ("value", "skip"),
+    [
+        ({"total": 0}, 0),
+        ({"total": 0, "items": None}, 0),
+        ({"items": None}, 0),
+        ({"total": True, "items": []}, 0),
+        ({"total": 9, "items": []}, 5),  # its last rows were removed
+    ],
+)
+def test_given_a_page_without_rows_when_read_then_the_list_ends_there(value: Any, skip: int) -> None:
+    assert answer(value, skip).rows == []
 
 
 @pytest.mark.parametrize("total", [None, "many", True, 6, -1, 6.5, [7]])
