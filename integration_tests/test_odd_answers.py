@@ -14,7 +14,7 @@ from integration_tests.conftest import STOREFRONT, Connection
 from integration_tests.engine import STREAMS, Read
 from integration_tests.shops import DAY, LISTS, fill
 from sandbox import FileSpec, Sandbox
-from source_customerscanvas.projects import ARTIFACTS, FILES, PROJECTS
+from source_customerscanvas.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
 
 ODD_VALUES: st.SearchStrategy[Any] = st.one_of(
     st.sampled_from(
@@ -187,6 +187,23 @@ def test_given_what_is_no_project_in_each_page_when_synced_then_all_projects_com
         sandbox.shop.process(10, "Completed")
     assert connection.sync() == {}
     assert len(sandbox.requests) < 300
+
+
+@pytest.mark.parametrize("page_cap", [1, 2, 4])
+def test_given_neighbours_without_an_id_when_synced_then_the_scan_comes_past_them(
+    sandbox: Sandbox, connection: Connection, page_cap: int
+) -> None:
+    sandbox.switches.page_cap = page_cap
+    ids = fill(sandbox, 12)
+    nameless = set(ids[5:8])
+
+    def without_ids(answer: Any) -> Any:
+        rows = [{**row, "id": None} if row["id"] in nameless else row for row in answer["items"]]
+        return {**answer, "items": rows}
+
+    sandbox.fault(LISTS, edit=without_ids)
+    assert sorted(connection.sync()[RESULTS]) == sorted(set(ids) - nameless)
+    assert connection.sync() == {}
 
 
 @pytest.mark.parametrize("odd", [None, 7, {}, {"artifactId": None}, {"artifactId": "", "name": "a.pdf"}], ids=repr)

@@ -2,7 +2,8 @@
 
 Offsets are counted on the live list: a row that is removed while a client pages through it pulls the rows behind it
 forward, and one of them slips past the edge between two pages. Therefore each page is asked for from the last row of
-the one before, and only joins it when they share a row; where they do not, the reader steps back until they do.
+the one before, and only joins it when they share a row; where they do not, the reader steps back until they do. A row
+without an id joins nothing, as it may be any other such row.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +15,9 @@ from source_customerscanvas.errors import ServerTrouble
 
 PAGE_SIZE = 100
 """Rows asked for at once. A server may give fewer; reading goes on from what came."""
+
+_FEW_NAMELESS, _MOST_NAMELESS = 3, 100
+"""Pages of rows without an id after which a list is taken to have ended, though it may say that it goes on."""
 
 Row = dict[str, Any]
 
@@ -33,8 +37,17 @@ class Page:
         return self.skip + len(self.rows)
 
     @property
+    def anchor(self) -> int:
+        """The offset of the last row that the next page can be joined to."""
+        ids = [row.get("id") for row in self.rows]
+        while ids and ids[-1] is None:
+            ids.pop()
+        return self.skip + len(ids) - 1
+
+    @property
     def is_last(self) -> bool:
-        return not self.rows or (self.total is not None and self.end >= self.total)
+        # by rows with an id: others may have been added to the page and not be counted
+        return not self.rows or (self.total is not None and self.anchor + 1 >= self.total)
 
 
 FetchPage = Callable[[int], Page]
@@ -84,15 +97,16 @@ def walk(fetch: FetchPage, page: Page, *, to_the_end: bool = False) -> Iterator[
     yield page
     while page.rows and (to_the_end or not page.is_last):
         following = _joined(fetch, page)
-        if not _brings_more(following, page) and following.skip == page.end - 1 and not following.is_last:
+        if _is_stuck(following, page) and not following.is_last:
             # a server that gives one row at a time leaves no room for the shared one: it has to be there afterwards
-            beyond = fetch(page.end)
+            *nameless, beyond = _beyond(fetch, page)
             following = _joined(fetch, page)
-            if not _brings_more(following, page) and following.skip == page.end - 1:
+            if _is_stuck(following, page):
+                yield from nameless
                 following = beyond
         if _brings_more(following, page):
             yield following
-        elif following.skip >= page.end - 1:
+        elif following.skip >= page.anchor:
             return
         # else rows were removed, so that what follows begins where this page ends now
         page = following
@@ -103,11 +117,25 @@ def _joined(fetch: FetchPage, page: Page) -> Page:
     seen = _ids(page)
     back = 1
     while True:
-        skip = max(page.end - back, 0)
+        skip = max(page.anchor + 1 - back, 0)
         following = fetch(skip)
         if skip == 0 or seen & _ids(following):
             return following
         back *= 4
+
+
+def _beyond(fetch: FetchPage, page: Page) -> list[Page]:
+    """The pages behind the last row of `page`, as long as they hold nothing but rows without an id, and the next one.
+
+    Where the list does not say that it goes on, a few such pages are its end: a server may add such a row to each page.
+    """
+    pages = [fetch(max(page.anchor + 1, 0))]
+    while pages[-1].rows and not _ids(pages[-1]):
+        is_sure = pages[-1].total is not None and pages[-1].end < pages[-1].total
+        if len(pages) > (_MOST_NAMELESS if is_sure else _FEW_NAMELESS):
+            break
+        pages.append(fetch(pages[-1].end))
+    return pages
 
 
 def first_with(fetch: FetchPage, page: Page, field: str) -> int | None:
@@ -141,8 +169,12 @@ def first_with(fetch: FetchPage, page: Page, field: str) -> int | None:
 
 
 def _ids(page: Page) -> set[str]:
-    return {str(row.get("id")) for row in page.rows}
+    return {str(row["id"]) for row in page.rows if row.get("id") is not None}
 
 
 def _brings_more(following: Page, page: Page) -> bool:
     return not _ids(following) <= _ids(page)
+
+
+def _is_stuck(following: Page, page: Page) -> bool:
+    return following.skip == max(page.anchor, 0) and not _brings_more(following, page)

@@ -168,7 +168,7 @@ class Tracker:
             # nobody has anything to do before a first sync knows both
             created = pool.submit(self._page, NEWEST_CREATED) if scanning else None
             first = self._page(NEWEST_MODIFIED)
-        if first.total is not None and len(first.rows) >= first.total:
+        if first.total is not None and first.is_last:
             self._take_whole(first)
             return
         if created:
@@ -275,7 +275,7 @@ class Tracker:
             while times and times[0] is None:
                 del times[0]
             is_past = any(time is None or time < boundary for time in times)
-            if is_past or (until_seen and not unseen):
+            if is_past or (until_seen and projects and not unseen):
                 break
         return pages
 

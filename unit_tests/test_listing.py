@@ -114,6 +114,54 @@ def test_given_rows_without_an_id_when_walked_then_it_ends() -> None:
     assert len(list(walk(fetch, fetch(0)))) <= 10
 
 
+@pytest.mark.parametrize("size", [7, 12])
+@pytest.mark.parametrize("at", range(7))
+@pytest.mark.parametrize("nameless", [1, 3])
+@pytest.mark.parametrize("cap", [1, 2, 3, 4, 100])
+@pytest.mark.parametrize("with_total", [True, False])
+def test_given_neighbours_without_an_id_when_walked_then_each_other_row_comes_and_they_are_shown(
+    size: int, at: int, nameless: int, cap: int, with_total: bool
+) -> None:
+    rows: list[Row] = [{"id": id_} for id_ in range(size)]
+    rows[at:at] = [{"id": None}] * nameless
+    asked = []
+
+    def fetch(skip: int) -> Page:
+        asked.append(skip)
+        return Page(skip, rows[skip : skip + cap], len(rows) if with_total else None)
+
+    walked = [row["id"] for page in walk(fetch, fetch(0), to_the_end=True) for row in page.rows]
+    assert set(walked) == {*range(size), None}
+    assert len(asked) <= 3 * len(rows) + 10
+
+
+def test_given_many_neighbours_without_an_id_when_the_list_says_that_it_goes_on_then_each_other_row_comes() -> None:
+    rows: list[Row] = [{"id": 1}, *[{}] * 50, {"id": 2}]
+
+    def fetch(skip: int) -> Page:
+        return Page(skip, rows[skip : skip + 1], len(rows))
+
+    walked = [row.get("id") for page in walk(fetch, fetch(0), to_the_end=True) for row in page.rows]
+    assert {1, 2} <= set(walked)
+
+
+@pytest.mark.parametrize("total", [None, 12, 10**9])
+@pytest.mark.parametrize("cap", [1, 2, 5])
+def test_given_a_row_without_an_id_on_each_page_for_ever_when_walked_then_each_other_row_comes_and_it_ends(
+    cap: int, total: int | None
+) -> None:
+    asked = []
+
+    def fetch(skip: int) -> Page:
+        asked.append(skip)
+        rows: list[Row] = [{"id": id_} for id_ in range(12)][skip : skip + cap] + [{}]
+        return Page(skip, rows, total if total and total >= skip + len(rows) else None)
+
+    walked = [row.get("id") for page in walk(fetch, fetch(0), to_the_end=True) for row in page.rows]
+    assert {*range(12), None} <= set(walked)
+    assert len(asked) <= 200
+
+
 def answer(value: Any, skip: int = 5) -> Page:
     return read_page(lambda path, params, understand: understand(value), "things", {"a": 1}, skip=skip, take=3)
 
