@@ -537,6 +537,8 @@ BAD: dict[str, Bad] = {
     "config-not-in-spec": Bad(("`num_workers`", "at most 64"), inputs=config_with(num_workers=65)),
     "discover-not-in-spec": Bad(("`order_ids`", "array"), "discover", config_with(order_ids="1001")),
     "secret-missing": Bad(("`client_secret`", "missing"), inputs=given(config={"client_id": "sandbox"})),
+    "region-missing": Bad(("`environment.region`", "missing"), inputs=config_with(environment={})),
+    "mode-missing": Bad(("`acknowledge.mode`", "missing"), inputs=config_with(acknowledge={"since": ""})),
     "secret-of-a-wrong-type": Bad(("`client_secret`",), inputs=config_with(client_secret={"is": SECRET})),
     "wrong-secret": Bad(("`client_secret`", "`environment`"), inputs=config_with(client_secret=SECRET)),
     "unknown-storefront": Bad(("No such storefront: 99", "11 (", "12 ("), inputs=config_with(storefront_ids=[99])),

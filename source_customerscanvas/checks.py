@@ -1,6 +1,6 @@
 """Proves that a sync with these settings can work, without changing anything."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jsonschema import Draft7Validator
@@ -31,6 +31,9 @@ def _invalid_setting(error: ValidationError) -> InvalidSetting:
         alternatives: dict[Any, list[ValidationError]] = {}
         for cause in error.context or ():
             alternatives.setdefault(cause.schema_path[0], []).append(cause)
+        unnamed = [name for name in _naming(allowed) if isinstance(error.instance, dict) and name not in error.instance]
+        if unnamed:
+            return InvalidSetting(".".join([*path, unnamed[0]]), "it is missing")
         fitting = [causes for causes in alternatives.values() if all(one.validator != "const" for one in causes)]
         if len(fitting) == 1:
             return _invalid_setting(fitting[0][0])
@@ -51,6 +54,15 @@ def _invalid_setting(error: ValidationError) -> InvalidSetting:
         "uniqueItems": "it names something twice",
     }
     return InvalidSetting(".".join(path), reasons.get(str(error.validator), "it does not fit"))
+
+
+def _naming(alternatives: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The property that tells alternatives apart, as each of them allows one value of it."""
+    constants = [
+        {name for name, one in alternative.get("properties", {}).items() if "const" in one}
+        for alternative in alternatives
+    ]
+    return set.intersection(*constants)
 
 
 def check_connection(client: ApiClient, settings: Settings) -> None:

@@ -96,7 +96,7 @@ class InvalidUrl(ConfigurationError):
         # the URL itself is left out: it may hold a password, which is one reason to be refused
         super().__init__(
             f"The URL in `{field}` cannot be used: enter one that begins with https:// (http:// only for this machine "
-            "itself), without user name, query or fragment."
+            "itself) and the name of a host, without user name, query or fragment."
         )
 
 

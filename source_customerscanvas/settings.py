@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from source_customerscanvas.calls import normalised
 from source_customerscanvas.errors import InvalidDate, InvalidUrl
 from source_customerscanvas.times import to_utc
 
@@ -70,14 +71,15 @@ class Settings:
     def from_config(cls, config: Mapping[str, Any]) -> "Settings":
         """Read a configuration that is valid against the spec.
 
-        Empty lists and nulls mean the default, as forms send them for a field that was left alone.
+        Empty lists, texts and nulls mean the default, as forms send them for a field that was left alone.
         Raises `InvalidUrl` for a URL that is neither https nor http to loopback, `InvalidDate` for an unreadable date.
         """
         config = plain(config)
         hub_url, api_url = _installation(config.get("environment", {}))
         acknowledge = config.get("acknowledge", {})
-        if "since" in acknowledge:
-            acknowledge["since"] = _date(acknowledge["since"], "acknowledge.since")
+        since = acknowledge.pop("since", "")
+        if since:
+            acknowledge["since"] = _date(since, "acknowledge.since")
         return cls(
             client_id=config["client_id"],
             client_secret=config["client_secret"],
@@ -135,7 +137,10 @@ def _url(text: str, field: str) -> str:
         raise InvalidUrl(field)
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise InvalidUrl(field)
-    return text.strip().rstrip("/")
+    url = normalised(text.strip())
+    if not url or not url.isprintable():
+        raise InvalidUrl(field)
+    return url.rstrip("/")
 
 
 def _date(text: str, field: str) -> str:

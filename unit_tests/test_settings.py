@@ -91,6 +91,11 @@ def test_given_an_empty_text_when_read_then_it_means_the_default(key: str) -> No
     assert read(**{key: ""}) == read()
 
 
+def test_given_an_empty_text_for_when_orders_are_acknowledged_from_then_it_means_the_default() -> None:
+    acknowledge = {"mode": "status", "code": 3}
+    assert read(acknowledge={**acknowledge, "since": ""}) == read(acknowledge=acknowledge)
+
+
 def test_given_unknown_keys_when_read_then_they_are_ignored() -> None:
     known = {"wait_minutes": 5}
     assert read(future="x", processing={"future": 1, **known}) == read(processing=known)
@@ -138,6 +143,8 @@ def test_given_something_that_is_no_date_when_read_then_the_error_names_the_fiel
         ("http://127.0.0.1:8080/", "http://127.0.0.1:8080"),
         ("http://127.9.9.9", "http://127.9.9.9"),
         ("http://[::1]:8080", "http://[::1]:8080"),
+        ("https://my_host.example.", "https://my_host.example."),
+        ("https://bücher.example", "https://xn--bcher-kva.example"),
     ],
 )
 def test_given_a_url_that_can_be_used_when_read_then_it_has_no_slash_at_its_end(url: str, expected: str) -> None:
@@ -161,6 +168,12 @@ def test_given_a_url_that_can_be_used_when_read_then_it_has_no_slash_at_its_end(
         "https://api.example#part",
         "https://api.example:port",
         "https://[::1",
+        "https://exa mple.com",
+        "https://a..b",
+        "https://%zz",
+        "https://a\0b",
+        "\0https://api.example",
+        f"https://{'a' * 64}.example",
     ],
 )
 def test_given_a_url_that_cannot_be_used_when_read_then_the_error_names_the_field_and_not_the_url(url: str) -> None:
