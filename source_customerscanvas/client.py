@@ -48,6 +48,8 @@ _MOST_OF_AN_ERROR = 64 * 1024
 _ERROR_CHUNK = 8 * 1024
 _TOKEN = re.compile(r"[!-~]+\Z")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_PASSING = frozenset({304, 408, 425})
+"""What says no for the moment. Nothing is asked for on a condition, so that 304 is a mistake of somebody in between."""
 
 
 class ApiClient:
@@ -252,12 +254,12 @@ class ApiClient:
         if 200 <= status < 300 or (call.is_file and status == 416):
             return
         said = self._quote(self._beginning(response))
-        if status >= 500 or status == 408:
+        if status >= 500 or status in _PASSING:
             asked = self._retry_after(response)
             raise Failed(
                 ServerTrouble(call.where, f"HTTP {status} {said}"),
                 asked=asked,
-                untouched=status == 503 and asked is not None,
+                untouched=status == 425 or (status == 503 and asked is not None),
             )
         if status == 403 and call.with_token:
             error = missing_permission(call)
@@ -346,7 +348,7 @@ class ApiClient:
         finally:
             response.close()
         status = response.status_code
-        if status >= 500 or status == 408:
+        if status >= 500 or status in _PASSING:
             raise Failed(ServerTrouble(call.where, f"HTTP {status}"), asked=self._retry_after(response))
         try:
             answer = orjson.loads(body)

@@ -10,7 +10,7 @@
     │   └── StagingUnavailable        files cannot be written where they should go (no room, read-only, gone)
     ├── TransientError                the same request may succeed later
     │   ├── Unreachable               no connection, a reset, a time-out
-    │   ├── ServerTrouble             5xx, 429 for too long, an HTML page, a body that is not JSON
+    │   ├── ServerTrouble             5xx, 429 for too long, an HTML page, a body that is not what was asked for
     │   ├── BrokenDownload            a file that never came whole
     │   └── EndedEarly                the process that reads was ended
     ├── NotFound                      404 or 410

@@ -260,6 +260,8 @@ def test_given_a_hub_in_trouble_when_16_workers_wait_then_they_share_its_error(
         Answer(502, b"<html>"),
         Answer(503),
         Answer(408),
+        Answer(425),
+        Answer(304),
         RESET,
         HTML,
         Answer(200, b'{"total": 1, "it'),
@@ -376,7 +378,7 @@ def test_given_a_pause_asked_of_one_worker_when_another_asks_then_it_waits_too(
 # Changes
 
 
-@pytest.mark.parametrize("sure", [TOO_MANY, Answer(503, b"", {"Retry-After": "3"}), Answer(401)])
+@pytest.mark.parametrize("sure", [TOO_MANY, Answer(503, b"", {"Retry-After": "3"}), Answer(401), Answer(425)])
 def test_given_a_change_that_surely_did_not_happen_when_posted_then_it_is_tried_again(
     server: Server, client: ApiClient, sure: Answer
 ) -> None:
