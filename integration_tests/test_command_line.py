@@ -291,7 +291,10 @@ STATE_FORMS: dict[str, Callable[[State], list[Message]]] = {
     "global": lambda state: [{"type": "GLOBAL", "global": {"stream_states": [one["stream"] for one in state]}}],
     "without-type": lambda state: [{"stream": one["stream"]} for one in state],
     "with-namespace": lambda state: [
-        {**one, "stream": {**one["stream"], "stream_descriptor": {**one["stream"]["stream_descriptor"], "namespace": "a"}}}
+        {
+            **one,
+            "stream": {**one["stream"], "stream_descriptor": {**one["stream"]["stream_descriptor"], "namespace": "a"}},
+        }
         for one in state
     ],
 }

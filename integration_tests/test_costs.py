@@ -69,7 +69,8 @@ def test_given_nulls_that_sort_first_when_projects_are_only_modified_then_neithe
         connection = Connection(sandbox, (PROJECTS, RESULTS))
         if first_sync == "before":
             connection.sync()
-        sizes, projects = [], iter(range(1, 501, 2))
+        sizes: list[int] = []
+        projects = iter(range(1, 501, 2))
         for _ in range(4):
             for _ in range(40):
                 sandbox.advance(HOUR)

@@ -148,7 +148,7 @@ def test_given_syncs_that_are_killed_at_any_moment_when_started_again_then_nothi
 
 
 @contextmanager
-def killed_at_the_end(process: "subprocess.Popen[str]") -> Iterator[None]:
+def killed_at_the_end(process: subprocess.Popen[str]) -> Iterator[None]:
     try:
         yield
     finally:

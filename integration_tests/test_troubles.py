@@ -140,9 +140,7 @@ def test_given_every_other_project_cannot_be_read_when_synced_then_that_does_not
         assert "55 could not be read" in str(reads[RESULTS].error)
 
 
-def test_given_many_projects_that_cannot_be_read_when_nothing_else_is_left_to_do_then_each_is_a_trouble_of_its_own() -> (
-    None
-):
+def test_given_many_projects_that_cannot_be_read_when_only_they_are_left_then_each_is_a_trouble_of_its_own() -> None:
     with shop_of(110) as sandbox:
         sandbox.fault(r"projects/\d*[5-9]\d/processing-results$", status=400)  # not tried again: takes no time
         connection = Connection(sandbox, (RESULTS,))

@@ -19,10 +19,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from logging.handlers import QueueHandler
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -139,9 +141,7 @@ class _Ends:
             connection.close()
 
 
-def _serve(
-    begin: "Callable[[], Reading | None]", ends: _Ends, others: "Collection[Connection[Any, Any]]"
-) -> None:
+def _serve(begin: "Callable[[], Reading | None]", ends: _Ends, others: "Collection[Connection[Any, Any]]") -> None:
     for connection in others:
         connection.close()  # or the end of the other process would never show
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the command
@@ -155,10 +155,8 @@ def _serve(
         for name, pipe in zip(reading.names, ends.streams, strict=False):
             Thread(target=_hand_over, args=(reading, name, pipe), name=f"{name}-reader", daemon=True).start()
     Thread(target=_answer, args=(reading, ends.questions), name="answers", daemon=True).start()
-    try:
+    with suppress(EOFError, OSError):
         ends.lifeline.recv()
-    except (EOFError, OSError):
-        pass
     if reading is not None:
         reading.stop(_CLEARING_SECONDS)
     os._exit(0)  # without waiting for threads that wait for a reader
@@ -205,10 +203,14 @@ def _answered(reading: "Reading | None", what: str, arguments: list[Any]) -> Any
 
 
 class _PipeHandler(QueueHandler):
-    """Sends log records to the command's process. `emit` is called under the handler's lock."""
+    """Sends log records to the command's process. `enqueue` is called under the handler's lock."""
+
+    def __init__(self, log: "Connection[Any, Any]") -> None:
+        super().__init__(SimpleQueue())  # which nothing is put into
+        self._log = log
 
     def enqueue(self, record: logging.LogRecord) -> None:
-        self.queue.send(record)
+        self._log.send(record)
 
     def handleError(self, record: logging.LogRecord) -> None:
         """Nobody is left to be told."""

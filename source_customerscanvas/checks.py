@@ -75,17 +75,18 @@ def check_connection(client: ApiClient, settings: Settings) -> None:
     storefronts = list_storefronts(client, settings)
     if not storefronts:
         raise UnknownStorefront([], [])
-    for path, params in (
-        ("storefront/v1/projects", {"storefrontId": storefronts[0]["id"]}),
-        ("storage/v1/artifacts", {}),
-    ):
-        try:
-            read_page(client.get_json, path, params, 0, take=1)
-        except NotFound:
-            raise WrongHost(settings.api_url, f"it has no {path}") from None
+    _list(client, settings, "storefront/v1/projects", {"storefrontId": storefronts[0]["id"]})
+    _list(client, settings, "storage/v1/artifacts", {})
     # only the scopes of the token tell whether projects may be changed, and a server may leave them out
     if scopes is not None and _FULL_PROJECTS not in scopes:
         if settings.processing.on_failure != "report":
             raise MissingPermission("Projects: Full", f"{settings.processing.on_failure} failed processing")
         if settings.acknowledge.mode != "none":
             raise MissingPermission("Projects: Full", "acknowledge orders")
+
+
+def _list(client: ApiClient, settings: Settings, path: str, params: Mapping[str, Any]) -> None:
+    try:
+        read_page(client.get_json, path, params, 0, take=1)
+    except NotFound:
+        raise WrongHost(settings.api_url, f"it has no {path}") from None

@@ -9,7 +9,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies
-from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.connectionpool import ConnectionPool
 
 from source_customerscanvas.calls import Origin, origin_of
 
@@ -32,7 +32,7 @@ class Connections(HTTPAdapter):
         super().__init__(pool_connections=_MOST_HOSTS, pool_maxsize=at_once)
         self._verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
         self._proxies: dict[Origin, dict[str, str]] = {}
-        self._pools: dict[Origin, HTTPConnectionPool] = {}
+        self._pools: dict[Origin, ConnectionPool] = {}
         for name in ("urllib3.connectionpool", "urllib3.connection"):
             logging.getLogger(name).addFilter(_without_query)
 
@@ -61,7 +61,7 @@ class Connections(HTTPAdapter):
         verify: bool | str | None,
         proxies: Mapping[str, str] | None = None,
         cert: Any = None,
-    ) -> HTTPConnectionPool:
+    ) -> ConnectionPool:
         origin = origin_of(request.url or "")
         pool = self._pools.get(origin)
         if pool is None:

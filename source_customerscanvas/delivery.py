@@ -404,9 +404,7 @@ class Delivery:
         with suppress(Stopped):
             self.health.note_failure(job, error)
 
-    def _leave(
-        self, job: Job, waiting: list[StreamProgress], trouble: Trouble, unchanged: str | None = None
-    ) -> None:
+    def _leave(self, job: Job, waiting: list[StreamProgress], trouble: Trouble, unchanged: str | None = None) -> None:
         logger.warning(f"Left to the next sync: {trouble}", exc_info=trouble.error.__cause__)
         for stream in waiting:
             remember = partial(stream.leave, job.unit.key, job.project_id, trouble, unchanged)

@@ -277,8 +277,8 @@ class EndedEarly(TransientError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The process that reads from Customer's Canvas has ended unexpectedly, perhaps for lack of memory. The next "
-            "sync goes on from the last state."
+            "The process that reads from Customer's Canvas has ended unexpectedly, perhaps for lack of memory. The "
+            "next sync goes on from the last state."
         )
 
 

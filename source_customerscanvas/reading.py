@@ -4,7 +4,7 @@ It takes plain values and nothing of the framework, so that a process without it
 """
 
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -15,8 +15,8 @@ from source_customerscanvas.errors import CustomersCanvasError, StagingUnavailab
 from source_customerscanvas.progress import StreamProgress
 from source_customerscanvas.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
 from source_customerscanvas.settings import Settings
-from source_customerscanvas.staging import staging_directory
-from source_customerscanvas.state import Scope, StreamState
+from source_customerscanvas.staging import Staging, staging_directory
+from source_customerscanvas.state import Scope, StreamState, tries_of
 from source_customerscanvas.sync import Sync
 from source_customerscanvas.times import Clock, format_utc
 from source_customerscanvas.transfer import FileTransfer
@@ -69,9 +69,12 @@ class Reading:
         self._sync.wait_for_downloads(patience)
 
 
-def begin_reading(settings: Settings, selected: Mapping[str, Selected], clock: Clock) -> Reading:
+def begin_reading(
+    settings: Settings, selected: Mapping[str, Selected], clock: Clock, given: Iterable[Any] = ()
+) -> Reading:
     """Begin to read the selected streams; what is found waits for their readers.
 
+    `given` are the states of all streams, of which tries of failed projects count whether they are selected or not.
     Raises `UnreadableState`.
     """
     wants_files = FILES in selected and (
@@ -79,6 +82,7 @@ def begin_reading(settings: Settings, selected: Mapping[str, Selected], clock: C
     )
     # what proves that an order has arrived: its files, or else its results
     delivering = FILES if FILES in selected else RESULTS
+    tries = tries_of(given)
     streams = {}
     for name in TRACKED:
         if name in selected:
@@ -90,13 +94,15 @@ def begin_reading(settings: Settings, selected: Mapping[str, Selected], clock: C
                 attrgetter("whole_digest" if name == PROJECTS else "processing_digest"),
                 settings.lookback_minutes,
                 delivered_since=_delivered_since(settings, state) if name == delivering else None,
+                tries=tries,
             )
     client = ApiClient(settings)
     transfer = None
     if wants_files:
         try:
-            directory = staging_directory(settings, FILES)
-            transfer = FileTransfer(client, directory, clock, streams[FILES].receive)
+            staging = Staging(staging_directory(settings, FILES))
+            staging.begin()
+            transfer = FileTransfer(client, staging, clock, streams[FILES].receive)
         except StagingUnavailable as error:
             streams[FILES].fail(error)  # the others need no room
     elif FILES in selected:

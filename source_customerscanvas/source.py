@@ -29,8 +29,8 @@ from airbyte_cdk.sources.streams.concurrent.abstract_stream import AbstractStrea
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_customerscanvas.checks import check_configuration, check_connection
 from source_customerscanvas.beside import ReadingProcess
+from source_customerscanvas.checks import check_configuration, check_connection
 from source_customerscanvas.client import ApiClient, share_client
 from source_customerscanvas.errors import CustomersCanvasError, Stopped, UnknownStream, UnreadableInput
 from source_customerscanvas.reading import TRACKED, Reading, Selected, begin_reading
@@ -169,7 +169,8 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
                 is_incremental = stream.sync_mode == SyncMode.incremental
                 given = states.get_stream_state(name, None) if is_incremental else {}
                 selected[name] = Selected(given, bool(stream.include_files))
-        return begin_reading(settings, selected, self._clock)
+        all_states = [vars(one.stream.stream_state) for one in state or [] if one.stream and one.stream.stream_state]
+        return begin_reading(settings, selected, self._clock, all_states)
 
 
 def _explain(error: AirbyteErrorTraceMessage, reading: "Reading | ReadingProcess") -> None:

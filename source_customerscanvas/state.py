@@ -52,13 +52,14 @@ shows one of them.
 
 `tries` counts how often the processing of a failed project was tried again, and when last. `delivered` are the finished
 projects of each order that are still to be acknowledged in the shop, `waiting` those of these orders that have to wait,
-each with a project that it waits for and of which the stream will hear. `lastSync` is when the last sync began that read
-everything: what is not marked was handed over before. `acknowledged` are the projects that syncs acknowledged since, and
-when these syncs began. These four are there only where orders are acknowledged.
+each with a project that it waits for and of which the stream will hear. `lastSync` is when the last sync began that
+read everything: what is not marked was handed over before. `acknowledged` are the projects that syncs acknowledged
+since, and when these syncs began. These four are there only where orders are acknowledged.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -212,12 +213,10 @@ def tries_of(states: Iterable[Any]) -> dict[int, Try]:
     """
     found: dict[int, Try] = {}
     for state in states:
-        try:
+        with suppress(KeyError, TypeError, ValueError, AttributeError, OverflowError):
             for unit in state["units"].values():
                 for id_, (count, at) in unit.get("tries", {}).items():
                     found[int(id_)] = max(Try(int(count), _time(at)), found.get(int(id_), Try()))
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
-            continue
     return found
 
 

@@ -43,6 +43,9 @@ _TRACKED_AT_ONCE = 4
 _STOPPING_SECONDS = 1.0
 """How often a long wait looks whether the sync is being ended."""
 
+_CLEARING_SECONDS = 5.0
+"""For downloads that are under way when a sync is ended to remove what they have written."""
+
 
 class Sync:
     """One read of the tracked streams. Nothing is asked of the API before `start`."""
@@ -81,8 +84,9 @@ class Sync:
         self._has_units.wait()
 
     def wait_for_downloads(self, patience: float) -> None:
+        """Wait so many seconds at most until no download is under way."""
         if self._transfer:
-            self._transfer.wait_until_idle(patience)
+            self._transfer.end(patience)
 
     def outcomes(self, stream: StreamProgress, patience: float) -> Iterator[Outcome | None]:
         """What was found for a stream, as it comes; None when nothing came for `patience` seconds.
@@ -127,6 +131,8 @@ class Sync:
             self._has_units.set()
             self._tasks.end(self._settings.num_workers)
             self._move_artifact_cursors(began)
+            if self._transfer:
+                self._transfer.end(_CLEARING_SECONDS)
             for stream in self._streams:
                 stream.outcomes.put(None)
             self._reporter.stop()

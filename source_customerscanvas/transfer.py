@@ -17,7 +17,7 @@ import urllib3.exceptions
 from source_customerscanvas.calls import path_segment
 from source_customerscanvas.client import ApiClient
 from source_customerscanvas.errors import BrokenDownload, Refused, StagingUnavailable, Stopped
-from source_customerscanvas.staging import Folders
+from source_customerscanvas.staging import Staging
 from source_customerscanvas.times import SYSTEM_CLOCK, Clock
 from source_customerscanvas.writing import FileWriter
 
@@ -81,15 +81,14 @@ class FileTransfer:
     def __init__(
         self,
         client: ApiClient,
-        directory: Path,
+        staging: Staging,
         clock: Clock = SYSTEM_CLOCK,
         progress: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._client = client
-        self._directory = directory
+        self._staging = staging
         self._clock = clock
         self._progress = progress
-        self._folders = Folders(directory)
         self._ended = Condition()
         self._running = 0
 
@@ -99,25 +98,26 @@ class FileTransfer:
         Raises `NotFound` where the file is gone, `BrokenDownload` where it never came whole, `StagingUnavailable`
         where it cannot be written, and whatever else `ApiClient.open_file` raises. None leaves anything behind.
         """
-        target = self._directory / relative_path
+        target = self._staging.directory / relative_path
         try:
             with (
                 self._counted(),
-                self._folders.partial_file(relative_path) as (path, file),
+                self._staging.partial_file(relative_path) as file,
                 FileWriter(file) as writer,
             ):
                 part = _Part(writer)
                 self._fetch(artifact, part)
                 digest = writer.end()
-                os.replace(path, target)
+                os.replace(file.name, target)
         except OSError as error:
             raise StagingUnavailable(str(target.parent), error.strerror or type(error).__name__) from error
         return DownloadedFile(target, relative_path, part.size, digest)
 
-    def wait_until_idle(self, patience: float) -> None:
-        """Wait until no download is under way, so many seconds at most."""
+    def end(self, patience: float) -> None:
+        """Wait until no download is under way, so many seconds at most; what is then is left for the next run."""
         with self._ended:
-            self._ended.wait_for(lambda: self._running == 0, patience)
+            if self._ended.wait_for(lambda: self._running == 0, patience):
+                self._staging.end()
 
     @contextmanager
     def _counted(self) -> Iterator[None]:

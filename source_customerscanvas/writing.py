@@ -47,13 +47,14 @@ class FileWriter:
             self._threads.shutdown()
 
     def write(self, chunk: bytes) -> None:
-        self._file.write(chunk)
+        rest = memoryview(chunk)
+        while rest:
+            rest = rest[self._file.write(rest) :]
         self._size += len(chunk)
         if self._size <= _HASHED_AS_THEY_COME:
             self._sha256.update(chunk)
             self._hashed = self._size
         elif self._size - self._hashed >= _HASHED_AT_ONCE and _is_free(self._hashing):
-            self._file.flush()
             self._hashing = self._begin(self._hash, self._size)
         if self._size - self._flushed >= _FLUSHED_AT_ONCE and _is_free(self._flushing):
             self._flushing = self._begin(_flush, self._file.fileno())
@@ -70,7 +71,6 @@ class FileWriter:
     def end(self) -> str:
         """Wait until everything is on the disk. Gives the SHA-256 of it, hexadecimal."""
         self._wait()
-        self._file.flush()
         if os.fstat(self._file.fileno()).st_size < self._size:
             raise _shortened()
         if self._hashed < self._size:

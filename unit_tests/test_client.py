@@ -497,7 +497,7 @@ def test_given_a_signed_address_in_a_servers_words_when_it_refuses_then_its_quer
     server: Server, client: ApiClient
 ) -> None:
     server.answer = lambda _: json_answer({"detail": "GET https://blob.example/x?sig=xyz failed"}, 400)
-    with pytest.raises(Refused, match="GET https://blob.example/x failed"):
+    with pytest.raises(Refused, match=r"GET https://blob\.example/x failed"):
         client.get_json("x")
 
 

@@ -154,7 +154,7 @@ def test_given_a_row_without_an_id_on_each_page_for_ever_when_walked_then_each_o
 
     def fetch(skip: int) -> Page:
         asked.append(skip)
-        rows: list[Row] = [{"id": id_} for id_ in range(12)][skip : skip + cap] + [{}]
+        rows: list[Row] = [*[{"id": id_} for id_ in range(12)][skip : skip + cap], {}]
         return Page(skip, rows, total if total and total >= skip + len(rows) else None)
 
     walked = [row.get("id") for page in walk(fetch, fetch(0), to_the_end=True) for row in page.rows]

@@ -339,7 +339,9 @@ def test_given_tries_that_another_state_knows_of_when_asked_then_the_most_count(
     assert progress.tries(KEY, 9) == Try()
 
 
-def test_given_tries_that_another_state_knows_of_when_the_project_has_failed_then_they_are_remembered_here_too() -> None:
+def test_given_tries_that_another_state_knows_of_when_the_project_has_failed_then_they_are_remembered_here_too() -> (
+    None
+):
     progress = stream(tries={7: Try(2, CURSOR), 8: Try(3, CURSOR)})
     progress.settle(KEY, project(status="Failed"), "F", "")
     assert progress.snapshot()["units"][KEY]["tries"] == {"7": [2, CURSOR]}

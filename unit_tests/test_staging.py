@@ -1,7 +1,8 @@
 """Which directory files go to, and what is found there."""
 
 import os
-from functools import partial
+import subprocess
+import sys
 from pathlib import Path
 from typing import IO
 
@@ -9,7 +10,7 @@ import pytest
 
 from source_customerscanvas import staging
 from source_customerscanvas.errors import StagingUnavailable
-from source_customerscanvas.staging import remove_leftovers, staging_directory
+from source_customerscanvas.staging import Staging, staging_directory
 from unit_tests.http_server import Server
 
 
@@ -20,6 +21,9 @@ def test_given_a_configured_directory_when_chosen_then_it_is_made_below_the_work
     monkeypatch.setenv("AIRBYTE_STAGING_DIRECTORY", str(tmp_path / "platform"))
     directory = staging_directory(server.settings(file_directory="print/files"), "artifact_files")
     assert directory == tmp_path / "print/files/artifact_files"
+    chosen = Staging(directory)
+    chosen.begin()
+    chosen.end()
     assert list(directory.iterdir()) == []
 
 
@@ -44,47 +48,74 @@ def test_given_no_platform_when_chosen_then_it_lies_below_the_temporary_director
 def test_given_a_directory_that_cannot_be_made_when_chosen_then_it_says_so(server: Server, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StagingUnavailable, match="artifact_files"):
-        staging_directory(server.settings(file_directory=str(tmp_path / "file")), "artifact_files")
+        Staging(staging_directory(server.settings(file_directory=str(tmp_path / "file")), "artifact_files")).begin()
 
 
-def test_given_rests_of_a_killed_run_when_removed_then_files_and_what_is_being_written_stay(tmp_path: Path) -> None:
-    folder = tmp_path / "1/5/9"
-    folder.mkdir(parents=True)
-    (folder / "card.pdf").write_bytes(b"x")
-    (folder / ".other.part").write_bytes(b"x")
-    (folder / staging._TEMPORARY_NAME.format("0" * 32)).write_bytes(b"x")
-    with staging._partial_file(partial(staging._new_part, str(folder))) as (busy, _):
-        remove_leftovers(tmp_path)
-        assert {path.name for path in folder.iterdir()} == {Path(busy).name, ".other.part", "card.pdf"}
+KILLED = """
+import os, sys
+from pathlib import Path
+from source_customerscanvas.staging import Staging
+staging = Staging(Path(sys.argv[1]))
+staging.begin()
+with staging.partial_file("1/5/9/card.pdf") as part:
+    os._exit(0)
+"""
 
 
-def test_given_another_run_that_clears_up_when_a_part_is_made_then_none_is_lost(
+def _found(directory: Path) -> set[str]:
+    return {path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file()}
+
+
+def test_given_rests_of_a_killed_run_when_another_begins_then_files_and_what_is_being_written_stay(
+    tmp_path: Path,
+) -> None:
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=True)
+    [left] = tmp_path.rglob("*.part")
+    (tmp_path / "1/5/9/card.pdf").write_bytes(b"x")
+    (tmp_path / "1/5/9/.other.part").write_bytes(b"x")
+    busy = Staging(tmp_path)
+    busy.begin()
+    assert not left.exists()
+    with busy.partial_file("1/5/9/map.pdf") as part:
+        another = Staging(tmp_path)
+        another.begin()
+        another.end()
+        name = Path(part.name).relative_to(tmp_path).as_posix()
+        assert {name, "1/5/9/card.pdf", "1/5/9/.other.part"} <= _found(tmp_path)
+        os.unlink(part.name)
+    busy.end()
+    assert _found(tmp_path) == {"1/5/9/card.pdf", "1/5/9/.other.part"}
+
+
+def test_given_no_killed_run_when_another_begins_then_the_files_are_not_looked_through(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clears_up = iter([True, True])
-    lock = staging._lock
-
-    def lock_late(file: IO[bytes]) -> None:
-        if next(clears_up, False):
-            monkeypatch.setattr(staging, "_lock", lock)
-            remove_leftovers(tmp_path)
-            monkeypatch.setattr(staging, "_lock", lock_late)
-        lock(file)
-
-    monkeypatch.setattr(staging, "_lock", lock_late)
-    with staging._partial_file(partial(staging._new_part, str(tmp_path))) as (path, _):
-        assert [str(found) for found in tmp_path.iterdir()] == [path]
+    monkeypatch.setattr(Path, "rglob", lambda *_: pytest.fail("looked through"))
+    for _ in range(2):
+        staging = Staging(tmp_path)
+        staging.begin()
+        staging.end()
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_given_another_run_that_clears_up_when_a_directory_is_chosen_then_it_is_taken(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_given_another_run_that_clears_up_when_a_run_begins_then_it_is_not_taken_for_a_killed_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unlink = os.unlink
+    is_free = staging._is_free
+    late, other, third = (Staging(tmp_path) for _ in range(3))
+    others = iter([other])
 
-    def unlink_late(path: str) -> None:
-        unlink(path)
-        unlink(path)
+    def lock_late(marker: IO[bytes]) -> bool | None:
+        for one in others:
+            one.begin()
+        return is_free(marker)
 
-    monkeypatch.setattr(os, "unlink", unlink_late)
-    settings = server.settings(file_directory=str(tmp_path))
-    assert staging_directory(settings, "artifact_files") == tmp_path / "artifact_files"
+    monkeypatch.setattr(staging, "_is_free", lock_late)
+    late.begin()
+    assert len(list(tmp_path.glob("*.run"))) == 2
+    with late.partial_file("1/card.pdf") as part:
+        third.begin()
+        assert Path(part.name).exists()
+        os.unlink(part.name)
+    for one in (late, other, third):
+        one.end()

@@ -10,7 +10,7 @@ import sys
 import tracemalloc
 import zlib
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import pytest
 
@@ -25,6 +25,7 @@ from source_customerscanvas.errors import (
     StagingUnavailable,
     Stopped,
 )
+from source_customerscanvas.staging import Staging
 from source_customerscanvas.transfer import ArtifactFile, DownloadedFile, FileTransfer
 from source_customerscanvas.writing import FileWriter
 from unit_tests.http_server import RESET, Answer, FakeClock, Request, Server, serve
@@ -38,7 +39,7 @@ PRIVATE = ArtifactFile("7f", len(BODY), None, False)
 
 @pytest.fixture
 def files(client: ApiClient, clock: FakeClock, tmp_path: Path) -> FileTransfer:
-    return FileTransfer(client, tmp_path, clock)
+    return FileTransfer(client, Staging(tmp_path), clock)
 
 
 def found(directory: Path) -> list[str]:
@@ -179,7 +180,7 @@ def test_given_progress_when_downloaded_then_it_is_told_of_all_bytes(
     seen: list[int] = []
     body = os.urandom(300_000)
     server.answer = lambda _: Answer(200, body)
-    FileTransfer(client, tmp_path, clock, seen.append).download(ArtifactFile("7f", None, None, False), PATH)
+    FileTransfer(client, Staging(tmp_path), clock, seen.append).download(ArtifactFile("7f", None, None, False), PATH)
     assert sum(seen) == len(body)
     assert len(seen) > 1
 
@@ -388,7 +389,7 @@ def test_given_the_end_of_a_sync_when_downloading_then_it_stops_and_leaves_nothi
     server: Server, client: ApiClient, clock: FakeClock, tmp_path: Path
 ) -> None:
     server.answer = lambda _: Answer(200, os.urandom(1_000_000))
-    files = FileTransfer(client, tmp_path, clock, lambda _: client.stopping.set())
+    files = FileTransfer(client, Staging(tmp_path), clock, lambda _: client.stopping.set())
     with pytest.raises(Stopped):
         files.download(ArtifactFile("7f", None, None, False), PATH)
     assert found(tmp_path) == []
@@ -413,7 +414,7 @@ class FullDisk:
 def test_given_a_full_disk_when_downloaded_then_it_says_so_and_leaves_nothing(
     server: Server, files: FileTransfer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transfer, "FileWriter", lambda file: FileWriter(FullDisk(file)))
+    monkeypatch.setattr(transfer, "FileWriter", lambda file: FileWriter(cast(IO[bytes], FullDisk(file))))
     server.answer = lambda _: Answer(200, BODY)
     with pytest.raises(StagingUnavailable, match="No space left on device"):
         files.download(PRIVATE, PATH)
@@ -447,7 +448,7 @@ def test_given_a_part_that_somebody_else_shortens_when_downloaded_then_it_says_s
 
     server.answer = lambda _: Answer(200, bytes(100_000), length=False)
     with pytest.raises(StagingUnavailable, match="shorter"):
-        FileTransfer(client, tmp_path, clock, shorten).download(ArtifactFile("7f", None, None, False), PATH)
+        FileTransfer(client, Staging(tmp_path), clock, shorten).download(ArtifactFile("7f", None, None, False), PATH)
     assert found(tmp_path) == []
 
 
@@ -467,7 +468,7 @@ def test_given_a_path_that_leads_outside_when_downloaded_then_nothing_is_written
     inside = tmp_path / "inside"
     inside.mkdir()
     with pytest.raises(StagingUnavailable, match="outside"):
-        FileTransfer(client, inside).download(PRIVATE, path)
+        FileTransfer(client, Staging(inside)).download(PRIVATE, path)
     assert found(tmp_path) == []
     assert server.requests == []
 
@@ -480,7 +481,7 @@ def test_given_a_link_that_leads_outside_when_downloaded_then_nothing_is_written
     outside.mkdir()
     (inside / "1").symlink_to(outside)
     with pytest.raises(StagingUnavailable, match="outside"):
-        FileTransfer(client, inside).download(PRIVATE, PATH)
+        FileTransfer(client, Staging(inside)).download(PRIVATE, PATH)
     assert list(outside.iterdir()) == []
 
 
@@ -498,7 +499,7 @@ def test_given_folders_taken_away_when_the_next_project_is_downloaded_then_they_
     server: Server, client: ApiClient, clock: FakeClock, tmp_path: Path, taken: str
 ) -> None:
     (tmp_path / "staging").mkdir()
-    files = FileTransfer(client, tmp_path / "staging", clock)
+    files = FileTransfer(client, Staging(tmp_path / "staging"), clock)
     server.answer = lambda _: Answer(200, BODY)
     files.download(PRIVATE, PATH)
     shutil.rmtree(tmp_path / taken)
@@ -528,12 +529,14 @@ import resource, sys
 from pathlib import Path
 from source_customerscanvas.client import ApiClient
 from source_customerscanvas.settings import Settings
+from source_customerscanvas.staging import Staging
+from source_customerscanvas.staging import Staging
 from source_customerscanvas.transfer import ArtifactFile, FileTransfer
 url, directory = sys.argv[1:]
 client = ApiClient(Settings("app", "s3cret", url, url))
 peak = []
 for id_ in ("small", "large"):
-    FileTransfer(client, Path(directory)).download(ArtifactFile(id_, None, None, False), id_)
+    FileTransfer(client, Staging(Path(directory))).download(ArtifactFile(id_, None, None, False), id_)
     peak.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 print(peak[1] - peak[0])
 """
