@@ -92,7 +92,7 @@ def read(
         with lock:
             if not is_killed and sum(len(one.messages) for one in reads.values()) == killed_after:
                 is_killed = True
-                reading.stop(0)
+                reading.abandon()
             if not is_killed:
                 reads[stream].messages.append((kind, content))
                 if taken_by:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import select
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
 from integration_tests.command_line import CommandLine, Message, Run, State, bare_catalog, configured
 from sandbox import Sandbox
+from source_customerscanvas.beside import IS_POSSIBLE
 
 TRACKED = ("projects", "processing_results", "artifacts", "artifact_files")
 KEYS = {"projects": "id", "processing_results": "projectId", "artifacts": "id", "artifact_files": "artifactId"}
@@ -197,3 +201,68 @@ def test_given_a_setting_that_is_refused_after_the_read_began_when_read_then_the
         assert process.returncode == run.exit_code
     assert [trace["failure_type"] for trace in run.traces] == ["config_error"]
     assert next(iter(settings)) in run.traces[0]["message"]
+
+
+on_linux = pytest.mark.skipif(not IS_POSSIBLE, reason="elsewhere one process does both")
+
+
+def reading_process(command: subprocess.Popen[str]) -> int:
+    return int(Path(f"/proc/{command.pid}/task/{command.pid}/children").read_text().split()[0])
+
+
+def wait_for_end(pid: int) -> None:
+    """Wait until a process that is nobody's child any more has ended."""
+    with suppress(ProcessLookupError), open(os.pidfd_open(pid), "rb", buffering=0) as ended:
+        assert select.select([ended], [], [], 30)[0]
+
+
+@pytest.fixture
+def slow_file() -> Iterator[tuple[Sandbox, Event]]:
+    """A shop with a file that never comes to its end, and whether it has been asked for."""
+    with Sandbox(empty=True, file_size=1_000_000) as sandbox:
+        sandbox.shop.create_project(STOREFRONT, processing="Completed", files=1)
+        sandbox.fault(r"/file$", slow=20_000.0)
+        is_asked_for = Event()
+        sandbox.on(r"/file$", is_asked_for.set)
+        yield sandbox, is_asked_for
+
+
+@on_linux
+def test_given_a_file_on_its_way_when_the_command_is_killed_then_the_reading_process_clears_up_and_ends(
+    slow_file: tuple[Sandbox, Event], tmp_path: Path
+) -> None:
+    sandbox, is_asked_for = slow_file
+    config = sandbox.config(file_download="always", file_directory=str(tmp_path / "files"))
+    command = CommandLine(tmp_path)
+    arguments = command.arguments(config=config, catalog=configured(bare_catalog(), "artifact_files"))
+    with command.start("read", *arguments) as process, killed_at_the_end(process):
+        assert is_asked_for.wait(30)
+        reading = reading_process(process)
+        process.kill()
+        wait_for_end(reading)
+    assert [path for path in (tmp_path / "files").rglob("*") if path.is_file()] == []
+
+
+@on_linux
+def test_given_a_reading_process_that_is_killed_when_read_then_the_command_says_so(
+    slow_file: tuple[Sandbox, Event], tmp_path: Path
+) -> None:
+    sandbox, is_asked_for = slow_file
+    config = sandbox.config(file_download="always", file_directory=str(tmp_path / "files"))
+    command = CommandLine(tmp_path)
+    arguments = command.arguments(config=config, catalog=configured(bare_catalog(), "artifact_files", "storefronts"))
+    with command.start("read", *arguments) as process, killed_at_the_end(process):
+        assert is_asked_for.wait(30)
+        os.kill(reading_process(process), signal.SIGKILL)
+        run = Run(1, *process.communicate(timeout=30))
+        assert process.returncode == run.exit_code
+    assert {trace["failure_type"] for trace in run.traces} == {"transient_error"}
+    assert "has ended unexpectedly" in run.traces[-1]["message"]
+
+
+def test_given_all_streams_when_read_then_one_token_serves_them(tmp_path: Path) -> None:
+    with Sandbox() as sandbox:
+        command = CommandLine(tmp_path)
+        run = command.read(config=sandbox.config(), catalog=configured(bare_catalog()))
+        assert run.exit_code == 0
+        assert sandbox.count("connect/token") == 1

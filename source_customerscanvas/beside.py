@@ -38,8 +38,6 @@ IS_POSSIBLE = sys.platform == "linux"
 """On other systems a copy of a process may lack what their libraries need."""
 
 _MOST_STREAMS = 4
-_CLEARING_SECONDS = 2.0
-"""For downloads under way to remove what they have written, when the command has ended."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +156,7 @@ def _serve(begin: "Callable[[], Reading | None]", ends: _Ends, others: "Collecti
     with suppress(EOFError, OSError):
         ends.lifeline.recv()
     if reading is not None:
-        reading.stop(_CLEARING_SECONDS)
+        reading.abandon()
     os._exit(0)  # without waiting for threads that wait for a reader
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from source_customerscanvas.client import ApiClient
 from source_customerscanvas.emissions import STATE_PROJECTS, Emission, emissions
-from source_customerscanvas.errors import CustomersCanvasError, StagingUnavailable, Stopped
+from source_customerscanvas.errors import CustomersCanvasError, StagingUnavailable
 from source_customerscanvas.progress import StreamProgress
 from source_customerscanvas.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
 from source_customerscanvas.settings import Settings
@@ -63,10 +63,9 @@ class Reading:
         """What has ended the read as a whole."""
         return next((stream.failure for stream in self._streams.values() if stream.failure), None)
 
-    def stop(self, patience: float) -> None:
-        """End it as it is, and wait so many seconds at most for downloads to remove what they have written."""
-        self._sync.fail(Stopped())
-        self._sync.wait_for_downloads(patience)
+    def abandon(self) -> None:
+        """End it as it is, at once; what was handed over stays."""
+        self._sync.abandon()
 
 
 def begin_reading(

@@ -60,6 +60,7 @@ class Staging:
         self._numbers = count()
         self._marker: IO[bytes] | None = None
         self._known: set[str] = set()
+        self._parts: set[str] = set()
 
     def begin(self) -> None:
         """Make the directory if it is missing, and clear up after killed runs. Raises `StagingUnavailable`."""
@@ -77,6 +78,13 @@ class Staging:
             self._marker.close()
             self._marker = None
 
+    def abandon(self) -> None:
+        """End without waiting for anybody: the files that are still being written are removed."""
+        for path in list(self._parts):
+            with suppress(OSError):
+                os.unlink(path)
+        self.end()
+
     @contextmanager
     def partial_file(self, relative_path: str) -> Iterator[IO[bytes]]:
         """A new file in the folder of `relative_path`, gone at the end unless it was renamed; its `name` is its path.
@@ -87,6 +95,7 @@ class Staging:
         if not _NO_NAMES.isdisjoint((*folders, name)):
             raise StagingUnavailable(relative_path, _OUTSIDE)
         file = self._new_part(folders)
+        self._parts.add(file.name)
         try:
             with file:
                 yield file
@@ -94,6 +103,8 @@ class Staging:
             with suppress(FileNotFoundError):
                 os.unlink(file.name)
             raise
+        finally:
+            self._parts.discard(file.name)
 
     def _new_part(self, folders: Sequence[str]) -> IO[bytes]:
         name = _TEMPORARY_NAME.format(self._run, next(self._numbers))

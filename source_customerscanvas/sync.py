@@ -83,10 +83,11 @@ class Sync:
         """Wait until the storefronts to sync are known, or the sync has ended without them."""
         self._has_units.wait()
 
-    def wait_for_downloads(self, patience: float) -> None:
-        """Wait so many seconds at most until no download is under way."""
+    def abandon(self) -> None:
+        """End at once, without a file that is not whole."""
+        self.fail(Stopped())
         if self._transfer:
-            self._transfer.end(patience)
+            self._transfer.abandon()
 
     def outcomes(self, stream: StreamProgress, patience: float) -> Iterator[Outcome | None]:
         """What was found for a stream, as it comes; None when nothing came for `patience` seconds.

@@ -119,6 +119,10 @@ class FileTransfer:
             if self._ended.wait_for(lambda: self._running == 0, patience):
                 self._staging.end()
 
+    def abandon(self) -> None:
+        """Remove what downloads under way have written, without waiting for them."""
+        self._staging.abandon()
+
     @contextmanager
     def _counted(self) -> Iterator[None]:
         with self._ended:

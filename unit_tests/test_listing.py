@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -251,3 +252,14 @@ def test_given_nothing_but_nulls_when_another_row_is_looked_for_then_one_more_re
     found = first_with(fetch, fetch(0), "at")
     assert found is None or size <= 3
     assert len(asked) <= 2
+
+
+@pytest.mark.parametrize("cap", [1, 2, 3, 4, 5, 100])
+def test_given_pages_whose_first_row_has_lost_its_id_when_walked_then_the_walk_ends(cap: int) -> None:
+    def fetch(skip: int) -> Page:
+        rows: list[Row] = [{"id": id_} for id_ in range(12)][skip : skip + cap]
+        return Page(skip, [{}, *rows[1:]] if rows else [], 12)
+
+    with suppress(ServerTrouble):
+        for number, _ in enumerate(walk(fetch, fetch(0), to_the_end=True)):
+            assert number < 100
