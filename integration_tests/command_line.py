@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -154,6 +155,19 @@ class CommandLine:
             path.write_text(value if isinstance(value, str) else json.dumps(value), encoding="utf-8")
             options += [f"--{name}", str(path)]
         return options
+
+
+def children(process: "subprocess.Popen[str]") -> list[int]:
+    """The processes that a command has begun; none where the system does not tell."""
+    listed = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    return [int(pid) for pid in listed.read_text().split()] if listed.exists() else []
+
+
+def kill_all(process: "subprocess.Popen[str]") -> None:
+    """Kill a command with all that it has begun, as a platform does."""
+    for pid in children(process):
+        os.kill(pid, signal.SIGKILL)
+    process.kill()
 
 
 def configured(

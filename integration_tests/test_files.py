@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from integration_tests.command_line import CommandLine, Message, Run, State, bare_catalog, configured
+from integration_tests.command_line import CommandLine, Message, Run, State, bare_catalog, configured, kill_all
 from sandbox import FileSpec, RequestRecord, Sandbox
 
 FILE = "/file$"
@@ -523,7 +523,7 @@ def test_given_a_killed_sync_when_started_again_then_its_leftovers_are_gone_and_
             lines.append(process.stdout.readline())
             assert lines[-1], "the sync has ended before it was killed"
             run = Run(0, "".join(lines), "")
-        process.kill()
+        kill_all(process)
     (leftover,) = shop.files.rglob("*.part")
     mine = shop.files / "artifact_files" / "mine.part"
     mine.write_text("no download's")

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from integration_tests.command_line import CommandLine, Message, Run, State, bare_catalog, configured
+from integration_tests.command_line import CommandLine, Message, Run, State, bare_catalog, children, configured
 from sandbox import Sandbox
 from source_customerscanvas.beside import IS_POSSIBLE
 
@@ -206,10 +206,6 @@ def test_given_a_setting_that_is_refused_after_the_read_began_when_read_then_the
 on_linux = pytest.mark.skipif(not IS_POSSIBLE, reason="elsewhere one process does both")
 
 
-def reading_process(command: subprocess.Popen[str]) -> int:
-    return int(Path(f"/proc/{command.pid}/task/{command.pid}/children").read_text().split()[0])
-
-
 def wait_for_end(pid: int) -> None:
     """Wait until a process that is nobody's child any more has ended."""
     with suppress(ProcessLookupError), open(os.pidfd_open(pid), "rb", buffering=0) as ended:
@@ -237,7 +233,7 @@ def test_given_a_file_on_its_way_when_the_command_is_killed_then_the_reading_pro
     arguments = command.arguments(config=config, catalog=configured(bare_catalog(), "artifact_files"))
     with command.start("read", *arguments) as process, killed_at_the_end(process):
         assert is_asked_for.wait(30)
-        reading = reading_process(process)
+        reading = children(process)[0]
         process.kill()
         wait_for_end(reading)
     assert [path for path in (tmp_path / "files").rglob("*") if path.is_file()] == []
@@ -253,7 +249,10 @@ def test_given_a_reading_process_that_is_killed_when_read_then_the_command_says_
     arguments = command.arguments(config=config, catalog=configured(bare_catalog(), "artifact_files", "storefronts"))
     with command.start("read", *arguments) as process, killed_at_the_end(process):
         assert is_asked_for.wait(30)
-        os.kill(reading_process(process), signal.SIGKILL)
+        assert process.stdout
+        while '"ESTIMATE"' not in process.stdout.readline():
+            pass  # from here on, nothing is left to be done but the file
+        os.kill(children(process)[0], signal.SIGKILL)
         run = Run(1, *process.communicate(timeout=30))
         assert process.returncode == run.exit_code
     assert {trace["failure_type"] for trace in run.traces} == {"transient_error"}

@@ -103,7 +103,10 @@ class ReadingProcess:
 
     def _ask(self, *question: Any) -> Any:
         with self._asking:
-            self._questions.send(question)
+            try:
+                self._questions.send(question)
+            except OSError:
+                raise EndedEarly from None
             answer = _received(self._questions)
         if isinstance(answer, _Raised):
             raise answer.error
