@@ -265,3 +265,12 @@ def test_given_all_streams_when_read_then_one_token_serves_them(tmp_path: Path) 
         run = command.read(config=sandbox.config(), catalog=configured(bare_catalog()))
         assert run.exit_code == 0
         assert sandbox.count("connect/token") == 1
+
+
+def test_given_a_sync_when_it_ends_then_all_that_was_logged_is_there(tmp_path: Path) -> None:
+    with Sandbox() as sandbox:
+        command = CommandLine(tmp_path)
+        for _ in range(5):
+            run = command.read(config=sandbox.config(), catalog=configured(bare_catalog()))
+            for stream in TRACKED:
+                assert f"Summary of {stream}: " in run.output

@@ -38,6 +38,7 @@ IS_POSSIBLE = sys.platform == "linux"
 """On other systems a copy of a process may lack what their libraries need."""
 
 _MOST_STREAMS = 4
+_LISTENING_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class ReadingProcess:
         others = [self._lifeline, self._questions, self._log, *self._pipes]
         theirs = _Ends(lifeline, questions, log, [their for _, their in pipes])
         self._asking = Lock()
+        self._listening = Thread(target=self._listen, name="log", daemon=True)
         process = fork.Process(target=_serve, args=(begin, theirs, others), daemon=True)
         process.start()
         theirs.close()
@@ -71,7 +73,7 @@ class ReadingProcess:
 
     def begin(self) -> bool:
         """Whether something has begun; from here on, the log of that process is this one's."""
-        Thread(target=self._listen, name="log", daemon=True).start()
+        self._listening.start()
         try:
             self.names = self._ask("names")
         except CustomersCanvasError:
@@ -100,6 +102,11 @@ class ReadingProcess:
 
     def note_state_out(self, name: str) -> None:
         """Only a read that changes something in the shop waits for its states to be out, and that is not read here."""
+
+    def end(self) -> None:
+        """Let the process end, after all that it has logged is logged here."""
+        self._lifeline.close()
+        self._listening.join(_LISTENING_SECONDS)
 
     def _ask(self, *question: Any) -> Any:
         with self._asking:

@@ -63,6 +63,9 @@ class Reading:
         """What has ended the read as a whole."""
         return next((stream.failure for stream in self._streams.values() if stream.failure), None)
 
+    def end(self) -> None:
+        """All that was emitted has been handed over: there is nothing left to be ended."""
+
     def abandon(self) -> None:
         """End it as it is, at once; what was handed over stays."""
         self._sync.abandon()

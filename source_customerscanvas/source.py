@@ -149,6 +149,8 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
             if len(types) == 1:
                 error.failure_type = types.pop() or error.failure_type
             raise
+        finally:
+            reading.end()
 
     def _check_streams(self, catalog: ConfiguredAirbyteCatalog) -> None:
         # the framework passes over a stream that it does not know without a word
