@@ -260,13 +260,13 @@ class Delivery:
     ) -> None:
         for artifact in artifacts:
             if not artifact.details:
-                stream.pass_over(f"{project.describe()}: artifact {artifact.id} is gone")
+                stream.counts.pass_over(f"{project.describe()}: artifact {artifact.id} is gone")
         in_scope = [artifact for artifact in artifacts if artifact.details and stream.scope.has_kind(artifact.type)]
         news = self._news(job, stream, in_scope, lambda artifact: artifact.type)
         details = [{**artifact.details, "id": artifact.id} for artifact in news]
         records = [artifact_record(project, row, one.output_file) for row, one in zip(details, news, strict=True)]
         content = "".join(artifact.digest for artifact in in_scope)
-        stream.expect_rows(len(records))
+        stream.counts.expect_rows(len(records))
         self._put(job, stream, project, results.status_code(project), records, content)
 
     def _put_files(
@@ -289,7 +289,7 @@ class Delivery:
         if self._transfer is None or not news:
             records = [file_record(project, artifact.listed) for artifact in news]
             content = run + "".join(artifact.digest for artifact in in_scope)
-            stream.expect_rows(len(records))
+            stream.counts.expect_rows(len(records))
             self._put(job, stream, project, status, records, content, delivered=delivered)
             return
         rows = [artifact.listed for artifact in finals]
@@ -297,7 +297,7 @@ class Delivery:
         to_fetch = {artifact.id for artifact in news}
         unchanged = "".join(artifact.digest for artifact in in_scope if artifact.id not in to_fetch)
         sizes = [ArtifactFile.from_row(artifact.id, artifact.listed).size or 0 for artifact in news]
-        stream.expect_rows(len(news), sum(sizes))
+        stream.counts.expect_rows(len(news), sum(sizes))
         download = _Download(job, project, stream, status, bool(delivered), len(news), run, unchanged)
         for artifact in news:
             self._receiver.put_file(partial(self._fetch, self._transfer, download, artifact, paths[artifact.id]))
@@ -307,9 +307,10 @@ class Delivery:
     ) -> list[Artifact]:
         """Those artifacts that the stream has not emitted as they are now."""
         key = job.unit.key
-        mark = stream.mark(key, job.project_id)
-        covered = stream.covered(key)
-        changed_since = stream.unchanged_before(key, job.project_id)
+        with stream.lock:  # once for all: each time, the workers may have to wait for each other
+            mark = stream.mark(key, job.project_id)
+            covered = stream.covered(key)
+            changed_since = stream.unchanged_before(key, job.project_id)
 
         def is_news(artifact: Artifact) -> bool:
             if artifact.digest in mark.emitted:
@@ -335,12 +336,13 @@ class Delivery:
                     path=fetched.relative_path,
                 )
                 staged = StagedFile(str(fetched.path), fetched.relative_path, fetched.size)
-                stream.saw_artifact(key, artifact.last_modified)
-                remember = partial(stream.add_content, key, download.project.id, artifact.digest)
+                remember = partial(
+                    stream.add_content, key, download.project.id, artifact.digest, artifact.last_modified
+                )
                 self._receiver.put(stream, Outcome([(record, staged)], remember))
         except NotFound:
             logger.warning(f"The file of {where} is gone: it is not tried again unless the artifact changes.")
-            stream.pass_over(f"{where}: the file is gone")
+            stream.counts.pass_over(f"{where}: the file is gone")
             # at once, as another file of the project may stay in trouble
             remember = partial(stream.add_content, key, download.project.id, artifact.digest)
             self._receiver.put(stream, Outcome(remember=remember))
@@ -372,14 +374,14 @@ class Delivery:
         *,
         delivered: bool | None = None,
     ) -> None:
-        for record in records:
-            if "lastModified" in record and stream.name in (ARTIFACTS, FILES):
-                stream.saw_artifact(job.unit.key, record["lastModified"])
+        newest = None
+        if stream.name in (ARTIFACTS, FILES):
+            newest = max((record["lastModified"] or "" for record in records), default=None)
         mark = stream.mark(job.unit.key, project.id)
         is_as_before = mark.status in (status, HIDDEN) and mark.row == stream.row_digest(project)
         if job.is_unlisted and is_as_before and status in UNFINISHED_CODES:
             status = HIDDEN
-        remember = partial(stream.settle, job.unit.key, project, status, content, delivered=delivered)
+        remember = partial(stream.settle, job.unit.key, project, status, content, delivered=delivered, newest=newest)
         self._receiver.put(stream, Outcome([(record, None) for record in records], remember, finished=1))
 
     def _pass_over(self, job: Job, waiting: list[StreamProgress], *, is_gone: bool) -> None:
@@ -389,7 +391,7 @@ class Delivery:
         for stream in waiting:
             remember = partial(stream.forget, job.unit.key, job.project_id)
             if is_gone:
-                stream.pass_over(f"{_where(job)} is gone")
+                stream.counts.pass_over(f"{_where(job)} is gone")
                 remember = partial(stream.miss, job.unit.key, job.project_id, is_listed=job.project is not None)
             self._receiver.put(stream, Outcome(remember=remember, finished=1))
 

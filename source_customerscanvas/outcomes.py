@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from threading import Condition
 
-from source_customerscanvas.errors import Trouble
 from source_customerscanvas.listing import Row
 
 _MOST_QUEUED = 1000
@@ -30,22 +29,6 @@ class Outcome:
     finished: int = 0
     checkpoint: bool = False
     """Emit the state before anything else."""
-
-
-@dataclass
-class Counts:
-    """What the summary of a stream says; written by the stream's reader and, under its lock, by the workers."""
-
-    emitted: int = 0
-    finished: int = 0
-    to_do: int = 0
-    files: int = 0
-    bytes: int = 0
-    expected_rows: int | None = None
-    """Rows, where a project may have more or fewer than one."""
-    expected_bytes: int | None = None
-    passed_over: list[str] = field(default_factory=list)
-    troubles: list[Trouble] = field(default_factory=list)
 
 
 class OutcomeQueue:

@@ -5,8 +5,9 @@ from dataclasses import replace
 from threading import Condition, RLock
 from typing import Any
 
+from source_customerscanvas.counts import Counts
 from source_customerscanvas.errors import CustomersCanvasError, Trouble
-from source_customerscanvas.outcomes import Counts, Outcome, OutcomeQueue
+from source_customerscanvas.outcomes import Outcome, OutcomeQueue
 from source_customerscanvas.projects import HIDDEN, NO_STATUS, Project
 from source_customerscanvas.state import (
     OWED,
@@ -229,12 +230,23 @@ class StreamProgress:
                 if mark and mark.status == "C" and not mark.owed and seen.get(project_id, "") < boundary:
                     unit.marks.set(project_id, None)
 
-    def settle(self, key: str, project: Project, status: str, content: str, *, delivered: bool | None = None) -> None:
+    def settle(
+        self,
+        key: str,
+        project: Project,
+        status: str,
+        content: str,
+        *,
+        delivered: bool | None = None,
+        newest: str | None = None,
+    ) -> None:
         """Note that all that is known of a project has been handed over.
 
         `delivered`: with it, a run's outcome; False for one that was delivered before, None while there is none.
+        `newest` is when the newest artifact among it was made.
         """
         with self.lock:
+            self.saw_artifact(key, newest)
             unit = self.unit(key)
             known = max(unit.tries.pop(project.id, Try()), self._tries.pop(project.id, Try()))
             if known.count and status != "C":
@@ -249,9 +261,10 @@ class StreamProgress:
             is_over = status == "C" and project.updated_at < self._before(unit.cursor) and not is_order(key)
             unit.marks.set(project.id, None if is_over else Mark(status, self.row_digest(project), content))
 
-    def add_content(self, key: str, project_id: int, content: str) -> None:
-        """Note that one more thing of a project that stays owed has been handed over."""
+    def add_content(self, key: str, project_id: int, content: str, made: str | None = None) -> None:
+        """Note that one more thing of a project that stays owed has been handed over, which was made then."""
         with self.lock:
+            self.saw_artifact(key, made)
             marks = self.unit(key).marks
             mark = marks.get(project_id) or Mark(owed=OWED)
             # without a status there is no place for the content: the digest of no row never matches, so it is looked at
@@ -272,7 +285,7 @@ class StreamProgress:
                 self.add_content(key, project_id, unchanged)
             marks.owe(project_id)
             self._troubled.add((key, project_id))
-            self.counts.troubles.append(trouble)
+            self.counts.note_trouble(trouble)
 
     def miss(self, key: str, project_id: int, *, is_listed: bool) -> None:
         """Note that a project was not there when it was looked at, although perhaps a list of this read showed it.
@@ -464,41 +477,13 @@ class StreamProgress:
             made = self._states_made
             return self._out.wait_for(lambda: self._states_out >= made, patience)
 
-    # what the reader and the workers count
+    # what is handed over
 
     def remember(self, outcome: Outcome) -> None:
         """Take note of an outcome whose records have been handed over."""
         if outcome.remember:
             outcome.remember()
-        with self.lock:
-            self.counts.emitted += len(outcome.records)
-            self.counts.finished += outcome.finished
-            self.counts.files += sum(file is not None for _, file in outcome.records)
-
-    def expect(self, projects: int) -> None:
-        with self.lock:
-            self.counts.to_do += projects
-
-    def expect_rows(self, rows: int, size: int | None = None) -> None:
-        """So many more rows will be emitted, with files of so many bytes."""
-        with self.lock:
-            self.counts.expected_rows = (self.counts.expected_rows or 0) + rows
-            if size is not None:
-                self.counts.expected_bytes = (self.counts.expected_bytes or 0) + size
-
-    def receive(self, size: int) -> None:
-        """So many more bytes of files have come."""
-        with self.lock:
-            self.counts.bytes += size
-
-    def pass_over(self, what: str) -> None:
-        with self.lock:
-            self.counts.passed_over.append(what)
-
-    def note_trouble(self, trouble: Trouble) -> None:
-        """Note what is more than one project's trouble: it is named before those."""
-        with self.lock:
-            self.counts.troubles.insert(0, trouble)
+        self.counts.hand_over(outcome)
 
     def fail(self, failure: CustomersCanvasError) -> None:
         """End the stream with an error; the first one counts."""

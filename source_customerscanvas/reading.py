@@ -104,7 +104,7 @@ def begin_reading(
         try:
             staging = Staging(staging_directory(settings, FILES))
             staging.begin()
-            transfer = FileTransfer(client, staging, clock, streams[FILES].receive)
+            transfer = FileTransfer(client, staging, clock, streams[FILES].counts.receive)
         except StagingUnavailable as error:
             streams[FILES].fail(error)  # the others need no room
     elif FILES in selected:

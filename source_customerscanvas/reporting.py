@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from threading import Event, Thread
 
 from source_customerscanvas.client import ApiClient
-from source_customerscanvas.outcomes import Counts
+from source_customerscanvas.counts import Counts
 from source_customerscanvas.progress import StreamProgress
 from source_customerscanvas.times import Clock
 
@@ -56,7 +56,7 @@ def pass_over(streams: Sequence[StreamProgress], what: str) -> None:
     """Say once, and in the summary of each of these streams, what of the shop's data was left out."""
     logger.warning(f"Passed over: {what}.")
     for stream in streams:
-        stream.pass_over(what)
+        stream.counts.pass_over(what)
 
 
 def summary(stream: StreamProgress) -> str:

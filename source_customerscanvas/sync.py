@@ -162,7 +162,7 @@ class Sync:
                 self.fail(known)
                 return False
             for stream in self._streams:
-                stream.note_trouble(Trouble(unit.describe(), known))
+                stream.counts.note_trouble(Trouble(unit.describe(), known), first=True)
             return False
         return True
 
@@ -171,7 +171,7 @@ class Sync:
         broken = [(unit, error) for unit in units if (error := self._delivery.health.broken(unit))]
         for unit, error in broken:
             for stream in self._streams:
-                stream.note_trouble(Trouble(unit.describe(), error))
+                stream.counts.note_trouble(Trouble(unit.describe(), error), first=True)
         return not broken
 
     def _acknowledge(self, units: Sequence[Unit], began: str) -> None:
@@ -191,7 +191,7 @@ class Sync:
     # what the tracker hands out (tracker.Work)
 
     def expect(self, stream: StreamProgress, projects: int) -> None:
-        stream.expect(projects)
+        stream.counts.expect(projects)
 
     def take_page(self, unit: Unit, page: Page, projects: list[Project], streams: Sequence[StreamProgress]) -> None:
         self._raise_if_stopping()
