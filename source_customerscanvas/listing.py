@@ -50,8 +50,8 @@ class Page:
         return not self.rows or (self.total is not None and self.anchor + 1 >= self.total)
 
 
-_MOST_WITHOUT_PROGRESS = 20
-"""Pages that may follow each other without coming further in the list, as they do where rows are removed."""
+_MOST_STEPS_BACK = 1000
+"""Times that a reader steps back to before the page it comes from, as it does where many rows are removed."""
 
 FetchPage = Callable[[int], Page]
 """Gives the page that begins at an offset."""
@@ -98,7 +98,7 @@ def walk(fetch: FetchPage, page: Page, *, to_the_end: bool = False) -> Iterator[
     comes: for a list that is read once and has to be whole, a wrong total must not end it early.
     """
     yield page
-    furthest, without_progress = page.end, 0
+    steps_back = 0
     while page.rows and (to_the_end or not page.is_last):
         following = _joined(fetch, page)
         if _is_stuck(following, page) and not following.is_last:
@@ -109,16 +109,17 @@ def walk(fetch: FetchPage, page: Page, *, to_the_end: bool = False) -> Iterator[
                 yield from nameless
                 following = beyond
         elif following.skip <= page.skip and _ids(following) == _ids(page):
-            following = fetch(page.anchor)  # nothing was removed: the row that they share has lost its id
+            direct = fetch(page.anchor)
+            if direct.rows and direct.rows[0].get("id") is None:
+                following = direct  # nothing was removed: the row that they share has lost its id
         if _brings_more(following, page):
             yield following
         elif following.skip >= page.anchor:
             return
         # else rows were removed, so that what follows begins where this page ends now
-        without_progress = without_progress + 1 if following.end <= furthest else 0
-        if without_progress > _MOST_WITHOUT_PROGRESS:
+        steps_back += following.skip <= page.skip
+        if steps_back > _MOST_STEPS_BACK:
             raise ServerTrouble("a list", "its pages do not hold together")
-        furthest = max(furthest, following.end)
         page = following
 
 
