@@ -72,6 +72,15 @@ class Connection:
             if taken.records
         }
 
+    def take_until_killed(self, reads: dict[str, Read], taken_of_each: int) -> None:
+        """Keep what had come of each stream when the sync was killed after so many messages of each."""
+        for stream, taken in reads.items():
+            for kind, content in taken.messages[:taken_of_each]:
+                if kind == "state":
+                    self.states[stream] = content
+                else:
+                    self.warehouse.take(stream, [content])
+
     def sync(self, streams: tuple[str, ...] | None = None, **options: Any) -> dict[str, list[Any]]:
         """One sync without trouble; gives the keys of the records of each stream that has any."""
         reads = self.read(streams, **options)

@@ -109,8 +109,9 @@ def test_given_an_earlier_start_date_when_synced_then_what_changed_since_it_is_e
     assert connection.sync() == {}
 
 
+@pytest.mark.parametrize("taken_of_each", [1, 4, 9, 14])
 def test_given_a_start_date_moved_twice_when_the_sync_in_between_was_killed_then_what_was_there_before_is_not_repeated(
-    sandbox: Sandbox, connection: Connection
+    sandbox: Sandbox, connection: Connection, taken_of_each: int
 ) -> None:
     sandbox.switches.page_cap = 4
     ids = fill(sandbox, 9)
@@ -119,10 +120,10 @@ def test_given_a_start_date_moved_twice_when_the_sync_in_between_was_killed_then
     sandbox.advance(HOUR)
     connection.sync(start_date=start)
     reads = connection.read(start_date="2020-01-01", state_projects=1)
-    connection.states |= {name: taken.states[len(taken.states) // 2] for name, taken in reads.items()}
+    connection.take_until_killed(reads, taken_of_each)
     found = connection.sync()
-    assert not any(set(found[stream]) & set(last_ids) for stream in (PROJECTS, RESULTS))
-    assert set(found[PROJECTS]) <= set(ids)
+    assert not any(set(found.get(stream, [])) & set(last_ids) for stream in (PROJECTS, RESULTS))
+    assert set(found.get(PROJECTS, [])) <= set(ids)
     connection.assert_up_to_date()
 
 
