@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,7 @@ class Context:
         self.folder = folder
         self.sizes = sizes
         self._synced: dict[Shape, SyncedShop] = {}
+        self._folders = count()
 
     def close(self) -> None:
         for shop in self._synced.values():
@@ -97,9 +99,19 @@ class Context:
         taken, written = read(self.folder, {**server.config, **config}, streams, states, command)
         return taken, written, server.end(taken)
 
-    def files(self, name: str = "files") -> Path:
-        """An empty folder on the disk that the files go to."""
-        folder = self.folder / name
+    def new_folder(self) -> Path:
+        """An empty folder on the disk, which stays.
+
+        For many small files. A file system may look, for each new file, through all that were removed in the last
+        minutes: with those of the run before, that is more work than the run itself.
+        """
+        folder = self.folder / f"files-{next(self._folders)}"
+        folder.mkdir()
+        return folder
+
+    def only_folder(self) -> Path:
+        """An empty folder on the disk, in the place of the one before. For a few large files."""
+        folder = self.folder / "files"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         return folder

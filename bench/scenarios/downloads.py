@@ -39,7 +39,7 @@ def _against_client(context: Context, name: str, title: str, streams: Sequence[s
     with ShopServer(shape) as server:
 
         def connector() -> Run:
-            folder = context.files()
+            folder = context.new_folder()
             config = {"file_download": "always", "file_directory": str(folder), "num_workers": _WORKERS}
             taken, written, served["connector"] = context.sync(server, streams, config)
             if written.records[FILES] != count:
@@ -48,7 +48,7 @@ def _against_client(context: Context, name: str, title: str, streams: Sequence[s
             return taken
 
         def client() -> Run:
-            folder = context.files()
+            folder = context.new_folder()
             server.begin()
             words = [server.url, CLIENT_ID, CLIENT_SECRET, str(folder), str(_WORKERS)]
             taken = run([sys.executable, "-m", "bench.client", *words], context.folder / "client.txt")
@@ -89,7 +89,7 @@ def large_file(context: Context) -> Result:
         flushed: list[float] = []
 
         def curl() -> Run:
-            target = context.files() / "file"
+            target = context.only_folder() / "file"
             taken = run(["curl", "-sSf", "-o", target, "-H", f"Authorization: {header}", address])
             if target.stat().st_size != size:
                 raise BenchError(f"curl brought {target.stat().st_size} bytes.")
@@ -105,7 +105,7 @@ def large_file(context: Context) -> Result:
                 "small": lambda: _download(context, small, _KILOBYTE),
             },
         )
-        context.files()
+        context.only_folder()
     curl_seconds = done["curl"].seconds
     checks = [
         Check(
@@ -136,7 +136,7 @@ def many_files(context: Context) -> Result:
                 "small": lambda: _download(context, small, _KILOBYTE),
             },
         )
-        context.files()
+        context.only_folder()
     over = done["many"].peak - done["small"].peak
     checks = [
         Check(f"peak memory over that of one file of 1 KB, {_MANY} {TIMES} {_size(size)}", over, "MB", 30),
@@ -147,7 +147,7 @@ def many_files(context: Context) -> Result:
 
 
 def _download(context: Context, server: ShopServer, size: int, count: int = 1) -> Run:
-    folder = context.files()
+    folder = context.only_folder()
     taken, _, _ = context.sync(server, [FILES], {"file_download": "always", "file_directory": str(folder)})
     sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
     if sizes != [size] * count:
@@ -174,11 +174,11 @@ def side_by_side(context: Context) -> Result:
     with ShopServer(shape) as server:
 
         def sync(*shares: list[int]) -> Run:
-            folder = context.files()
+            folder = context.new_folder()
             began = time.monotonic()
             running = []
-            for number, share in enumerate(shares):
-                place = context.files(f"process-{number}")
+            for share in shares:
+                place = context.new_folder()
                 config = {
                     **server.config,
                     "storefront_ids": share,
