@@ -37,7 +37,7 @@ sandbox: $(VENV)/sandbox.stamp
 test: test-connector test-pyairbyte
 
 test-connector: $(VENV)/test.stamp
-	$(VENV)/bin/python -m pytest -m "not pyairbyte" unit_tests integration_tests
+	$(VENV)/bin/python -m pytest --numprocesses auto --dist worksteal -m "not pyairbyte" unit_tests integration_tests
 
 test-pyairbyte:
 	@if test -x $(DEMO_VENV)/bin/python || test -n "$(DEMO_PYTHON)"; then \
