@@ -122,6 +122,10 @@ def truth(sandbox: Sandbox, ids: set[int] | None = None) -> dict[str, dict[Any, 
     return rows
 
 
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+
+
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
     """A shop without projects, which gives pages of four: so a few projects are a long list."""

@@ -1,0 +1,216 @@
+"""Each run of a project is acknowledged once."""
+
+from __future__ import annotations
+
+import pytest
+
+from integration_tests.acknowledging.conftest import (
+    LONG_AGO,
+    Acknowledging,
+    begun,
+    each_delivering,
+    each_mode,
+    each_move,
+    order,
+    posts,
+)
+from integration_tests.shops import HOUR, MINUTE
+from sandbox import FileSpec, Sandbox
+from source_customerscanvas.projects import FILES
+
+
+@each_mode
+@each_delivering
+@each_move
+def test_given_a_run_after_the_acknowledgement_when_delivered_then_it_is_acknowledged_again(
+    sandbox: Sandbox, mode: str, streams: tuple[str, ...], moves: bool
+) -> None:
+    sandbox.switches.update(order_data_moves_last_modified=moves, status_moves_last_modified=moves)
+    connection = begun(sandbox, streams, mode)
+    (project,) = order(sandbox, "Completed")
+    connection.sync()
+    assert connection.acknowledged() == [project]
+    sandbox.shop.modify_project(project, status=1)
+    sandbox.shop.process(project, "InProgress")
+    assert connection.acknowledged() == []
+    sandbox.shop.process(project, "Completed")
+
+    assert connection.acknowledged() == []
+    assert connection.acknowledged() == [project]
+    assert connection.acknowledged() == []
+
+
+@each_delivering
+@pytest.mark.parametrize("after", [1, 3])
+def test_given_a_run_between_two_syncs_when_it_moved_last_modified_then_it_is_acknowledged_again(
+    sandbox: Sandbox, streams: tuple[str, ...], after: int
+) -> None:
+    sandbox.switches.processing_moves_last_modified = True
+    connection = begun(sandbox, streams)
+    (project,) = order(sandbox, "Completed")
+    for number in range(after):  # other orders push the project out of the window that is looked at again
+        connection.sync()
+        order(sandbox, "Completed", order_id=f"700{number}")
+    connection.sync()
+    sandbox.shop.process(project, "InProgress")
+    sandbox.shop.process(project, "Completed")
+
+    connection.sync()
+    assert connection.acknowledged() == [project]
+    assert connection.acknowledged() == []
+
+
+@pytest.mark.parametrize("after", [1, 3])
+@pytest.mark.parametrize("edited", [False, True])
+def test_given_formats_that_leave_out_all_files_of_a_project_when_it_is_run_again_then_it_is_acknowledged_again(
+    sandbox: Sandbox, edited: bool, after: int
+) -> None:
+    sandbox.switches.processing_moves_last_modified = True
+    connection = Acknowledging(sandbox, (FILES,))
+    connection.config["file_formats"] = ["zip"]
+    connection.sync()
+    (project,) = order(sandbox, "Completed")
+    for number in range(after):
+        connection.sync()
+        order(sandbox, "Completed", order_id=f"700{number}")
+    connection.sync()
+    if edited:
+        sandbox.shop.modify_project(project, description="edited")
+        assert project not in [*connection.acknowledged(), *connection.acknowledged()]
+    sandbox.shop.process(project, "InProgress")
+    sandbox.shop.process(project, "Completed")
+
+    connection.sync()
+    assert connection.acknowledged() == [project]
+    assert connection.acknowledged() == []
+
+
+@each_delivering
+def test_given_a_run_between_two_syncs_when_its_artifacts_keep_their_ids_then_it_is_acknowledged_again(
+    sandbox: Sandbox, streams: tuple[str, ...]
+) -> None:
+    sandbox.switches.processing_moves_last_modified = True
+    connection = begun(sandbox, streams)
+    (project,) = order(sandbox, "Completed", files=[FileSpec(id="cover", size=100)])
+    connection.sync()
+    assert connection.acknowledged() == [project]
+    sandbox.shop.process(project, "InProgress")
+    sandbox.shop.process(project, "Completed", files=[FileSpec(id="cover", size=101)])
+
+    connection.sync()
+    assert connection.acknowledged() == [project]
+    assert connection.acknowledged() == []
+
+
+@each_delivering
+@pytest.mark.parametrize("rendered_for", [0, 2 * HOUR])
+def test_given_an_acknowledged_project_when_somebody_edits_it_then_it_is_not_acknowledged_again(
+    sandbox: Sandbox, streams: tuple[str, ...], rendered_for: int
+) -> None:
+    connection = begun(sandbox, streams)
+    (project,) = order(sandbox, "InProgress")
+    sandbox.advance(HOUR)
+    order(sandbox, "InProgress", order_id="7000")
+    sandbox.advance(rendered_for)
+    sandbox.shop.process(project, "Completed")
+    connection.sync()
+    assert connection.acknowledged() == [project]
+
+    for number in range(3):
+        sandbox.shop.modify_project(project, description=f"edited {number}")
+        assert [connection.acknowledged() for _ in range(2)] == [[], []]
+
+
+@each_delivering
+@each_move
+def test_given_a_project_that_finished_while_the_sync_went_on_when_acknowledged_then_it_is_once(
+    sandbox: Sandbox, streams: tuple[str, ...], moves: bool
+) -> None:
+    sandbox.switches.order_data_moves_last_modified = moves
+    connection = begun(sandbox, streams)
+    (project,) = order(sandbox, "InProgress", run_for=3 * HOUR)
+    sandbox.advance(HOUR)
+    order(sandbox, "InProgress", order_id="7000")
+    connection.sync(processing={"wait_minutes": 120})
+
+    assert [connection.acknowledged() for _ in range(3)] == [[project], [], []]
+
+
+@each_delivering
+def test_given_a_sync_that_acknowledged_and_then_failed_when_the_next_ones_follow_then_it_is_not_acknowledged_again(
+    sandbox: Sandbox, streams: tuple[str, ...]
+) -> None:
+    sandbox.switches.order_data_moves_last_modified = True
+    connection = begun(sandbox, streams)
+    (project,) = order(sandbox, "InProgress", run_for=3 * HOUR)
+    sandbox.advance(HOUR)
+    order(sandbox, "InProgress", order_id="7000")
+    connection.sync(processing={"wait_minutes": 120})
+    fault = sandbox.fault(r"/v1/projects$", query={"sorting": "^LastModified"}, status=400)
+    sandbox.advance(HOUR)
+    connection.take(connection.read())
+    assert posts(sandbox) == [project]
+    fault.remove()
+
+    assert [connection.acknowledged() for _ in range(3)] == [[], [], []]
+    assert connection.of_delivering("acknowledged") is None
+
+
+@each_delivering
+def test_given_a_delivered_project_when_somebody_edits_it_before_the_acknowledgement_then_it_comes_once_and_later(
+    sandbox: Sandbox, connection: Acknowledging, streams: tuple[str, ...]
+) -> None:
+    connection = begun(sandbox, streams)
+    (project,) = order(sandbox, "Completed")
+    connection.sync()
+    sandbox.shop.modify_project(project, description="edited")
+
+    assert [connection.acknowledged() for _ in range(3)] == [[], [project], []]
+
+
+@each_delivering
+def test_given_a_list_that_lags_behind_when_an_order_was_delivered_then_it_is_acknowledged_once(
+    sandbox: Sandbox, streams: tuple[str, ...]
+) -> None:
+    sandbox.switches.processing_status_lag = 90.0 * MINUTE
+    connection = begun(sandbox, streams)
+    (project,) = order(sandbox, "InProgress")
+    connection.sync()
+    sandbox.shop.process(project, "Completed")
+
+    for _ in range(6):
+        connection.sync()
+    assert posts(sandbox) == [project]
+
+
+@pytest.mark.parametrize("others", [0, 2])
+def test_given_wider_formats_when_acknowledged_orders_are_read_again_then_they_are_not_acknowledged_again(
+    sandbox: Sandbox, others: int
+) -> None:
+    connection = begun(sandbox, (FILES,))
+    connection.config["file_formats"] = ["pdf"]
+    files = (FileSpec(name="a.pdf", format="pdf"), FileSpec(name="b.png", format="png"))
+    (project,) = order(sandbox, "Completed", files=files)
+    connection.sync()
+    for number in range(others):  # they push the project out of the window that is looked at again
+        order(sandbox, "InProgress", order_id=f"700{number}")
+        connection.sync()
+    assert posts(sandbox) == [project] or connection.acknowledged() == [project]
+    connection.config["file_formats"] = ["pdf", "png"]
+
+    assert [connection.acknowledged() for _ in range(3)] == [[], [], []]
+    assert {row["name"] for row in connection.warehouse.tables[FILES].values()} == {"a.pdf", "b.png"}
+
+
+@each_delivering
+def test_given_a_project_older_than_the_start_date_when_its_acknowledgement_moves_it_then_it_is_acknowledged_once(
+    sandbox: Sandbox, streams: tuple[str, ...]
+) -> None:
+    sandbox.switches.order_data_moves_last_modified = True
+    (project,) = order(sandbox, "Completed", created="2026-01-05T09:00:00Z", last_modified="2026-01-08T09:00:00Z")
+    connection = Acknowledging(sandbox, streams, since=LONG_AGO)
+    connection.config["start_date"] = "2026-01-08"
+    order(sandbox, "InProgress", order_id="7000")
+    connection.sync()
+
+    assert [connection.acknowledged() for _ in range(3)] == [[project], [], []]
