@@ -46,6 +46,11 @@ def json_answer(value: Any, status: int = 200) -> Answer:
     return Answer(status, orjson.dumps(value), {"Content-Type": "application/json"})
 
 
+PAGE = {"total": 1, "items": [{"id": 1}]}
+HTML = Answer(200, b"<html>Bad gateway</html>", {"Content-Type": "text/html"})
+TOO_MANY = Answer(429, b"", {"Retry-After": "7"})
+
+
 class Server:
     """Answers `/connect/token` by itself and anything else with `answer`, which a test replaces."""
 
