@@ -1,10 +1,13 @@
 """What the tests of whatever sends requests share: a server of their own, and a clock that nobody waits for."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from source_customerscanvas.client import ApiClient
+from source_customerscanvas.staging import Staging
+from source_customerscanvas.transfer import FileTransfer
 from unit_tests.http_server import FakeClock, Server, serve
 
 
@@ -22,3 +25,8 @@ def clock() -> FakeClock:
 @pytest.fixture
 def client(server: Server, clock: FakeClock) -> ApiClient:
     return ApiClient(server.settings(), clock)
+
+
+@pytest.fixture
+def files(client: ApiClient, clock: FakeClock, tmp_path: Path) -> FileTransfer:
+    return FileTransfer(client, Staging(tmp_path), clock)
