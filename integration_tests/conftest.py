@@ -1,4 +1,4 @@
-"""What the tests of incremental syncs share: a clock that nobody has to wait for, and a connection that remembers."""
+"""What many tests share: shops, a clock that nobody has to wait for, and a connection that remembers."""
 
 from __future__ import annotations
 
@@ -132,6 +132,13 @@ def sandbox() -> Iterator[Sandbox]:
     with Sandbox(empty=True, start="2026-01-10T12:00:00Z") as sandbox:
         sandbox.switches.page_cap = 4
         sandbox.shop.add_storefront(STOREFRONT)
+        yield sandbox
+
+
+@pytest.fixture(scope="session")
+def shop() -> Iterator[Sandbox]:
+    """A shop with projects, for tests that leave them as they are."""
+    with Sandbox(projects=60) as sandbox:
         yield sandbox
 
 

@@ -1,0 +1,38 @@
+"""Secrets stay secret."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from integration_tests.command_line import CommandLine, bare_catalog, configured
+from sandbox import Sandbox
+
+
+def test_given_debug_when_all_streams_are_read_then_neither_secret_nor_token_is_in_any_line(
+    shop: Sandbox, tmp_path: Path
+) -> None:
+    shop.clear_requests()
+    shop.expire_tokens()
+    shop.fault("/processing-results", status=401, times=1)
+    config = shop.config(file_download="always", file_directory="files", order_ids=["5001"])
+
+    run = CommandLine(tmp_path).read(config, configured(bare_catalog()), None, "--debug")
+
+    assert run.exit_code == 0
+    assert run.logs("DEBUG")
+    tokens = {
+        request.headers["Authorization"].split()[1] for request in shop.requests if "Authorization" in request.headers
+    }
+    assert len(tokens) == 2
+    for secret in ("sandbox-secret", *tokens):
+        assert secret not in run.output + run.errors
+
+
+def test_given_no_configuration_when_asked_for_the_spec_then_one_message_marks_the_secret(tmp_path: Path) -> None:
+    run = CommandLine(tmp_path).spec()
+
+    assert (run.exit_code, run.errors) == (0, "")
+    (spec,) = run.of_type("SPEC")
+    properties = spec["connectionSpecification"]["properties"]
+    assert [name for name, field in properties.items() if field.get("airbyte_secret")] == ["client_secret"]
+    assert spec["connectionSpecification"]["required"] == ["client_id", "client_secret"]
