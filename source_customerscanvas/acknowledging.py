@@ -37,7 +37,7 @@ class Acknowledging:
         self._acknowledge = settings.acknowledge
         self._workers = settings.num_workers
         self._client = client
-        self._stream = stream
+        self._deliveries = stream.deliveries
         self._projects = projects
         self._began = began
         self._lock = Lock()
@@ -48,7 +48,7 @@ class Acknowledging:
         orders = [
             (unit, order_id, delivered)
             for unit in units
-            for order_id, delivered in self._stream.delivered(unit.key).items()
+            for order_id, delivered in self._deliveries.of_orders(unit.key).items()
         ]
         if not orders:
             return 0
@@ -68,9 +68,9 @@ class Acknowledging:
             return 0
         for project_id, project in missing.items():
             if project is None or not unit.has(project):
-                self._stream.forget_delivered(unit.key, {project_id})
+                self._deliveries.forget(unit.key, {project_id})
             elif (project.order_id or "") != order_id:
-                self._stream.move_delivered(unit.key, project)
+                self._deliveries.move(unit.key, project)
             elif self._is_due(unit, order_id, {project_id}, [project]):
                 # projects without an order have nothing in common: each is one of its own
                 found[project_id] = project
@@ -81,12 +81,12 @@ class Acknowledging:
 
     def _is_due(self, unit: Unit, order_id: str, delivered: Set[int], projects: Sequence[Project]) -> bool:
         created = min((project.created for project in projects), default="")
-        if created < (self._stream.delivered_since or ""):
-            self._stream.forget_delivered(unit.key, delivered)
+        if created < (self._deliveries.since or ""):
+            self._deliveries.forget(unit.key, delivered)
             return False
-        is_due = all(self._stream.has_finished(unit.key, project) for project in projects)
+        is_due = all(self._deliveries.has_finished(unit.key, project) for project in projects)
         if not is_due and order_id:
-            self._stream.note_waiting(unit.key, order_id, projects)
+            self._deliveries.wait(unit.key, order_id, projects)
         return is_due
 
     def _acknowledge_project(self, unit: Unit, order_id: str, project: Project) -> int:
@@ -111,8 +111,7 @@ class Acknowledging:
         if self._projects and self._projects.scope.includes(project.updated_at) and self._acknowledge.moves_projects:
             # its status is another one now, and no list may show that it has changed
             self._projects.owe(unit.key, project.id, None)
-        self._stream.forget_delivered(unit.key, {project.id})
-        self._stream.note_acknowledged(unit.key, project.id, self._began)
+        self._deliveries.note_acknowledged(unit.key, project.id, self._began)
         return 1
 
     def _post(self, project_id: int) -> None:

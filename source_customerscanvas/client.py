@@ -1,21 +1,20 @@
 """The one way to the API: whatever is asked of it, by any thread or stream, goes through an `ApiClient`."""
 
-import json as standard_json
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from email.utils import parsedate_to_datetime
 from functools import partial
 from threading import Event, Lock, Semaphore
 from typing import Any, Protocol, TypeVar
-from urllib.parse import quote, quote_plus, urlencode, urlsplit
+from urllib.parse import quote, quote_plus, urlencode
 
 import orjson
 import requests
 import urllib3.exceptions
 
 from source_customerscanvas.access_token import SECRET_SHOWN, AccessToken
+from source_customerscanvas.answers import parsed, read_beginning, read_body, retry_after, words_of
 from source_customerscanvas.calls import Call, Origin, normalised, origin_of, query_value, redirected
 from source_customerscanvas.connections import Connections
 from source_customerscanvas.errors import (
@@ -44,8 +43,6 @@ _log = logging.getLogger(__name__)
 
 _MOST_REDIRECTS = 5
 _USER_AGENT = "source-customerscanvas"
-_MOST_OF_AN_ERROR = 64 * 1024
-_ERROR_CHUNK = 8 * 1024
 _TOKEN = re.compile(r"[!-~]+\Z")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PASSING = frozenset({304, 408, 425})
@@ -169,13 +166,17 @@ class ApiClient:
             response = self._follow(call)
             try:
                 self._judge(response, call)
-                body = self._body(response, call)
+                body = read_body(response)
             finally:
                 response.close()
         if not body and (call.method != "GET" or response.status_code == 204):
             return None
-        # what a change answers nobody needs, but a gateway's page in its place says that it was not made
-        return self._parse(response, body, call)
+        try:
+            # what a change answers nobody needs, but a gateway's page in its place says that it was not made
+            return parsed(body)
+        except ValueError:
+            kind = self._hide(response.headers.get("Content-Type", "unknown type"))
+            raise Failed(ServerTrouble(call.where, f"the answer is not JSON but {kind}")) from None
 
     def _open(self, call: Call) -> requests.Response:
         # released here only when there is nothing to read, else by `open_file`
@@ -199,7 +200,7 @@ class ApiClient:
             target = response.headers.get("Location")
             if response.status_code not in _REDIRECTS or not target:
                 return response
-            self._beginning(response)
+            read_beginning(response)
             response.close()
             if call.method != "GET":
                 raise WrongHost(self._settings.api_url, f"it redirects {call.where}")
@@ -214,7 +215,7 @@ class ApiClient:
             response = self._transmit(call, url, self._token)
             if response.status_code != 401:
                 return response
-            self._beginning(response)
+            read_beginning(response)
             response.close()
             self._token.reject(response.request.headers["Authorization"].removeprefix("Bearer "))
         raise WrongHost(self._settings.api_url, f"it does not accept the tokens of {self._settings.hub_url}")
@@ -243,7 +244,7 @@ class ApiClient:
         response.close()
         raise Failed(
             ServerTrouble(call.where, "too many requests (HTTP 429), for more than ten minutes"),
-            asked=self._retry_after(response),
+            asked=retry_after(response, self._clock.now()),
             untouched=True,
             throttle=partial(pace.refused, sent, now),
         )
@@ -253,9 +254,9 @@ class ApiClient:
         status = response.status_code
         if 200 <= status < 300 or (call.is_file and status == 416):
             return
-        said = self._quote(self._beginning(response))
+        said = self._quote(read_beginning(response))
         if status >= 500 or status in _PASSING:
-            asked = self._retry_after(response)
+            asked = retry_after(response, self._clock.now())
             raise Failed(
                 ServerTrouble(call.where, f"HTTP {status} {said}"),
                 asked=asked,
@@ -271,50 +272,8 @@ class ApiClient:
             raise Conflict(call.where, said)
         raise Refused(status, call.where, said)
 
-    def _body(self, response: requests.Response, call: Call) -> bytes:
-        try:
-            return response.raw.read(decode_content=True) or b""
-        except (OSError, urllib3.exceptions.HTTPError) as error:
-            raise network_failure(error, urlsplit(call.url).hostname or "") from None
-
-    @staticmethod
-    def _beginning(response: requests.Response) -> bytes:
-        """Of a body that nobody asked for, as much as a problem document needs: the rest may have no end.
-
-        One that is read whole leaves its connection to the next request.
-        """
-        body = b""
-        try:
-            while len(body) < _MOST_OF_AN_ERROR and (chunk := response.raw.read1(_ERROR_CHUNK, decode_content=True)):
-                body += chunk
-        except (OSError, urllib3.exceptions.HTTPError):
-            pass  # the status has come, and says more than its explanation
-        return body
-
-    def _parse(self, response: requests.Response, body: bytes, call: Call) -> Any:
-        try:
-            return orjson.loads(body)
-        except ValueError:
-            pass
-        try:
-            # half an emoji, as software that cuts names by length leaves it, is no error of a whole page
-            text = standard_json.dumps(standard_json.loads(body), ensure_ascii=False)
-            return orjson.loads(text.encode("utf-8", "replace"))
-        except (ValueError, RecursionError):
-            kind = self._hide(response.headers.get("Content-Type", "unknown type"))
-            raise Failed(ServerTrouble(call.where, f"the answer is not JSON but {kind}")) from None
-
     def _quote(self, body: bytes) -> str:
-        """What a problem or conflict document says, as far as it may stand in a message."""
-        try:
-            document = orjson.loads(body)
-        except ValueError:
-            return ""
-        if not isinstance(document, dict):
-            return ""
-        words = [document.get(key) for key in ("title", "detail", "description", "error")]
-        said = ": ".join(word for word in words if isinstance(word, str) and word)
-        return shorten(self._hide(said))
+        return shorten(self._hide(words_of(body)))
 
     def _hide(self, text: str) -> str:
         """Without the secrets that a server may repeat: as they are, and as they stood in the form of the request."""
@@ -344,12 +303,12 @@ class ApiClient:
         # the worker that asks holds a slot already, for the request that the token is for
         response = self._transmit(call, call.url)
         try:
-            body = self._body(response, call)
+            body = read_body(response)
         finally:
             response.close()
         status = response.status_code
         if status >= 500 or status in _PASSING:
-            raise Failed(ServerTrouble(call.where, f"HTTP {status}"), asked=self._retry_after(response))
+            raise Failed(ServerTrouble(call.where, f"HTTP {status}"), asked=retry_after(response, self._clock.now()))
         try:
             answer = orjson.loads(body)
         except ValueError:
@@ -367,18 +326,6 @@ class ApiClient:
         if "error" in answer:
             raise Refused(status, "the request for a token", self._quote(body), failure_type="config_error")
         raise WrongHost(self._settings.hub_url, f"HTTP {status} and no token in answer to a request for one")
-
-    def _retry_after(self, response: requests.Response) -> float | None:
-        """Seconds to wait, from either form of `Retry-After`; None where it is absent or says nothing."""
-        text = response.headers.get("Retry-After", "").strip()
-        if text.isascii() and text.isdigit():
-            return float(text) or None
-        try:
-            moment = parsedate_to_datetime(text)
-            seconds = (moment - self._clock.now()).total_seconds()
-        except (TypeError, ValueError):
-            return None
-        return seconds if seconds > 0 else None
 
     def _check_address(self, url: str, where: str) -> None:
         scheme, host, _ = origin_of(url)

@@ -1,7 +1,7 @@
 """Looks at one project at a time and hands over what is news of it: its row, results, artifacts and files."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -22,6 +22,7 @@ from source_customerscanvas.errors import (
 )
 from source_customerscanvas.health import Health
 from source_customerscanvas.listing import Row
+from source_customerscanvas.news import is_new_run, new_artifacts
 from source_customerscanvas.outcomes import Outcome, StagedFile
 from source_customerscanvas.paths import file_paths
 from source_customerscanvas.progress import StreamProgress
@@ -47,7 +48,7 @@ from source_customerscanvas.projects import (
 )
 from source_customerscanvas.reporting import pass_over
 from source_customerscanvas.settings import Settings
-from source_customerscanvas.state import DIGEST_LENGTH, OWED_AGAIN, OWED_MORE, OWED_MORE_AGAIN, Mark
+from source_customerscanvas.state import DIGEST_LENGTH, OWED_MORE
 from source_customerscanvas.times import Clock
 from source_customerscanvas.tracker import Job, Unit
 from source_customerscanvas.transfer import ArtifactFile, FileTransfer
@@ -224,24 +225,11 @@ class Delivery:
         delivered = None
         if results.is_completed:
             is_same_run = mark.content[DIGEST_LENGTH:] == run
-            delivered = not is_same_run and self._is_new_run(
-                job, stream, mark, lambda: self._artifacts_of(job, [stream], results)
+            delivered = not is_same_run and is_new_run(
+                stream, job.unit.key, project.id, lambda: self._artifacts_of(job, [stream], results)
             )
         records = [record] if is_news else []
         self._put(job, stream, project, results.status_code(project), records, content + run, delivered=delivered)
-
-    @staticmethod
-    def _is_new_run(job: Job, stream: StreamProgress, mark: Mark, artifacts: Callable[[], Sequence[Artifact]]) -> bool:
-        """Whether what a completed project shows, and its mark does not know, is of a run not handed over before."""
-        if stream.was_acknowledged(job.unit.key, job.project_id):
-            return False
-        if mark.owed not in (OWED_AGAIN, OWED_MORE_AGAIN):
-            return True
-        if stream.delivered_since is None:
-            return False
-        # finished before, and changed since: only the age of its artifacts tells whether it was run again
-        boundary = stream.handed_over_before(job.unit.key, job.project_id)
-        return any((artifact.last_modified or "") >= boundary for artifact in artifacts())
 
     def _warn_of_failure(self, job: Job, stream: StreamProgress, project: Project, results: Results) -> None:
         """Say once that a project has failed, whichever streams are selected."""
@@ -262,7 +250,7 @@ class Delivery:
             if not artifact.details:
                 stream.counts.pass_over(f"{project.describe()}: artifact {artifact.id} is gone")
         in_scope = [artifact for artifact in artifacts if artifact.details and stream.scope.has_kind(artifact.type)]
-        news = self._news(job, stream, in_scope, lambda artifact: artifact.type)
+        news = new_artifacts(stream, job.unit.key, project.id, in_scope, lambda artifact: artifact.type)
         details = [{**artifact.details, "id": artifact.id} for artifact in news]
         records = [artifact_record(project, row, one.output_file) for row, one in zip(details, news, strict=True)]
         content = "".join(artifact.digest for artifact in in_scope)
@@ -275,7 +263,7 @@ class Delivery:
         """Hand over the rows of a completed project's files, or let the workers fetch them first."""
         finals = [artifact for artifact in artifacts if artifact.output_file] if results.is_completed else []
         in_scope = [artifact for artifact in finals if stream.scope.has_kind(artifact.format)]
-        news = self._news(job, stream, in_scope, lambda artifact: artifact.format)
+        news = new_artifacts(stream, job.unit.key, project.id, in_scope, lambda artifact: artifact.format)
         status, run = results.status_code(project), ""
         delivered = None
         if results.is_completed:
@@ -285,7 +273,7 @@ class Delivery:
             if mark.emitted and mark.status in ("C", "R"):
                 delivered = run not in mark.emitted
             else:
-                delivered = mark.owed != OWED_MORE and self._is_new_run(job, stream, mark, lambda: finals)
+                delivered = mark.owed != OWED_MORE and is_new_run(stream, job.unit.key, project.id, lambda: finals)
         if self._transfer is None or not news:
             records = [file_record(project, artifact.listed) for artifact in news]
             content = run + "".join(artifact.digest for artifact in in_scope)
@@ -301,25 +289,6 @@ class Delivery:
         download = _Download(job, project, stream, status, bool(delivered), len(news), run, unchanged)
         for artifact in news:
             self._receiver.put_file(partial(self._fetch, self._transfer, download, artifact, paths[artifact.id]))
-
-    def _news(
-        self, job: Job, stream: StreamProgress, artifacts: list[Artifact], kind: Callable[[Artifact], str]
-    ) -> list[Artifact]:
-        """Those artifacts that the stream has not emitted as they are now."""
-        key = job.unit.key
-        with stream.lock:  # once for all: each time, the workers may have to wait for each other
-            mark = stream.mark(key, job.project_id)
-            covered = stream.covered(key)
-            changed_since = stream.unchanged_before(key, job.project_id)
-
-        def is_news(artifact: Artifact) -> bool:
-            if artifact.digest in mark.emitted:
-                return False
-            if mark.owed in (OWED_MORE, OWED_MORE_AGAIN) and not covered.has_kind(kind(artifact)):
-                return True
-            return mark.owed != OWED_MORE and (artifact.last_modified or changed_since) >= changed_since
-
-        return [artifact for artifact in artifacts if is_news(artifact)]
 
     def _fetch(self, transfer: FileTransfer, download: _Download, artifact: Artifact, path: str) -> None:
         """Fetch a file and hand it over; whoever fetches the last one finishes the project."""

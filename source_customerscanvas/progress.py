@@ -6,6 +6,7 @@ from threading import Condition, RLock
 from typing import Any
 
 from source_customerscanvas.counts import Counts
+from source_customerscanvas.deliveries import Deliveries
 from source_customerscanvas.errors import CustomersCanvasError, Trouble
 from source_customerscanvas.outcomes import Outcome, OutcomeQueue
 from source_customerscanvas.projects import HIDDEN, NO_STATUS, Project
@@ -24,9 +25,6 @@ from source_customerscanvas.state import (
     is_order,
 )
 from source_customerscanvas.times import minutes_before
-
-_MOST_ACKNOWLEDGED = 1000
-"""Acknowledged projects that a unit remembers at most, while one that cannot be read keeps it from being read whole."""
 
 
 class StreamProgress:
@@ -47,7 +45,10 @@ class StreamProgress:
         delivered_since: str | None = None,
         tries: Mapping[int, Try] | None = None,
     ) -> None:
-        """`tries`: those of all states that the sync was given, this stream's and others' (see `state.tries_of`)."""
+        """`delivered_since`: see `Deliveries.since`.
+
+        `tries`: those of all states that the sync was given, this stream's and others' (see `state.tries_of`).
+        """
         self.name = name
         self.lock = RLock()
         self.state = state
@@ -58,10 +59,7 @@ class StreamProgress:
         self._lookback_minutes = lookback_minutes
         self._given_artifact_cursors = {key: unit.artifact_cursor for key, unit in state.units.items()}
         self._troubled: set[tuple[str, int]] = set()
-        self.delivered_since = delivered_since
-        """From when on orders are to be acknowledged on this stream's word; None where it does not answer for any."""
-        self._acknowledged: set[tuple[str, int]] = set()
-        self._given = {key: state.last_sync or self._before(unit.cursor) for key, unit in state.units.items()}
+        self.deliveries = Deliveries(self, delivered_since)
         self._tries = dict(tries or {})
         self._states_made = 0
         self._states_out = 0
@@ -83,7 +81,7 @@ class StreamProgress:
     def boundary(self, key: str) -> str:
         """From when on changes of a unit are looked at again; empty: all of them."""
         with self.lock:
-            return self._before(self.unit(key).cursor)
+            return self.before(self.unit(key).cursor)
 
     def scan(self, key: str) -> Scan | None:
         with self.lock:
@@ -125,7 +123,7 @@ class StreamProgress:
             if self._is_new_to_scan(unit, project):
                 return True
             # to an order, a project that is not marked is new, however old it is
-            is_news = is_order(key) or project.updated_at >= self._before(unit.cursor) or project.status_code != "C"
+            is_news = is_order(key) or project.updated_at >= self.before(unit.cursor) or project.status_code != "C"
             return mark is None and is_news
 
     def _is_new_to_scan(self, unit: Unit, project: Project) -> bool:
@@ -157,7 +155,7 @@ class StreamProgress:
         """What is owed of a project that is not marked: it was finished, or nothing is known of it."""
         before = (unit.covered if unit.scan else None) or self.scope
         # one that is older than the start date may be in the scope for the first time
-        was_finished = before.includes(project.created) and "" < project.created < self._before(unit.cursor)
+        was_finished = before.includes(project.created) and "" < project.created < self.before(unit.cursor)
         if not self._is_new_to_scan(unit, project):
             return OWED_AGAIN if was_finished else OWED
         if unit.covered is None:
@@ -167,7 +165,7 @@ class StreamProgress:
         return OWED_MORE_AGAIN if was_finished else OWED
 
     def _is_unchanged(self, unit: Unit, project: Project) -> bool:
-        return project.status_code == "C" and project.updated_at < self._before(unit.cursor)
+        return project.status_code == "C" and project.updated_at < self.before(unit.cursor)
 
     def covered(self, key: str) -> Scope:
         """What was emitted of the projects of which only more is owed."""
@@ -224,7 +222,7 @@ class StreamProgress:
             unit.cursor = max(unit.cursor, newest)
             if is_order(key):
                 return
-            boundary = self._before(unit.cursor)
+            boundary = self.before(unit.cursor)
             for project_id in list(unit.marks):
                 mark = unit.marks.get(project_id)
                 if mark and mark.status == "C" and not mark.owed and seen.get(project_id, "") < boundary:
@@ -251,14 +249,8 @@ class StreamProgress:
             known = max(unit.tries.pop(project.id, Try()), self._tries.pop(project.id, Try()))
             if known.count and status != "C":
                 unit.tries[project.id] = known
-            if delivered:
-                self._note_delivered(unit, project)
-            elif delivered is None:
-                unit.delivered.pop(project.id, None)
-            elif project.id in unit.delivered:
-                unit.delivered[project.id] = project.order_id or ""  # it may belong to another order by now
-            unit.waiting.pop(project.id, None)
-            is_over = status == "C" and project.updated_at < self._before(unit.cursor) and not is_order(key)
+            self.deliveries.note(unit, project, delivered)
+            is_over = status == "C" and project.updated_at < self.before(unit.cursor) and not is_order(key)
             unit.marks.set(project.id, None if is_over else Mark(status, self.row_digest(project), content))
 
     def add_content(self, key: str, project_id: int, content: str, made: str | None = None) -> None:
@@ -339,100 +331,12 @@ class StreamProgress:
                 if before.count:
                     unit.tries[project_id] = before
 
-    # acknowledging
-
-    def delivered(self, key: str) -> dict[str, frozenset[int]]:
-        """The projects that were delivered and not yet acknowledged, of each order that does not wait for others."""
-        with self.lock:
-            unit = self.unit(key)
-            waiting = set(unit.waiting.values())
-            delivered: dict[str, set[int]] = {}
-            for project_id, order_id in unit.delivered.items():
-                if order_id not in waiting:
-                    delivered.setdefault(order_id, set()).add(project_id)
-            return {order_id: frozenset(ids) for order_id, ids in delivered.items()}
-
-    def has_finished(self, key: str, project: Project) -> bool:
-        """Whether, before this sync, a completed project had been handed over as it is now."""
-        with self.lock:
-            unit = self.unit(key)
-            mark = unit.marks.get(project.id)
-            if project.status_code != "C":
-                return False
-            if mark:
-                return mark.status == "C" and not mark.owed and mark.row == self.row_digest(project)
-            if is_order(key):
-                return False
-            if project.id in unit.delivered:
-                is_known = unit.covered is None  # in whatever scope it was, unless that is being widened
-            else:
-                is_known = unit.scan is None and self.scope.includes(project.updated_at)
-            return is_known and project.updated_at < self._before(unit.cursor)
-
-    def note_waiting(self, key: str, order_id: str, projects: Iterable[Project]) -> None:
-        """Note that an order waits for one of its projects: it is not asked for until the stream has heard of it.
-
-        Of one that is not marked it may never hear, as that one may be gone when it looks: the next sync asks again.
-        """
-        with self.lock:
-            unit = self.unit(key)
-            if unit.scan is not None:
-                return  # it may have come past them already
-            for project in projects:
-                mark = unit.marks.get(project.id)
-                is_left_out = mark is None and not self.scope.includes(project.updated_at)
-                if is_left_out or (mark and (mark.owed or mark.status != "C")):
-                    unit.waiting[project.id] = order_id
-                    return
-
-    def move_delivered(self, key: str, project: Project) -> None:
-        """Note that a delivered project belongs to another order now."""
-        with self.lock:
-            self.unit(key).delivered[project.id] = project.order_id or ""
-
-    def forget_delivered(self, key: str, project_ids: Iterable[int]) -> None:
-        with self.lock:
-            for project_id in project_ids:
-                self.unit(key).delivered.pop(project_id, None)
-
-    def note_acknowledged(self, key: str, project_id: int, began: str) -> None:
-        """Note an acknowledgement by a sync that began then; its state says so until all has been read once more."""
-        with self.lock:
-            self._acknowledged.add((key, project_id))
-            acknowledged = self.unit(key).acknowledged
-            acknowledged[project_id] = began
-            if len(acknowledged) > _MOST_ACKNOWLEDGED:
-                del acknowledged[next(iter(acknowledged))]
-
-    def was_acknowledged(self, key: str, project_id: int) -> bool:
-        """Whether this sync acknowledged the project: being listed anew because of that is no new delivery."""
-        with self.lock:
-            return (key, project_id) in self._acknowledged
-
-    def _note_delivered(self, unit: Unit, project: Project) -> None:
-        # an order is as old as its oldest project, so this one's can only be older
-        if self.delivered_since is not None and project.created >= self.delivered_since:
-            unit.delivered[project.id] = project.order_id or ""
-
     # artifacts
-
-    def handed_over_before(self, key: str, project_id: int) -> str:
-        """Before when the files of a finished project that is not marked had been handed over."""
-        with self.lock:
-            return max(self._given.get(key, ""), self.unit(key).acknowledged.get(project_id, ""))
-
-    def note_whole_read(self, began: str) -> None:
-        """Note that a sync that began then has looked at all units, for `handed_over_before` of the next one."""
-        with self.lock:
-            if self.delivered_since is not None and self.failure is None and not self._is_comparing(self.state.units):
-                self.state.last_sync = max(self.state.last_sync, began)
-                for unit in self.state.units.values():
-                    unit.acknowledged.clear()
 
     def unchanged_before(self, key: str, project_id: int) -> str:
         """Before when an artifact of a project counts as emitted; empty unless the project was finished before."""
         was_finished = self.mark(key, project_id).owed in (OWED_AGAIN, OWED_MORE_AGAIN)
-        return self._before(self._given_artifact_cursors.get(key, "")) if was_finished else ""
+        return self.before(self._given_artifact_cursors.get(key, "")) if was_finished else ""
 
     def saw_artifact(self, key: str, last_modified: str | None) -> None:
         with self.lock:
@@ -447,11 +351,11 @@ class StreamProgress:
         """
         with self.lock:
             for key, unit in self.state.units.items():
-                if not self._is_comparing([key]):
+                if not self.is_comparing([key]):
                     unit.artifact_cursor = max(unit.artifact_cursor, min(unit.newest_artifact, began))
                     unit.newest_artifact = ""
 
-    def _is_comparing(self, keys: Iterable[str]) -> bool:
+    def is_comparing(self, keys: Iterable[str]) -> bool:
         """Whether a finished project of these units that has changed could not be looked at."""
         units = map(self.unit, keys)
         marks = (unit.marks.get(project_id) for unit in units for project_id in unit.marks)
@@ -490,7 +394,8 @@ class StreamProgress:
         with self.lock:
             self.failure = self.failure or failure
 
-    def _before(self, moment: str) -> str:
+    def before(self, moment: str) -> str:
+        """A time less the look-back window; empty for none."""
         try:
             return minutes_before(moment, self._lookback_minutes) if moment else ""
         except OverflowError:  # .NET's least time stands for none

@@ -121,7 +121,7 @@ class Sync:
             self._move_artifact_cursors(began)  # the wait for processing may be long, and be cut short
             for stream in self._streams:
                 if is_whole:
-                    stream.note_whole_read(began)
+                    stream.deliveries.note_whole_read(began)
             processing = Processing(self._settings, self._client, self._clock, self._streams, self)
             processing.follow(units, self._delivery.seen)
         except Stopped:
@@ -177,7 +177,7 @@ class Sync:
     def _acknowledge(self, units: Sequence[Unit], began: str) -> None:
         projects = next((stream for stream in self._streams if stream.name == PROJECTS), None)
         for stream in self._streams:
-            if stream.delivered_since is None:
+            if stream.deliveries.since is None:
                 continue
             if Acknowledging(self._settings, self._client, stream, projects, began).acknowledge(units):
                 self.checkpoint(and_wait=False)

@@ -274,7 +274,7 @@ def test_given_a_completed_project_when_its_order_is_looked_at_then_it_has_finis
     unit = Unit(cursor=CURSOR, scan=None)
     unit.marks.set(7, mark)
     progress = StreamProgress("artifact_files", StreamState(Scope(), LONG_AGO, {KEY: unit}), lambda _: "same_", 10)
-    assert progress.has_finished(KEY, project(lastModified=BEFORE)) is has_finished
+    assert progress.deliveries.has_finished(KEY, project(lastModified=BEFORE)) is has_finished
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def test_given_a_completed_project_when_its_order_is_looked_at_then_it_has_finis
 def test_given_a_project_that_is_not_surely_handed_over_when_its_order_is_looked_at_then_it_has_not_finished(
     unit: Unit, updated_at: str, status: str
 ) -> None:
-    assert not stream(unit).has_finished(KEY, project(status=status, lastModified=updated_at))
+    assert not stream(unit).deliveries.has_finished(KEY, project(status=status, lastModified=updated_at))
 
 
 def test_given_units_that_left_the_scope_when_kept_then_they_are_forgotten() -> None:
