@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -18,6 +20,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Linux counts the peak in kilobytes, macOS in bytes
 _PEAK_UNIT = 1024 if os.uname().sysname == "Linux" else 1
+
+_PEAK = re.compile(r"VmHWM:\s*(\d+) kB")
+_LOOKED_AT_EVERY = 0.05
 
 _LONGEST_SECONDS = 900
 """After which a run counts as hanging, and is ended."""
@@ -35,7 +40,7 @@ class Run:
     cpu: float
     """Seconds, user and system."""
     peak: float
-    """The greatest resident memory, in MB (10⁶ bytes)."""
+    """The greatest resident memory, in MB (10⁶ bytes), of the process and those that it has begun together."""
     began: float
     """Of the monotonic clock, which all processes share."""
 
@@ -43,7 +48,8 @@ class Run:
 def run(command: Sequence[str | Path], output: Path | None = None, environment: Mapping[str, str] | None = None) -> Run:
     """Run a command to its end, its standard output into a file. Raises BenchError when it fails.
 
-    The peak is the process' own only where it is above that of the process that measures: a child begins as its copy.
+    The peak is at least that of the process that measures: a child begins as its copy. Elsewhere than on Linux it is
+    that of the greatest process.
     """
     errors = Path(f"{output}.err") if output else None
     with open(output or os.devnull, "wb") as out, open(errors or os.devnull, "wb") as err:
@@ -58,6 +64,8 @@ def run(command: Sequence[str | Path], output: Path | None = None, environment: 
         )
         alarm = threading.Timer(_LONGEST_SECONDS, process.kill)
         alarm.start()
+        memory = _Memory(process.pid)
+        memory.start()
         try:
             _, status, usage = os.wait4(process.pid, 0)
             seconds = time.monotonic() - began
@@ -66,12 +74,44 @@ def run(command: Sequence[str | Path], output: Path | None = None, environment: 
             raise
         finally:
             alarm.cancel()
+            memory.ended.set()
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         said = errors.read_bytes()[-2000:].decode("utf-8", "replace") if errors else ""
         said = said or (output.read_bytes()[-2000:].decode("utf-8", "replace") if output else "")
         raise BenchError(f"{Path(command[0]).name} ended with {process.returncode}: {said}")
-    return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * _PEAK_UNIT / 1e6, began)
+    peak = max(usage.ru_maxrss * _PEAK_UNIT, memory.peak())
+    return Run(seconds, usage.ru_utime + usage.ru_stime, peak / 1e6, began)
+
+
+class _Memory(threading.Thread):
+    """Looks at the memory of a process and of those that it begins, until `ended` is set.
+
+    Linux keeps the peak of each process, so that only what it grows by in its last moment can be missed.
+    """
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self.ended = threading.Event()
+        self._pid = pid
+        self._peaks: dict[str, int] = {}
+
+    def peak(self) -> int:
+        """Bytes, rather too many than too few: the peaks of the processes may have been at different times."""
+        return sum(self._peaks.values())
+
+    def run(self) -> None:
+        while not self.ended.wait(_LOOKED_AT_EVERY):
+            self._look_at(str(self._pid))
+
+    def _look_at(self, pid: str) -> None:
+        process = Path("/proc", pid)
+        with suppress(OSError):  # another system, or it has ended
+            matched = _PEAK.search((process / "status").read_text())
+            if matched:
+                self._peaks[pid] = int(matched[1]) * 1024
+            for child in (process / "task" / pid / "children").read_text().split():
+                self._look_at(child)
 
 
 class Series:
