@@ -35,6 +35,7 @@ class ListRetriever(Retriever):
     """
 
     config: Config
+    name: str
     path: str
     params: Mapping[str, str] = field(default_factory=dict)
     is_paged: bool = True
@@ -50,11 +51,14 @@ class ListRetriever(Retriever):
             rows: Iterable[Mapping[str, Any]] = self._rows(shared_client(settings))
             if self.record_filter:
                 rows = self.record_filter.filter_records(rows, stream_state={}, stream_slice=stream_slice)
+            emitted = 0
             for row in rows:
                 record = dict(row)
                 for transformation in self.transformations:
                     transformation.transform(record, self.config, stream_slice=stream_slice)
                 yield record
+                emitted += 1
+            logger.info(f"Summary of {self.name}: {emitted} records.")
         except NotFound:
             raise traced(WrongHost(settings.api_url, f"it has no {self.path}")) from None
         except CustomersCanvasError as error:
@@ -75,7 +79,7 @@ class ListRetriever(Retriever):
                     seen.add(str(id_))
                     yield {**row, "id": id_}
         if has_nameless:
-            logger.warning(f"The list {self.path} has rows without an id: they are passed over.")
+            logger.warning(f"The list of {self.name} has rows without an id: they are passed over.")
 
 
 @dataclass

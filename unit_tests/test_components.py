@@ -60,10 +60,12 @@ def test_given_statuses_when_read_then_one_request_asks_for_all_of_them(server: 
 def test_given_what_is_no_row_when_read_then_the_others_come_and_it_is_told(
     server: Server, stream: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "airbyte.source-customerscanvas")
     rows = [7, {"id": 4, "name": "a"}, None, {}, {"id": None, "name": "c"}, {"id": 5, "name": "b"}]
     server.answer = pages(rows, 100 if stream == "project_statuses" else 3)
     assert read(server, stream) == [{"id": 4, "name": "a"}, {"id": 5, "name": "b"}]
-    assert caplog.messages.count(f"The list {PATHS[stream][5:]} has rows without an id: they are passed over.") == 1
+    assert caplog.messages.count(f"The list of {stream} has rows without an id: they are passed over.") == 1
+    assert caplog.messages[-1] == f"Summary of {stream}: 2 records."
 
 
 @each_list
