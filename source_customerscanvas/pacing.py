@@ -21,8 +21,9 @@ _REFUSED_COUNTS = 2
 
 # A rate is learned from what was served; fewer requests than these say too little
 _WINDOW_SECONDS = 5.0
+_RECENT_SECONDS = 3.0
 _FEW_REQUESTS = 10
-_LEAST_FIRST_RATE = 48.0
+_LEAST_FIRST_RATE = 49.0
 _LEAST_RATE = 0.2
 _SHORTFALL = 0.98
 
@@ -45,7 +46,7 @@ _MOST_PAUSE_SECONDS = 30.0
 
 # Probing upwards: hardly at all at first, since each refusal costs a pause, then ever faster in case the limit is gone.
 # A rate that was not refused yet is more of a guess.
-_GROWTH_OF_GUESS = 0.01
+_GROWTH_OF_GUESS = 0.001
 _GROWTH = 0.0005
 _PLATEAU_SECONDS = 20.0
 _DOUBLING_SECONDS_OF_GUESS = 2.0
@@ -147,14 +148,15 @@ class Pace:
             self._served_after = 0
         else:
             rate = self._rate_at(now, self._rate)
-            self._rate = max(self._lower(rate, served, seconds), _LEAST_RATE)
+            self._rate = max(self._lower(rate, now), _LEAST_RATE)
             # a few refusals in a row may be a matter of chance
             self._aim = max(self._rate, rate * _STEP_BACK) if 0 < served < _FEW_REQUESTS else self._rate
             self._first_refused = inf
         self._burst = min(self._burst, max(served, 1))
 
-    def _lower(self, rate: float, served: int, seconds: float) -> float:
-        """The rate to go on with after one that was refused when so many were served in so many seconds."""
+    def _lower(self, rate: float, now: float) -> float:
+        """The rate to go on with after one that is refused now."""
+        served, seconds = len(self._served), max(now - self._resumed, _RAMP_SECONDS)
         if not served:
             # the pause was too short, which says nothing about the rate
             return rate
@@ -164,7 +166,9 @@ class Pace:
         self._stepped_back = seconds > (_BORNE_AGAIN_SECONDS if self._stepped_back else _BORNE_SECONDS)
         self._is_guess = not self._stepped_back
         if self._stepped_back:
-            return rate * _STEP_BACK
+            # after a long time without a refusal, the rate has grown fast: what was served of late tells more
+            recent = sum(moment > now - _RECENT_SECONDS for moment in self._served) / min(seconds, _RECENT_SECONDS)
+            return min(rate * _STEP_BACK, recent * _SHORTFALL)
         # what was served at once is what the pause had saved up: as much as was ever served at once, at most
         seen = max(served / (seconds + self._paused), (served - self._burst) / seconds)
         return min(seen, rate) * _SHORTFALL
