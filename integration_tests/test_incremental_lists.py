@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from threading import Event
+
 import pytest
 
 from integration_tests.conftest import STOREFRONT, Connection
+from integration_tests.engine import Row
 from integration_tests.shops import CHANGES, DAY, HOUR, LISTS, change_shop, fill
 from sandbox import Sandbox
+from sandbox.messages import RequestRecord
+from sandbox.rows import ProcessingStatus
 from source_customerscanvas.projects import PROJECTS, RESULTS
+
+OTHER = 12
+PATIENCE = 10.0
 
 
 @pytest.mark.parametrize("change", [*CHANGES, "remove nearly all"])
@@ -65,3 +73,41 @@ def test_given_each_row_on_a_page_of_its_own_when_rows_are_removed_then_no_other
     sandbox.on(LISTS, lambda: change_shop(sandbox, "remove first", ids[1:]), nth=9)
     connection.sync()
     assert set(sandbox.shop.project_ids()) <= connection.warehouse.tables[PROJECTS].keys()
+
+
+@pytest.mark.parametrize("processing", ["Completed", "InProgress"])
+def test_given_a_project_that_moves_to_another_storefront_when_both_are_being_read_then_its_last_row_is_kept(
+    sandbox: Sandbox, connection: Connection, processing: ProcessingStatus
+) -> None:
+    sandbox.shop.add_storefront(OTHER)
+    sandbox.shop.create_project(OTHER, processing="Completed")
+    fill(sandbox, 5)
+    moved = sandbox.shop.create_project(STOREFRONT, processing=processing)
+    connection.sync()
+    sandbox.advance(DAY)
+    sandbox.shop.modify_project(moved, description="news to the one that it leaves")
+    asked = sandbox.count(f"/projects/{moved}/processing-results")
+    is_listed, is_emitted = Event(), Event()
+
+    def wait(request: RequestRecord) -> None:
+        if request.query["storefrontId"] == str(OTHER):
+            is_listed.wait(PATIENCE)
+            sandbox.shop.modify_project(moved, storefrontId=OTHER)
+        elif request.query.get("processingStatus") == "Pending":
+            is_listed.set()  # by what was read before
+            is_emitted.wait(PATIENCE)
+
+    def note(stream: str, kind: str, content: Row) -> None:
+        if kind == "record" and stream == RESULTS and content["storefrontId"] == OTHER:
+            is_emitted.set()
+
+    hook = sandbox.on(LISTS, wait)
+    connection.take(connection.read(taken_by=note))
+    hook.remove()
+    assert is_emitted.is_set()
+    if processing == "InProgress":
+        assert sandbox.count(f"/projects/{moved}/processing-results") == asked + 1
+    sandbox.advance(DAY)
+    connection.sync()
+    connection.assert_up_to_date()
+    assert connection.sync() == {}

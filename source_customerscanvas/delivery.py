@@ -105,8 +105,8 @@ class Delivery:
         self.artifacts = Artifacts(client, clock)
         self._lock = Lock()
         self.health = Health(client)
-        self.seen: dict[tuple[str, int], Seen] = {}
-        """What the processing results said of the projects that are not simply completed, by unit and id."""
+        self.seen: dict[int, Seen] = {}
+        """What the processing results said of the projects that are not simply completed, by id."""
 
     def put_page(self, stream: StreamProgress, unit: Unit, projects: list[Project], after: int, at: int) -> None:
         """Hand over the rows of a scan's page, which ends with the project `after` and begins at the offset `at`."""
@@ -174,17 +174,17 @@ class Delivery:
     def _results(self, job: Job, project: Project) -> Results | None:
         """The processing results, asked for once for all streams; None where the project is gone."""
         with self._lock:
-            seen = self.seen.get((job.unit.key, project.id))
+            seen = self.seen.get(project.id)
         if job.results or not seen or not seen.is_fresh(self._clock.monotonic()):
             results = job.results or self._ask_results(job, project)
             if results is None:
                 return None
             seen = Seen(results, self._clock.monotonic())
-        # else another stream has asked, or the list showed the project twice
+        # else another stream has asked, or the list showed the project twice, or it has moved here meanwhile
         self.health.note_read(job.unit)
         with self._lock:
             if not seen.results.is_completed or project.status_code != "C":
-                self.seen[job.unit.key, project.id] = seen
+                self.seen[project.id] = seen
         return seen.results
 
     def _ask_results(self, job: Job, project: Project) -> Results | None:

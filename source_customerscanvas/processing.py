@@ -85,17 +85,17 @@ class Processing:
         self._may_try = settings.processing.on_failure != "report"
         self._unanswered = 0
 
-    def follow(self, units: Sequence[Unit], seen: Mapping[tuple[str, int], Seen]) -> None:
+    def follow(self, units: Sequence[Unit], seen: Mapping[int, Seen]) -> None:
         """Try again what has failed, then ask for the unfinished projects until all have finished or time is up.
 
-        `seen` is what this sync saw of their processing results, by unit and id; of the others, the lists told enough.
+        `seen` is what this sync saw of their processing results, by id; of the others, the lists told enough.
         """
         self._begin(units, seen)
         self._try_again()
         if self._settings.wait_minutes and self._unfinished:
             self._wait()
 
-    def _begin(self, units: Sequence[Unit], seen: Mapping[tuple[str, int], Seen]) -> None:
+    def _begin(self, units: Sequence[Unit], seen: Mapping[int, Seen]) -> None:
         reading = [stream for stream in self._streams if stream.failure is None]
         for unit in units:
             for stream in reading:
@@ -103,7 +103,7 @@ class Processing:
                     if mark.owed or mark.status == HIDDEN:
                         continue  # it could not be read in this sync, or is about to be removed
                     one = _Waiting(unit, project_id)
-                    known = seen.get((unit.key, project_id))
+                    known = seen.get(project_id)
                     if known:
                         self._asked[one] = known.at
                     if known.results.is_failed if known else mark.status == "F":

@@ -59,6 +59,7 @@ class StreamProgress:
         self._lookback_minutes = lookback_minutes
         self._given_artifact_cursors = {key: unit.artifact_cursor for key, unit in state.units.items()}
         self._troubled: set[tuple[str, int]] = set()
+        self._settled_in: dict[int, str] = {}
         self.deliveries = Deliveries(self, delivered_since)
         self._tries = dict(tries or {})
         self._states_made = 0
@@ -252,6 +253,12 @@ class StreamProgress:
             self.deliveries.note(unit, project, delivered)
             is_over = status == "C" and project.updated_at < self.before(unit.cursor) and not is_order(key)
             unit.marks.set(project.id, None if is_over else Mark(status, self.row_digest(project), content))
+            before = self._settled_in.get(project.id, key)
+            if before != key:
+                # it moved while both were read: only asking for it once more tells which of its rows should be the last
+                self.unit(before).marks.set(project.id, Mark(owed=OWED))
+            if not is_over:
+                self._settled_in[project.id] = key
 
     def add_content(self, key: str, project_id: int, content: str, made: str | None = None) -> None:
         """Note that one more thing of a project that stays owed has been handed over, which was made then."""
