@@ -247,9 +247,11 @@ class StreamProgress:
         with self.lock:
             self.saw_artifact(key, newest)
             unit = self.unit(key)
-            known = max(unit.tries.pop(project.id, Try()), self._tries.pop(project.id, Try()))
-            if known.count and status != "C":
-                unit.tries[project.id] = known
+            known = max(unit.tries.pop(project.id, Try()), self._tries.get(project.id, Try()))
+            if status == "C":
+                self._tries.pop(project.id, None)
+            elif known.count:
+                unit.tries[project.id] = known  # in each unit that hands it over: it may be moving
             self.deliveries.note(unit, project, delivered)
             is_over = status == "C" and project.updated_at < self.before(unit.cursor) and not is_order(key)
             unit.marks.set(project.id, None if is_over else Mark(status, self.row_digest(project), content))

@@ -347,6 +347,14 @@ def test_given_tries_that_another_state_knows_of_when_the_project_has_failed_the
     assert progress.snapshot()["units"][KEY]["tries"] == {"7": [2, CURSOR]}
 
 
+def test_given_a_project_that_two_units_hand_over_when_one_forgets_it_then_the_other_one_knows_its_tries() -> None:
+    progress = stream(tries={7: Try(2, CURSOR)})
+    progress.settle(KEY, project(status="Failed"), "F", "")
+    progress.settle("12", project(status="Failed"), "F", "")
+    progress.forget(KEY, 7)
+    assert progress.snapshot()["units"]["12"]["tries"] == {"7": [2, CURSOR]}
+
+
 def test_given_tries_that_another_state_knows_of_when_the_project_completes_then_they_are_over() -> None:
     progress = stream(tries={7: Try(2, CURSOR)})
     progress.settle(KEY, project(), "C", "")
