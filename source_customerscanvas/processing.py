@@ -139,6 +139,11 @@ class Processing:
         with ThreadPoolExecutor(self._workers, "retry") as pool:
             is_under_way = dict(zip(tries, pool.map(lambda one: self._try(one, tries[one]), tries), strict=True))
         under_way = {one for one in tries if is_under_way[one]}
+        # the state may have been long in leaving, and a request in getting through: the delay counts from its end
+        at = format_utc(self._clock.now())
+        for one in under_way:
+            for stream in self._streams:
+                stream.note_try(one.unit.key, one.project_id, Try(tries[one].count + 1, at))
         self._failed -= under_way
         self._unfinished |= under_way
 

@@ -8,7 +8,7 @@ import pytest
 
 from integration_tests.command_line import CommandLine, bare_catalog, configured
 from integration_tests.conftest import STOREFRONT, Connection, warnings
-from integration_tests.engine import STREAMS
+from integration_tests.engine import STREAMS, Row
 from integration_tests.processing.conftest import (
     TRIED,
     Diary,
@@ -106,6 +106,24 @@ def test_given_many_syncs_when_a_project_keeps_failing_then_delay_and_attempts_h
     tries = connection.states[RESULTS]["units"][str(STOREFRONT)]["tries"]
     assert [count for count, _ in tries.values()] == [3]
     assert len(failures_named(caplog)) == 1
+
+
+def test_given_a_state_that_is_long_in_leaving_when_a_project_is_tried_then_the_delay_counts_from_the_request(
+    sandbox: Sandbox, connection: Connection, diary: Diary
+) -> None:
+    bad = sandbox.shop.create_project(STOREFRONT, processing="Failed", outcome="Failed")
+
+    def keep_waiting(stream: str, kind: str, content: Row) -> None:
+        if stream == RESULTS and kind == "state" and "tries" in content["units"][str(STOREFRONT)] and not diary.tried:
+            sandbox.advance(8 * MINUTE)
+
+    for _ in range(4):
+        connection.sync(
+            processing={"on_failure": "resume", "max_attempts": 2, "retry_delay_minutes": 10}, taken_by=keep_waiting
+        )
+        sandbox.advance(4 * MINUTE)
+
+    assert [round(at / MINUTE) for at in diary.tried[bad]] == [8, 20]
 
 
 def test_given_tries_used_up_when_synced_again_then_nothing_is_asked_for_any_more(
