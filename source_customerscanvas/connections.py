@@ -3,13 +3,15 @@
 import logging
 import os
 from collections.abc import Mapping
+from http import HTTPStatus, client
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies
-from urllib3.connectionpool import ConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool, HTTPSConnectionPool
 
 from source_customerscanvas.calls import Origin, origin_of
 
@@ -17,6 +19,26 @@ CONNECT_SECONDS = 10
 SILENCE_SECONDS = 60
 
 _MOST_HOSTS = 100
+
+
+class _FinalAnswer(client.HTTPResponse):
+    """An answer without those before it that only say that it is on its way, such as "early hints".
+
+    Python passes over "continue" alone. Any other one it takes for the answer, and the real one is left on the
+    connection for the next request to find: a file of somebody else's order, it may be.
+    """
+
+    def _read_status(self) -> tuple[str, int, str]:
+        version, status, reason = super()._read_status()  # type: ignore[misc]  # Python's types leave it out
+        return version, HTTPStatus.CONTINUE if 100 <= status < 200 else status, reason
+
+
+class _Connection(HTTPConnection):
+    response_class = _FinalAnswer
+
+
+class _SecureConnection(HTTPSConnection):
+    response_class = _FinalAnswer
 
 
 class Connections(HTTPAdapter):
@@ -69,6 +91,8 @@ class Connections(HTTPAdapter):
                 # the base class closes the one that it was asked for least recently: none that is asked for from now on
                 self._pools.clear()
             pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+            if isinstance(pool, HTTPConnectionPool):
+                pool.ConnectionCls = _SecureConnection if isinstance(pool, HTTPSConnectionPool) else _Connection
             self._pools[origin] = pool
         return pool
 

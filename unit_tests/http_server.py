@@ -1,7 +1,7 @@
 """A real HTTP server whose every answer a test writes, and a clock that passes time without taking any."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -29,13 +29,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """`cut` breaks the connection after so many bytes; `length` False leaves out Content-Length and ends by closing."""
+    """`cut` breaks the connection after so many bytes; `length` False leaves out Content-Length and ends by closing.
+
+    `early` are statuses that are sent before, each as an answer of its own.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     cut: int | None = None
     length: bool = True
+    early: Sequence[int] = ()
 
 
 RESET = Answer(status=0)
@@ -117,6 +121,8 @@ class _Handler(BaseHTTPRequestHandler):
         if answer is RESET:
             self.close_connection = True
             return
+        for status in answer.early:
+            self.wfile.write(b"HTTP/1.1 %d Early\r\nLink: </style.css>\r\n\r\n" % status)
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)

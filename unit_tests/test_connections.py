@@ -46,3 +46,12 @@ def test_given_requests_one_after_the_other_when_sent_then_one_connection_serves
     for _ in range(3):
         _ask(kept, servers[0])
     assert len({request.port for request in servers[0].requests}) == 1
+
+
+def test_given_answers_that_only_announce_another_when_asked_then_each_request_gets_its_own(
+    servers: list[Server],
+) -> None:
+    kept = Connections(at_once=2)
+    servers[0].script(*(Answer(200, str(number).encode(), early=(102, 103, 103)) for number in range(4)))
+    assert [_ask(kept, servers[0]) for _ in range(4)] == [b"0", b"1", b"2", b"3"]
+    assert len({request.port for request in servers[0].requests}) == 1
