@@ -21,7 +21,8 @@ def read_body(response: requests.Response) -> bytes:
     """The whole body. Raises `Failed` where it breaks off."""
     try:
         return response.raw.read(decode_content=True) or b""
-    except (OSError, urllib3.exceptions.HTTPError) as error:
+    except (OSError, urllib3.exceptions.HTTPError, ValueError, OverflowError, MemoryError) as error:
+        # beside what breaks: a length that is negative, or more than a machine can hold
         raise network_failure(error, urlsplit(response.url).hostname or "") from None
 
 
@@ -72,6 +73,6 @@ def retry_after(response: requests.Response, now: datetime) -> float | None:
         return float(text) or None
     try:
         seconds = (parsedate_to_datetime(text) - now).total_seconds()
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return seconds if seconds > 0 else None

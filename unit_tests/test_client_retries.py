@@ -26,6 +26,10 @@ from unit_tests.http_server import HTML, PAGE, RESET, TOO_MANY, Answer, FakeCloc
         Answer(200),
         Answer(200, b'{"total": 1}', cut=5),
         Answer(200, b"not gzip", {"Content-Encoding": "gzip"}),
+        Answer(200, b"-5\r\n{}", {"Transfer-Encoding": "chunked"}, length=False),
+        Answer(200, b"{}", {"Content-Length": "9" * 26}, cut=2),
+        Answer(200, b"{}", {"Content-Length": "9" * 15}, cut=2),
+        Answer(503, b"", {"Retry-After": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"}),
     ],
 )
 def test_given_trouble_that_passes_when_asked_then_the_answer_comes(
