@@ -32,7 +32,8 @@ _ROOM_FOR_CHUNKS = 4 * 1024 * 1024
 _MOST_UNPACKED = 256 * 1024
 """Bytes that a chunk gives at once when its compression is undone, which may be a thousand times as many."""
 
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)\Z")
+_LENGTH = re.compile(r"\d{1,18}\Z", re.ASCII)  # more digits are no length of anything
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)\Z", re.ASCII)
 _DECODABLE = frozenset({"", "gzip", "x-gzip", "deflate"})
 
 
@@ -249,7 +250,7 @@ class _Part:
         # a weak tag says that two files mean the same, not that their bytes are; and a part of an encoded body
         # cannot be decoded
         self._etag = etag if etag.startswith('"') and not self.encoding else None
-        self._announced = int(length) if length.isascii() and length.isdigit() and not self.encoding else None
+        self._announced = int(length) if _LENGTH.match(length) and not self.encoding else None
         return self._announced
 
     def restart(self) -> None:

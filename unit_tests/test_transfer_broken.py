@@ -32,6 +32,7 @@ def test_given_ranges_when_the_connection_breaks_then_it_goes_on_where_it_stoppe
         Answer(206, BODY[1000:]),
         Answer(206, OTHER[1000:], {"Content-Range": f"bytes 1000-{len(BODY) - 1}/{len(BODY)}", "ETag": '"v2"'}),
         Answer(206, BODY[1000:], {"Content-Range": "bytes 1000-2000/99999"}),
+        Answer(206, BODY[1000:], {"Content-Range": f"bytes 1000-2000/{'9' * 5000}"}),
     ],
 )
 def test_given_a_rest_that_does_not_fit_when_resumed_then_it_starts_over(
