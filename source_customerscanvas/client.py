@@ -262,7 +262,7 @@ class ApiClient:
                 asked=asked,
                 untouched=status == 425 or (status == 503 and asked is not None),
             )
-        if status == 403 and call.with_token:
+        if status == 403 and call.with_token and origin_of(response.url) == self._origin:
             error = missing_permission(call)
             error.detail = f"{call.where}: HTTP 403 {said}"
             raise error

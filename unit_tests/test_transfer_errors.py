@@ -21,7 +21,7 @@ from source_customerscanvas.staging import Staging
 from source_customerscanvas.transfer import ArtifactFile, FileTransfer
 from source_customerscanvas.writing import FileWriter
 from unit_tests.downloads import BODY, PATH, PRIVATE, found
-from unit_tests.http_server import RESET, Answer, FakeClock, Server
+from unit_tests.http_server import RESET, Answer, FakeClock, Server, serve
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,16 @@ def test_given_a_public_file_when_refused_then_no_permission_of_the_app_is_missi
     server.answer = lambda _: Answer(403)
     with pytest.raises(Refused, match="403"):
         files.download(ArtifactFile("7f", None, f"{server.url}/card.pdf", True), PATH)
+
+
+def test_given_a_file_on_a_cdn_when_refused_there_then_no_permission_of_the_app_is_missing(
+    server: Server, files: FileTransfer
+) -> None:
+    with serve() as cdn:
+        cdn.answer = lambda _: Answer(403)
+        server.answer = lambda _: Answer(302, b"", {"Location": f"{cdn.url}/expired"})
+        with pytest.raises(Refused, match="403"):
+            files.download(PRIVATE, PATH)
 
 
 def test_given_the_end_of_a_sync_when_downloading_then_it_stops_and_leaves_nothing(
