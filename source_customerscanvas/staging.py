@@ -56,7 +56,7 @@ class Staging:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._path = str(directory)
-        self._root = directory.resolve()
+        self._root = Path(os.path.realpath(directory))  # `resolve` fails where a link leads to itself
         self._run = uuid.uuid4().hex
         self._numbers = count()
         self._marker: IO[bytes] | None = None
@@ -132,7 +132,7 @@ class Staging:
                 os.mkdir(folder)
             except FileExistsError:
                 # before anything is made in it, so that a link that leads outside is not followed even for a folder
-                if not Path(folder).resolve().is_relative_to(self._root):
+                if not Path(os.path.realpath(folder)).is_relative_to(self._root):
                     raise StagingUnavailable(folder, _OUTSIDE) from None
             self._known.add(folder)
         return folder

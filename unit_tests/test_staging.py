@@ -45,6 +45,14 @@ def test_given_no_platform_when_chosen_then_it_lies_below_the_temporary_director
     assert staging_directory(server.settings(), "files") == tmp_path / "default/files"
 
 
+def test_given_a_link_that_leads_to_itself_when_chosen_then_it_says_so(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "link")
+    with pytest.raises(StagingUnavailable, match="link"):
+        Staging(tmp_path / "link" / "files").begin()
+    with pytest.raises(OSError, match="symbolic links"), Staging(tmp_path).partial_file("link/5/9/card.pdf"):
+        pytest.fail("there is no such folder")
+
+
 def test_given_a_directory_that_cannot_be_made_when_chosen_then_it_says_so(server: Server, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StagingUnavailable, match="artifact_files"):
