@@ -1,6 +1,7 @@
 """The configuration, checked and typed."""
 
 import ipaddress
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -8,7 +9,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from source_customerscanvas.calls import normalised
-from source_customerscanvas.errors import InvalidDate, InvalidUrl
+from source_customerscanvas.errors import InvalidDate, InvalidSetting, InvalidUrl
 from source_customerscanvas.times import to_utc
 
 # https://customerscanvas.com/dev/backoffice/auth.html: one identity server and one API gateway an installation
@@ -73,9 +74,11 @@ class Settings:
         """Read a configuration that is valid against the spec.
 
         Empty lists, texts and nulls mean the default, as forms send them for a field that was left alone.
-        Raises `InvalidUrl` for a URL that is neither https nor http to loopback, `InvalidDate` for an unreadable date.
+        Raises `InvalidUrl` for a URL that is neither https nor http to loopback, `InvalidDate` for an unreadable date,
+        `InvalidSetting` for a text that can neither be sent nor be a path.
         """
         config = plain(config)
+        _check_texts(config)
         hub_url, api_url = _installation(config.get("environment", {}))
         acknowledge = config.get("acknowledge", {})
         since = acknowledge.pop("since", "")
@@ -119,6 +122,22 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _check_texts(config: Mapping[str, Any]) -> None:
+    for field in ("environment", *Settings.__dataclass_fields__):
+        if not _is_text(config.get(field)):
+            raise InvalidSetting(field, "it holds half a character")
+    if "\0" in str(config.get("file_directory")):
+        raise InvalidSetting("file_directory", "it holds a character that no path may hold")
+
+
+def _is_text(value: Any) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _installation(environment: Mapping[str, Any]) -> tuple[str, str]:

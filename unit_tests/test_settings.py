@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from source_customerscanvas.errors import InvalidDate, InvalidUrl
+from source_customerscanvas.errors import InvalidDate, InvalidSetting, InvalidUrl
 from source_customerscanvas.settings import Acknowledge, Processing, Settings, is_loopback
 
 REQUIRED = {"client_id": "id", "client_secret": "secret"}
@@ -189,3 +189,18 @@ def test_given_a_url_that_cannot_be_used_when_read_then_the_error_names_the_fiel
 )
 def test_given_a_host_when_asked_then_it_is_loopback_or_not(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("client_id", "\ud83d"),
+        ("order_ids", ["1001", "\ude00"]),
+        ("acknowledge", {"mode": "order_data", "key": "printed", "value": "\ud83d"}),
+        ("file_directory", "print\ud83d"),
+        ("file_directory", "print\0files"),
+    ],
+)
+def test_given_a_text_that_is_none_when_read_then_the_error_names_the_field(field: str, value: Any) -> None:
+    with pytest.raises(InvalidSetting, match=f"`{field}`"):
+        read(**{field: value})
