@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,8 @@ BAD: dict[str, Bad] = {
     "read-without-its-state": Bad(("the state", "No such file"), missing="state"),
     "config-no-json": Bad(("the config", "not JSON"), "check", given(config='{"client_secret": "' + SECRET)),
     "config-a-list": Bad(("the config",), "check", given(config=[SECRET])),
+    "config-too-deep": Bad(("the config",), inputs=given(config='{"client_id": ' + "[" * 100_000)),
+    "config-of-half-a-character": Bad(("`order_ids`", "half a character"), inputs=config_with(order_ids=["\ud83d"])),
     "catalog-no-json": Bad(("the catalog", "not JSON"), inputs=given(catalog="{")),
     "catalog-a-list": Bad(("the catalog",), inputs=given(catalog=[])),
     "catalog-as-discovered": Bad(("the catalog",), inputs=given(catalog=bare_catalog())),
@@ -159,3 +162,19 @@ def test_given_arguments_that_are_none_when_run_then_the_usage_is_told_and_nothi
 
     assert (run.exit_code, run.output) == (2, "")
     assert "usage: source-customerscanvas" in run.errors
+
+
+def test_given_a_file_whose_name_is_no_text_when_run_then_one_clear_sentence_says_so(tmp_path: Path) -> None:
+    run = CommandLine(tmp_path).run("check", "--config", os.fsdecode(b"\xff.json"))
+
+    assert (run.exit_code, run.errors) == (1, "")
+    assert "No such file" in run.traces[-1]["message"]
+
+
+def test_given_a_locale_without_its_characters_when_run_then_a_message_is_whole(shop: Sandbox, tmp_path: Path) -> None:
+    command = CommandLine(tmp_path, {"PYTHONIOENCODING": "latin-1"})
+
+    run = command.check(shop.config(start_date="\u4e2d"))
+
+    assert (run.exit_code, run.errors) == (0, "")
+    assert "\u4e2d" in run.connection_status["message"]

@@ -46,6 +46,11 @@ def shorten(text: str) -> str:
     return line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1] + "…"
 
 
+def _writable(text: str) -> str:
+    # the name of a file, for one, may hold bytes that are no character
+    return text.encode("utf-8", "replace").decode()
+
+
 class CustomersCanvasError(Exception):
     """What happened, where, and what the user can do about it.
 
@@ -55,9 +60,9 @@ class CustomersCanvasError(Exception):
     failure_type: FailureType = "system_error"
 
     def __init__(self, message: str, detail: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.detail = detail
+        self.message = _writable(message)
+        self.detail = detail and _writable(detail)
+        super().__init__(self.message)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # each kind is made from arguments of its own, which are in its message by now

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -55,6 +56,8 @@ def run() -> None:
 
 
 def _run(arguments: list[str]) -> None:
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # messages are JSON, whatever the locale writes
     # an import makes a hundred thousand objects that stay: looking through them for garbage takes a tenth of its time,
     # and a twentieth of a sync's
     gc.disable()
@@ -174,7 +177,7 @@ def begin_early(arguments: list[str]) -> "Reading | None":
             if stream["stream"]["name"] in TRACKED
         }
         return begin_reading(settings, selected, SYSTEM_CLOCK) if selected else None
-    except (KeyError, TypeError, ValueError, AttributeError, OSError, CustomersCanvasError):
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OSError, CustomersCanvasError):
         return None
 
 
