@@ -1,7 +1,9 @@
 """The access token of a sync, renewed before it expires."""
 
+import re
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from threading import Lock
 from typing import Any
 
@@ -12,6 +14,7 @@ _TOKEN_MARGIN_SECONDS = 30
 _DEFAULT_TOKEN_SECONDS = 300
 _TOKENS_HIDDEN = 64
 """A server may speak of a token that was renewed meanwhile."""
+_NEVER_ESCAPED = re.compile(r"[\w.~-]", re.ASCII)
 SECRET_SHOWN = "***"
 """What stands for a secret in a message."""
 
@@ -67,8 +70,31 @@ class AccessToken:
 
     def hide(self, text: str) -> str:
         for token in tuple(self._given):
-            text = text.replace(token, SECRET_SHOWN)
+            text = hidden(text, token)
         return text
+
+
+def hidden(text: str, secret: str) -> str:
+    """A text without a secret: as it is, or with some of its characters escaped as in an address or in JSON."""
+    return _spellings(secret).sub(SECRET_SHOWN, text) if secret else text
+
+
+@lru_cache(maxsize=2 * _TOKENS_HIDDEN)
+def _spellings(secret: str) -> re.Pattern[str]:
+    return re.compile("".join(map(_spelling, secret)))
+
+
+def _spelling(character: str) -> str:
+    if _NEVER_ESCAPED.match(character):
+        return re.escape(character)
+    forms = [
+        "".join(f"%{byte:02x}" for byte in character.encode()),  # .NET writes these digits in small letters
+        rf"\\u{ord(character):04x}",
+        rf"\\?{re.escape(character)}",
+    ]
+    if character == " ":
+        forms.append(r"\+")
+    return f"(?i:{'|'.join(forms)})"
 
 
 def _seconds(lifetime: object) -> float:

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from functools import partial
 from threading import Event, Lock, Semaphore
 from typing import Any, Protocol, TypeVar
-from urllib.parse import quote, quote_plus, urlencode
+from urllib.parse import quote, urlencode
 
 import orjson
 import requests
 import urllib3.exceptions
 
-from source_customerscanvas.access_token import SECRET_SHOWN, AccessToken
+from source_customerscanvas.access_token import AccessToken, hidden
 from source_customerscanvas.answers import parsed, read_beginning, read_body, retry_after, words_of
 from source_customerscanvas.calls import Call, Origin, normalised, origin_of, query_value, redirected
 from source_customerscanvas.connections import Connections
@@ -276,12 +276,8 @@ class ApiClient:
         return shorten(self._hide(words_of(body)))
 
     def _hide(self, text: str) -> str:
-        """Without the secrets that a server may repeat: as they are, and as they stood in the form of the request."""
-        secret = self._settings.client_secret
-        if secret:
-            for form in (secret, quote_plus(secret), quote(secret, safe="")):
-                text = text.replace(form, SECRET_SHOWN)
-        return self._token.hide(text)
+        """Without the secrets that a server may repeat."""
+        return self._token.hide(hidden(text, self._settings.client_secret))
 
     def _request_token(self) -> Mapping[str, Any]:
         form = {

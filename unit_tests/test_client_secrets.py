@@ -34,6 +34,25 @@ def test_given_a_hub_that_repeats_the_form_when_it_refuses_then_the_secret_is_hi
     assert not re.search("p@s|p%40s|w%", raised.value.message)
 
 
+@pytest.mark.parametrize(
+    "repeated",
+    [
+        "p%40s+s%2fw%25%2b%22%c3%bc",
+        "p%40s%20s/w%25+%22%C3%BC",
+        'p@s s/w%+\\"ü',
+        "p@s s\\/w%\\u002B\\u0022\\u00fc",
+    ],
+)
+def test_given_a_server_that_escapes_secrets_when_it_refuses_then_they_are_hidden(
+    server: Server, clock: FakeClock, repeated: str
+) -> None:
+    client = ApiClient(server.settings(client_secret='p@s s/w%+"ü'), clock)
+    server.token_answer = lambda _: json_answer({"access_token": "to/ken+=", "expires_in": 3600})
+    server.answer = lambda _: json_answer({"detail": f"<{repeated}> <to%2Fken%2b%3D> <to\\/ken\\u002b=>"}, 400)
+    with pytest.raises(Refused, match=r"<\*\*\*> <\*\*\*> <\*\*\*>"):
+        client.get_json("x")
+
+
 def test_given_a_server_that_repeats_a_token_of_before_when_it_refuses_then_it_is_hidden(
     server: Server, client: ApiClient
 ) -> None:
