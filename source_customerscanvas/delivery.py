@@ -19,6 +19,7 @@ from source_customerscanvas.errors import (
     Stopped,
     Trouble,
     as_known_error,
+    shorten,
 )
 from source_customerscanvas.health import Health
 from source_customerscanvas.listing import Row
@@ -239,9 +240,9 @@ class Delivery:
         else:
             is_known = mark.status in ("F", "R", HIDDEN) and mark.row == stream.row_digest(project)
         if not is_known:
-            logger.warning(
-                f"The processing of {project.describe()} has failed: {results.description or 'no reason given'}"
-            )
+            # the row has all of it, with the signed addresses that a failed task may name
+            reason = shorten(str(results.description or "")) or "no reason given"
+            logger.warning(f"The processing of {project.describe()} has failed: {reason}")
 
     def _put_artifacts(
         self, job: Job, stream: StreamProgress, project: Project, results: Results, artifacts: list[Artifact]

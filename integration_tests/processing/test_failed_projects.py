@@ -31,6 +31,21 @@ def test_given_a_failed_project_when_synced_again_and_again_then_there_is_one_wa
         assert (row["status"], row["statusDescription"]) == ("Failed", "Font 'Gotham' is missing")
 
 
+def test_given_a_signed_address_in_the_reason_when_synced_then_only_the_row_has_its_query(
+    sandbox: Sandbox, connection: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    project = sandbox.shop.create_project(STOREFRONT, order_id="5001")
+    reason = "No answer from https://photos.example/1.jpg?sig=xyz"
+    sandbox.shop.process(project, "Failed", description=reason)
+
+    connection.sync()
+
+    assert connection.warehouse.tables[RESULTS][project]["statusDescription"] == reason
+    (warning,) = failures_named(caplog)
+    assert warning.endswith("has failed: No answer from https://photos.example/1.jpg")
+    assert "xyz" not in caplog.text
+
+
 def test_given_a_project_that_fails_in_the_wait_when_synced_then_it_is_a_row_and_a_warning_and_not_waited_for(
     sandbox: Sandbox, connection: Connection, diary: Diary, caplog: pytest.LogCaptureFixture
 ) -> None:
