@@ -118,12 +118,11 @@ def manifest_problems(manifest: Mapping[str, Any]) -> Iterator[str]:
 
 
 def spec_fields(schema: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every setting of the spec that holds a value, by its path: `processing.wait_minutes`."""
+    """Every setting of the spec by its path: `processing`, `processing.wait_minutes`."""
     for variant in (schema, *schema.get("oneOf", ())):
         for name, field in variant.get("properties", {}).items():
             path = f"{prefix}{name}"
-            if field["type"] != "object" or "default" in field:
-                yield path, field
+            yield path, field
             yield from spec_fields(field, f"{path}.")
 
 
@@ -240,7 +239,8 @@ def docs_problems(manifest: Mapping[str, Any], docs: str) -> Iterator[str]:
             if f"`{field['const']}`" not in docs:
                 yield f"docs: the choice {field['const']} of {path} is missing"
         elif path not in rows:
-            yield f"docs: the setting {path} is missing"
+            if "properties" not in field or "default" in field:  # else its parts have rows of their own
+                yield f"docs: the setting {path} is missing"
         elif "default" in field and f"`{shown(field['default'])}`" not in rows[path][1]:
             yield f"docs: the row of {path} does not name its default, {shown(field['default'])}"
 
