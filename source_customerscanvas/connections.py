@@ -11,7 +11,7 @@ from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool
 
 from source_customerscanvas.calls import Origin, origin_of
 
@@ -39,6 +39,9 @@ class _Connection(HTTPConnection):
 
 class _SecureConnection(HTTPSConnection):
     response_class = _FinalAnswer
+
+
+_CONNECTIONS: dict[type[Any], type[Any]] = {HTTPConnection: _Connection, HTTPSConnection: _SecureConnection}
 
 
 class Connections(HTTPAdapter):
@@ -92,7 +95,8 @@ class Connections(HTTPAdapter):
                 self._pools.clear()
             pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
             if isinstance(pool, HTTPConnectionPool):
-                pool.ConnectionCls = _SecureConnection if isinstance(pool, HTTPSConnectionPool) else _Connection
+                # a SOCKS proxy has connections of its own
+                pool.ConnectionCls = _CONNECTIONS.get(pool.ConnectionCls, pool.ConnectionCls)
             self._pools[origin] = pool
         return pool
 
