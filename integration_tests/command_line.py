@@ -17,16 +17,9 @@ CaseT = TypeVar("CaseT")
 DoneT = TypeVar("DoneT")
 
 ROOT = Path(__file__).parents[1]
-STREAMS = (
-    "storefronts",
-    "project_statuses",
-    "processing_pipelines",
-    "projects",
-    "processing_results",
-    "artifacts",
-    "artifact_files",
-)
-FULL_REFRESH = STREAMS[:3]
+FULL_REFRESH = ("storefronts", "project_statuses", "processing_pipelines")
+TRACKED = ("projects", "processing_results", "artifacts", "artifact_files")
+STREAMS = (*FULL_REFRESH, *TRACKED)
 MESSAGE_TYPES = frozenset({"RECORD", "STATE", "LOG", "TRACE", "SPEC", "CATALOG", "CONNECTION_STATUS", "CONTROL"})
 
 Message = dict[str, Any]

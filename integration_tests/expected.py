@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from integration_tests.command_line import STREAMS
+from integration_tests.command_line import TRACKED
 from sandbox import Missing, Sandbox
 
 KEYS = {"processing_results": "projectId", "artifact_files": "artifactId"}
@@ -36,7 +36,7 @@ def expected(
 ) -> dict[str, Rows]:
     """What the streams that follow projects have to emit of the projects that are wanted, without files."""
     shop = sandbox.shop
-    rows: dict[str, Rows] = {stream: {} for stream in STREAMS[3:]}
+    rows: dict[str, Rows] = {stream: {} for stream in TRACKED}
     for project in shop.projects():
         created, modified = utc(project["created"]), utc(project["lastModified"])
         updated = {"updatedAt": modified or created}
