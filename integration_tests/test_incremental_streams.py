@@ -62,3 +62,16 @@ def test_given_streams_that_are_added_later_when_synced_then_each_project_is_ask
     assert len(asked) == len(set(asked)) == 13
     connection.assert_up_to_date()
     assert connection.sync() == {}
+
+
+def test_given_a_stream_that_is_behind_the_others_when_synced_together_then_it_has_what_changed_since_its_own_state(
+    sandbox: Sandbox, connection: Connection
+) -> None:
+    ids = fill(sandbox, 12)
+    connection.sync((PROJECTS, RESULTS))
+    for project_id in ids[:5:2]:
+        sandbox.advance(DAY)
+        sandbox.shop.modify_project(project_id, description="changed")
+        connection.sync((PROJECTS,))
+    found = connection.sync((PROJECTS, RESULTS))
+    assert {stream: sorted(keys) for stream, keys in found.items()} == {RESULTS: ids[:5:2]}

@@ -98,6 +98,14 @@ def test_given_a_useless_retry_after_when_refused_then_it_backs_off(
     assert sum(clock.waits) < 120
 
 
+def test_given_trouble_that_is_to_last_longer_than_its_two_minutes_when_asked_then_it_is_tried_once_more_at_their_end(
+    server: Server, client: ApiClient, clock: FakeClock
+) -> None:
+    server.script(Answer(503, b"", {"Retry-After": "300"}), json_answer(PAGE))
+    assert client.get_json("x") == PAGE
+    assert sum(clock.waits) == pytest.approx(120, abs=1)
+
+
 def test_given_a_server_that_never_has_room_when_ten_minutes_are_over_then_it_ends(
     server: Server, client: ApiClient, clock: FakeClock
 ) -> None:

@@ -303,6 +303,15 @@ def test_given_an_outcome_when_remembered_then_its_records_and_projects_count() 
     assert (progress.counts.emitted, progress.counts.finished) == (1, 1)
 
 
+@pytest.mark.parametrize(("owed", "expected"), [(OWED, ""), (OWED_AGAIN, WITHIN), (OWED_MORE_AGAIN, WITHIN)])
+def test_given_an_artifact_cursor_when_a_project_is_compared_with_it_then_less_the_look_back_if_it_was_finished(
+    owed: str, expected: str
+) -> None:
+    unit = Unit(cursor=CURSOR, artifact_cursor=CURSOR, scan=None)
+    unit.marks.set(7, Mark(owed=owed))
+    assert stream(unit).unchanged_before(KEY, 7) == expected
+
+
 def test_given_several_errors_when_they_end_a_stream_then_the_first_one_is_told() -> None:
     progress = stream()
     first = ServerTrouble("GET", "HTTP 500")

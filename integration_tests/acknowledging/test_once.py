@@ -214,3 +214,26 @@ def test_given_a_project_older_than_the_start_date_when_its_acknowledgement_move
     connection.sync()
 
     assert [connection.acknowledged() for _ in range(3)] == [[project], [], []]
+
+
+@each_delivering
+def test_given_a_run_before_a_sync_that_could_not_list_it_when_delivered_then_it_is_acknowledged_again(
+    sandbox: Sandbox, streams: tuple[str, ...]
+) -> None:
+    sandbox.switches.processing_moves_last_modified = True
+    connection = begun(sandbox, streams)
+    (project,) = order(sandbox, "Completed")
+    for number in range(3):  # other orders push the project out of the window that is looked at again
+        connection.sync()
+        order(sandbox, "Completed", order_id=f"700{number}")
+    connection.sync()
+    sandbox.shop.process(project, "InProgress")
+    sandbox.shop.process(project, "Completed")
+    fault = sandbox.fault(r"/v1/projects$", query={"sorting": "^LastModified"}, status=400)
+    sandbox.advance(HOUR)
+    connection.take(connection.read())
+    fault.remove()
+
+    connection.sync()
+    assert connection.acknowledged() == [project]
+    assert connection.acknowledged() == []
