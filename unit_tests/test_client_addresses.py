@@ -57,6 +57,16 @@ def test_given_a_redirect_to_an_address_that_is_not_https_when_asked_then_it_is_
         client.get_json("x")
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_given_a_change_that_is_redirected_when_posted_then_it_is_sent_nowhere_else(
+    server: Server, client: ApiClient, status: int
+) -> None:
+    server.script(Answer(status, b"", {"Location": "/api/y"}), Answer(204))
+    with pytest.raises(WrongHost, match="redirects"):
+        client.post("x")
+    assert [request.path for request in server.api_requests] == ["/api/x"]
+
+
 def test_given_a_redirect_with_a_foreign_letter_when_followed_then_it_is_sent_as_utf_8(
     server: Server, client: ApiClient
 ) -> None:

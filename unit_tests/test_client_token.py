@@ -36,6 +36,21 @@ def test_given_a_lifetime_when_it_nears_its_end_then_a_new_token_is_asked_for(
     assert len(server.token_requests) == 2
 
 
+def test_given_a_slow_answer_with_a_token_when_its_lifetime_is_over_then_it_is_counted_from_the_request(
+    server: Server, client: ApiClient, clock: FakeClock
+) -> None:
+    def answer(_: Request) -> Answer:
+        clock.pass_time(50)
+        return json_answer({"access_token": "t", "expires_in": 3600})
+
+    server.token_answer = answer
+    server.answer = lambda _: json_answer(PAGE)
+    client.get_json("x")
+    clock.pass_time(3600 - 30 - 50)
+    client.get_json("x")
+    assert len(server.token_requests) == 2
+
+
 def test_given_an_expired_token_when_16_workers_ask_then_it_is_renewed_once(server: Server, client: ApiClient) -> None:
     server.answer = lambda _: json_answer(PAGE)
     client.get_json("x")

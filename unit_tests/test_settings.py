@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+import source_customerscanvas
 from source_customerscanvas.errors import InvalidDate, InvalidSetting, InvalidUrl
 from source_customerscanvas.settings import Acknowledge, Processing, Settings, is_loopback
 
@@ -39,6 +43,17 @@ def test_given_only_what_is_required_when_read_then_everything_else_has_its_defa
 def test_given_a_region_when_read_then_its_hosts_are_known(region: str, hub_url: str, api_url: str) -> None:
     settings = read(environment={"region": region})
     assert (settings.hub_url, settings.api_url) == (hub_url, api_url)
+
+
+def test_given_the_spec_when_its_options_are_left_out_then_each_has_the_default_that_it_shows() -> None:
+    manifest = Path(source_customerscanvas.__file__).with_name("manifest.yaml").read_text(encoding="utf-8")
+    options = yaml.safe_load(manifest)["spec"]["connection_specification"]["properties"]
+    processing = options.pop("processing")["properties"]
+    del options["environment"], options["acknowledge"]  # which are read as other settings
+    for settings, shown in ((read(), options), (read().processing, processing)):
+        left_out = {name: getattr(settings, name) for name in shown}
+        defaults = {name: option["default"] for name, option in shown.items() if "default" in option}
+        assert json.loads(json.dumps({name: left_out[name] for name in defaults})) == defaults
 
 
 OPTIONAL = (

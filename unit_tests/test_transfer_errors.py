@@ -116,6 +116,20 @@ def test_given_a_disk_that_fails_while_more_is_received_when_downloaded_then_it_
     assert found(tmp_path) == []
 
 
+@pytest.mark.parametrize("size", [100, 3 * 1024 * 1024])
+def test_given_a_file_when_it_gets_its_name_then_the_whole_of_it_is_on_the_disk(
+    server: Server, files: FileTransfer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    flushed: list[tuple[list[str], int]] = []
+    monkeypatch.setattr(writing, "_flush", lambda file: flushed.append((found(tmp_path), os.fstat(file).st_size)))
+    server.answer = lambda _: Answer(200, bytes(size))
+    files.download(ArtifactFile("7f", size, None, False), PATH)
+    assert found(tmp_path) == [PATH]
+    [(names, flushed_size)] = flushed
+    assert PATH not in names
+    assert flushed_size == size
+
+
 def test_given_a_part_that_somebody_else_shortens_when_downloaded_then_it_says_so_and_leaves_nothing(
     server: Server, client: ApiClient, clock: FakeClock, tmp_path: Path
 ) -> None:
