@@ -1,5 +1,6 @@
 """Which directory files go to, and what is found there."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -93,6 +94,41 @@ def test_given_rests_of_a_killed_run_when_another_begins_then_files_and_what_is_
         os.unlink(part.name)
     busy.end()
     assert _found(tmp_path) == {"1/5/9/card.pdf", "1/5/9/.other.part"}
+
+
+def test_given_a_killed_run_and_one_under_way_when_another_begins_then_only_what_the_killed_one_left_goes(
+    tmp_path: Path,
+) -> None:
+    busy = Staging(tmp_path)
+    busy.begin()
+    with busy.partial_file("1/5/9/map.pdf") as part:
+        subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=True)
+        assert len(list(tmp_path.rglob("*.part"))) == 2
+        another = Staging(tmp_path)
+        another.begin()
+        assert [str(path) for path in tmp_path.rglob("*.part")] == [part.name]
+        another.end()
+        os.unlink(part.name)
+    busy.end()
+    assert _found(tmp_path) == set()
+
+
+def test_given_a_file_system_without_locks_when_another_run_begins_then_the_first_may_be_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    busy, another = Staging(tmp_path), Staging(tmp_path)
+    busy.begin()
+    with busy.partial_file("1/5/9/map.pdf") as part:
+        another.begin()
+        assert Path(part.name).exists()
+        os.unlink(part.name)
+    for one in (busy, another):
+        one.end()
+    assert _found(tmp_path) == set()
 
 
 def test_given_no_killed_run_when_another_begins_then_the_files_are_not_looked_through(
