@@ -124,6 +124,12 @@ def test_given_the_form_of_the_state_when_its_page_is_read_then_each_part_is_des
     assert set(re.findall(r'"([a-z]\w+)":', example)) == parts
 
 
+def test_given_the_package_when_its_architecture_is_read_then_each_module_has_a_purpose() -> None:
+    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    modules = {path.stem for path in (ROOT / "source_customerscanvas").glob("*.py")} - {"__init__"}
+    assert set(re.findall(r"`(\w+)`", " ".join(rows(page)))) == modules
+
+
 def test_given_links_within_the_repository_when_followed_then_they_lead_somewhere() -> None:
     for page in (*DOCS.glob("*.md"), ROOT / "README.md"):
         text = page.read_text(encoding="utf-8")
