@@ -129,6 +129,18 @@ def test_given_a_project_without_a_mark_when_asked_before_when_it_was_handed_ove
     assert progress.deliveries.handed_over_before(KEY, 7) == expected
 
 
+@pytest.mark.parametrize(("since", "expected"), [(BEFORE, True), (WITHIN, True), (CURSOR, False)])
+def test_given_a_day_from_which_orders_are_acknowledged_when_one_is_delivered_then_it_counts_from_that_very_moment(
+    since: str, expected: bool
+) -> None:
+    state = StreamState(Scope(), LONG_AGO, {KEY: watched()})
+    progress = StreamProgress("artifact_files", state, lambda one: one.processing_digest, 10, delivered_since=since)
+    delivered = Project.from_row({"id": 7, "orderId": "5001", "created": WITHIN, "processingStatus": "Completed"})
+    assert delivered
+    progress.settle(KEY, delivered, "C", "", delivered=True)
+    assert progress.deliveries.of_orders(KEY) == ({"5001": frozenset([7])} if expected else {})
+
+
 @pytest.mark.parametrize("owed", [OWED_AGAIN, OWED_MORE_AGAIN])
 def test_given_a_project_that_is_yet_to_be_compared_when_all_was_read_then_the_next_sync_does_not_take_it_for_whole(
     owed: str,
