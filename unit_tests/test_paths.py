@@ -130,6 +130,14 @@ def test_given_letters_whose_capitals_are_two_characters_when_placed_then_both_n
     assert file_paths(1, "5", 9, artifacts)["2"].endswith("-2.pdf")
 
 
+@pytest.mark.parametrize(("one", "other"), [("\u0131", "i"), ("\u017f", "s"), ("\u1e9e", "ss")], ids=ascii)
+def test_given_letters_that_meet_when_capitals_and_small_ones_are_the_same_when_placed_then_both_names_are_twins(
+    one: str, other: str
+) -> None:
+    placed = names(("1", f"{one}.pdf", None), ("2", f"{other}.pdf", None))
+    assert placed == {"1": f"{one}.pdf", "2": f"{other}-2.pdf"}
+
+
 def test_given_a_name_that_looks_like_a_distinguished_one_when_placed_then_it_keeps_it_and_none_meet() -> None:
     placed = names(("a", "card.pdf", "pdf"), ("b", "card.pdf", "pdf"), ("c", "card-b.pdf", "pdf"))
     assert placed["a"] == "card.pdf"

@@ -113,6 +113,22 @@ def test_given_a_killed_run_and_one_under_way_when_another_begins_then_only_what
     assert _found(tmp_path) == set()
 
 
+def test_given_a_run_that_is_killed_while_it_clears_up_when_another_begins_then_that_one_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=True)
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(Path, "rglob", lambda *_: sys.exit("killed"))
+        killed = Staging(tmp_path)
+        with pytest.raises(SystemExit):
+            killed.begin()
+        killed.end()
+    another = Staging(tmp_path)
+    another.begin()
+    another.end()
+    assert _found(tmp_path) == set()
+
+
 def test_given_a_file_system_without_locks_when_another_run_begins_then_the_first_may_be_under_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
