@@ -41,6 +41,8 @@ def test_given_a_403_when_asked_then_the_missing_permission_is_named(
         (json_answer({"type": "GeneralConflict", "description": "It is\x1b running."}, 409), Conflict, "It is running"),
         (json_answer({"title": "Bad", "detail": "x" * 500}, 400), Refused, "Bad: xxx"),
         (Answer(418, b"<html>"), Refused, "no reason given"),
+        # a body that may have no end is read only so far
+        (json_answer({"title": "Bad", "more": "x" * 1_000_000}, 400), Refused, "no reason given"),
     ],
 )
 def test_given_a_refusal_when_asked_then_it_is_told_at_once_and_in_the_servers_words(

@@ -188,7 +188,10 @@ def test_given_a_change_that_was_made_when_posted_then_whatever_it_answers_is_le
     assert len(server.api_requests) == 1
 
 
-@pytest.mark.parametrize("unsure", [Answer(500), Answer(503), RESET, Answer(200, b"abc", cut=1), HTML])
+@pytest.mark.parametrize(
+    "unsure",
+    [Answer(500), Answer(503), Answer(503, b"", {"Retry-After": "0"}), RESET, Answer(200, b"abc", cut=1), HTML],
+)
 def test_given_a_change_that_may_have_happened_when_posted_then_it_is_not_repeated(
     server: Server, client: ApiClient, unsure: Answer
 ) -> None:

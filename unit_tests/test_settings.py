@@ -179,6 +179,7 @@ def test_given_a_url_that_can_be_used_when_read_then_it_has_no_slash_at_its_end(
         "",
         "https://user:password@api.example",
         "https://user@api.example",
+        "https://:password@api.example",
         "https://api.example?token=1",
         "https://api.example#part",
         "https://api.example:port",
