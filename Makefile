@@ -55,7 +55,7 @@ test-pythons:
 		"$$python" -c 'import ensurepip, venv' >/dev/null 2>&1 || { echo "Skipped: no $$python here."; continue; }; \
 		echo "$$python:" && "$$python" -m venv .venv-$$(basename "$$python") && \
 		.venv-$$(basename "$$python")/bin/python -m pip install --quiet --editable '.[sandbox,test]' && \
-		.venv-$$(basename "$$python")/bin/python -m pytest unit_tests || exit 1; \
+		.venv-$$(basename "$$python")/bin/python -m pytest --numprocesses auto unit_tests || exit 1; \
 	done
 
 check: $(VENV)/check.stamp

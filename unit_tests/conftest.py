@@ -4,11 +4,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from source_customerscanvas.client import ApiClient
 from source_customerscanvas.staging import Staging
 from source_customerscanvas.transfer import FileTransfer
 from unit_tests.http_server import FakeClock, Server, serve
+
+# a slow machine makes no test fail
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture
