@@ -178,6 +178,15 @@ def test_given_a_reader_that_is_gone_when_read_then_the_command_ends(large_shop:
         assert process.wait(timeout=30) == 1
 
 
+@pytest.fixture
+def heeds_ctrl_c() -> Iterator[None]:
+    """What is started heeds Ctrl+C, although the tests may run in the background of a shell, where nothing does."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_given_ctrl_c_when_read_then_the_command_ends(large_shop: Sandbox, tmp_path: Path) -> None:
     command = CommandLine(tmp_path)
     arguments = command.arguments(config=large_shop.config(), catalog=configured(bare_catalog(), "projects"))
