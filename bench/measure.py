@@ -74,7 +74,7 @@ def run(command: Sequence[str | Path], output: Path | None = None, environment: 
             raise
         finally:
             alarm.cancel()
-            memory.ended.set()
+            memory.end()
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         said = errors.read_bytes()[-2000:].decode("utf-8", "replace") if errors else ""
@@ -85,23 +85,27 @@ def run(command: Sequence[str | Path], output: Path | None = None, environment: 
 
 
 class _Memory(threading.Thread):
-    """Looks at the memory of a process and of those that it begins, until `ended` is set.
+    """Looks at the memory of a process and of those that it begins, until its end.
 
     Linux keeps the peak of each process, so that only what it grows by in its last moment can be missed.
     """
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
-        self.ended = threading.Event()
+        self._ended = threading.Event()
         self._pid = pid
         self._peaks: dict[str, int] = {}
+
+    def end(self) -> None:
+        self._ended.set()
+        self.join()
 
     def peak(self) -> int:
         """Bytes, rather too many than too few: the peaks of the processes may have been at different times."""
         return sum(self._peaks.values())
 
     def run(self) -> None:
-        while not self.ended.wait(_LOOKED_AT_EVERY):
+        while not self._ended.wait(_LOOKED_AT_EVERY):
             self._look_at(str(self._pid))
 
     def _look_at(self, pid: str) -> None:
