@@ -14,7 +14,7 @@ from integration_tests.engine import KEYS, STREAMS, Read, Row, States, Warehouse
 from sandbox import Missing, Sandbox
 from source_customerscanvas.client import ApiClient
 from source_customerscanvas.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
-from source_customerscanvas.times import to_utc
+from source_customerscanvas.times import Clock, to_utc
 
 STOREFRONT = 11
 
@@ -50,7 +50,7 @@ class Connection:
         self.sandbox = sandbox
         self.streams = streams
         self.config = config
-        self.clock = ShopClock(sandbox)
+        self.clock: Clock = ShopClock(sandbox)
         self.states: States = {}
         self.warehouse = Warehouse()
 

@@ -30,7 +30,7 @@ class Acknowledging(Connection):
 
     def __init__(self, sandbox: Sandbox, streams: tuple[str, ...] = STREAMS, mode: str = "order_data", **more: Any):
         super().__init__(sandbox, streams, acknowledge={**MODES[mode], **more})
-        self.clock = SandboxClock(sandbox)  # type: ignore[assignment]  # a clock as good as the other
+        self.clock = SandboxClock(sandbox)
 
     def sync(self, streams: tuple[str, ...] | None = None, **options: Any) -> dict[str, list[Any]]:
         self.sandbox.advance(HOUR)

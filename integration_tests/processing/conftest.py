@@ -87,5 +87,5 @@ def diary(sandbox: Sandbox) -> Diary:
 def connection(sandbox: Sandbox, diary: Diary) -> Connection:
     """A connection that lets the shop's time pass while it waits."""
     connection = Connection(sandbox, taken_by=diary.take)
-    connection.clock = SandboxClock(sandbox)  # type: ignore[assignment]  # a clock as good as the other
+    connection.clock = SandboxClock(sandbox)
     return connection

@@ -133,7 +133,7 @@ def test_given_a_project_that_never_finishes_when_the_minutes_are_over_then_the_
 def test_given_a_short_wait_when_synced_then_it_still_asks_within_its_minutes(
     sandbox: Sandbox, connection: Connection, diary: Diary, minutes: int, poll_seconds: int, asked_at: list[int]
 ) -> None:
-    connection.clock = TickingClock(sandbox)  # type: ignore[assignment]  # a clock as good as the other
+    connection.clock = TickingClock(sandbox)
     sandbox.shop.create_project(STOREFRONT, processing="InProgress")
 
     connection.sync(processing=wait(minutes, poll_seconds))
