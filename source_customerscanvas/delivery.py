@@ -227,7 +227,7 @@ class Delivery:
         if results.is_completed:
             is_same_run = mark.content[DIGEST_LENGTH:] == run
             delivered = not is_same_run and is_new_run(
-                stream, job.unit.key, project.id, lambda: self._artifacts_of(job, [stream], results)
+                stream, job.unit.key, project.id, mark, lambda: self._artifacts_of(job, [stream], results)
             )
         records = [record] if is_news else []
         self._put(job, stream, project, results.status_code(project), records, content + run, delivered=delivered)
@@ -274,7 +274,9 @@ class Delivery:
             if mark.emitted and mark.status in ("C", "R"):
                 delivered = run not in mark.emitted
             else:
-                delivered = mark.owed != OWED_MORE and is_new_run(stream, job.unit.key, project.id, lambda: finals)
+                delivered = mark.owed != OWED_MORE and is_new_run(
+                    stream, job.unit.key, project.id, mark, lambda: finals
+                )
         if self._transfer is None or not news:
             records = [file_record(project, artifact.listed) for artifact in news]
             content = run + "".join(artifact.digest for artifact in in_scope)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from source_customerscanvas.artifacts import Artifact
 from source_customerscanvas.progress import StreamProgress
-from source_customerscanvas.state import OWED_AGAIN, OWED_MORE, OWED_MORE_AGAIN
+from source_customerscanvas.state import OWED_AGAIN, OWED_MORE, OWED_MORE_AGAIN, Mark
 
 
 def new_artifacts(
@@ -30,11 +30,13 @@ def new_artifacts(
     return [artifact for artifact in artifacts if is_new(artifact)]
 
 
-def is_new_run(stream: StreamProgress, key: str, project_id: int, artifacts: Callable[[], Sequence[Artifact]]) -> bool:
+def is_new_run(
+    stream: StreamProgress, key: str, project_id: int, mark: Mark, artifacts: Callable[[], Sequence[Artifact]]
+) -> bool:
     """Whether what a completed project shows, and its mark does not know, is of a run not handed over before."""
     if stream.deliveries.was_acknowledged(key, project_id):
         return False
-    if stream.mark(key, project_id).owed not in (OWED_AGAIN, OWED_MORE_AGAIN):
+    if mark.owed not in (OWED_AGAIN, OWED_MORE_AGAIN):
         return True
     if stream.deliveries.since is None:
         return False

@@ -136,6 +136,7 @@ class Pace:
 
     def _learn(self, sent: float, now: float) -> None:
         served, seconds = len(self._served), max(now - self._resumed, _RAMP_SECONDS)
+        recent = sum(moment > now - _RECENT_SECONDS for moment in self._served) / min(seconds, _RECENT_SECONDS)
         if self._rate is None:
             # most servers count by the second, or let a second's worth through at once
             rate = served / (min(seconds, _WINDOW_SECONDS) + 1)
@@ -148,15 +149,17 @@ class Pace:
             self._served_after = 0
         else:
             rate = self._rate_at(now, self._rate)
-            self._rate = max(self._lower(rate, now), _LEAST_RATE)
+            self._rate = max(self._lower(rate, served, seconds, recent), _LEAST_RATE)
             # a few refusals in a row may be a matter of chance
             self._aim = max(self._rate, rate * _STEP_BACK) if 0 < served < _FEW_REQUESTS else self._rate
             self._first_refused = inf
         self._burst = min(self._burst, max(served, 1))
 
-    def _lower(self, rate: float, now: float) -> float:
-        """The rate to go on with after one that is refused now."""
-        served, seconds = len(self._served), max(now - self._resumed, _RAMP_SECONDS)
+    def _lower(self, rate: float, served: int, seconds: float, recent: float) -> float:
+        """The rate to go on with after one that was refused when so many were served in so many seconds.
+
+        `recent` is the rate at which they were served in the last of these seconds.
+        """
         if not served:
             # the pause was too short, which says nothing about the rate
             return rate
@@ -167,7 +170,6 @@ class Pace:
         self._is_guess = not self._stepped_back
         if self._stepped_back:
             # after a long time without a refusal, the rate has grown fast: what was served of late tells more
-            recent = sum(moment > now - _RECENT_SECONDS for moment in self._served) / min(seconds, _RECENT_SECONDS)
             return min(rate * _STEP_BACK, recent * _SHORTFALL)
         # what was served at once is what the pause had saved up: as much as was ever served at once, at most
         seen = max(served / (seconds + self._paused), (served - self._burst) / seconds)

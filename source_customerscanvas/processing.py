@@ -130,22 +130,23 @@ class Processing:
             del tries[one]
         if not tries:
             return
-        at = format_utc(self._clock.now())
-        for one, before in tries.items():
-            for stream in self._streams:
-                stream.note_try(one.unit.key, one.project_id, Try(before.count + 1, at))
+        self._note_tries(tries)
         # a try that no state knows of would be repeated without end by syncs that are killed
         self._work.checkpoint(and_wait=True)
         with ThreadPoolExecutor(self._workers, "retry") as pool:
             is_under_way = dict(zip(tries, pool.map(lambda one: self._try(one, tries[one]), tries), strict=True))
         under_way = {one for one in tries if is_under_way[one]}
         # the state may have been long in leaving, and a request in getting through: the delay counts from its end
-        at = format_utc(self._clock.now())
-        for one in under_way:
-            for stream in self._streams:
-                stream.note_try(one.unit.key, one.project_id, Try(tries[one].count + 1, at))
+        self._note_tries({one: tries[one] for one in under_way})
         self._failed -= under_way
         self._unfinished |= under_way
+
+    def _note_tries(self, before: Mapping[_Waiting, Try]) -> None:
+        """Note that each of the projects is tried now, once more than before."""
+        at = format_utc(self._clock.now())
+        for one, known in before.items():
+            for stream in self._streams:
+                stream.note_try(one.unit.key, one.project_id, Try(known.count + 1, at))
 
     def _is_due(self, one: _Waiting) -> bool:
         if not self._may_try:

@@ -241,8 +241,7 @@ class StreamProgress:
     ) -> None:
         """Note that all that is known of a project has been handed over.
 
-        `delivered`: with it, a run's outcome; False for one that was delivered before, None while there is none.
-        `newest` is when the newest artifact among it was made.
+        For `delivered` see `Deliveries.note`; `newest` is when the newest artifact among it was made.
         """
         with self.lock:
             self.saw_artifact(key, newest)
@@ -255,10 +254,10 @@ class StreamProgress:
             self.deliveries.note(unit, project, delivered)
             is_over = status == "C" and project.updated_at < self.before(unit.cursor) and not is_order(key)
             unit.marks.set(project.id, None if is_over else Mark(status, self.row_digest(project), content))
-            before = self._settled_in.get(project.id, key)
-            if before != key:
+            other = self._settled_in.get(project.id, key)
+            if other != key:
                 # it moved while both were read: only asking for it once more tells which of its rows should be the last
-                self.unit(before).marks.set(project.id, Mark(owed=OWED))
+                self.unit(other).marks.set(project.id, Mark(owed=OWED))
             if not is_over:
                 self._settled_in[project.id] = key
 

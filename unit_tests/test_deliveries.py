@@ -17,25 +17,20 @@ from source_customerscanvas.state import (
     Mark,
     Scan,
     Scope,
-    StreamState,
     Unit,
 )
+from unit_tests.watched import BEFORE, CURSOR, KEY, LONG_AGO, WITHIN, stream
+from unit_tests.watched import project as a_project
 
-KEY, ORDER = "11", "11/5001"
-CURSOR = "2026-01-31T12:00:00.000000Z"
-LONG_AGO, BEFORE, WITHIN = "2025-01-31T12:00:00.000000Z", "2026-01-31T11:49:59.999999Z", "2026-01-31T11:50:00.000000Z"
-
-
-def project(id_: int = 7, status: str = "Completed", modified: str = BEFORE) -> Project:
-    row = {"id": id_, "orderId": "5001", "created": LONG_AGO, "lastModified": modified, "processingStatus": status}
-    found = Project.from_row(row)
-    assert found
-    return found
+ORDER = "11/5001"
 
 
-def stream(unit: Unit, key: str = KEY, scope: Scope | None = None, last_sync: str = "") -> StreamProgress:
-    state = StreamState(scope or Scope(), LONG_AGO, {key: unit}, last_sync)
-    return StreamProgress("artifact_files", state, lambda one: one.processing_digest, 10, delivered_since=LONG_AGO)
+def project(status: str = "Completed", modified: str = BEFORE) -> Project:
+    return a_project(status=status, orderId="5001", lastModified=modified)
+
+
+def delivering(unit: Unit, **options: Any) -> StreamProgress:
+    return stream(unit, since=LONG_AGO, **options)
 
 
 def watched(**fields: Any) -> Unit:
@@ -51,19 +46,19 @@ def marked(mark: Mark) -> Unit:
 @pytest.mark.parametrize("owed", [OWED, OWED_AGAIN, OWED_MORE, OWED_MORE_AGAIN, OWED_IF_BACK])
 def test_given_a_mark_when_something_of_the_project_is_owed_then_it_was_not_delivered(owed: str) -> None:
     row = project().processing_digest
-    assert stream(marked(Mark("C", row))).deliveries.has_finished(KEY, project())
-    assert not stream(marked(Mark("C", row, owed=owed))).deliveries.has_finished(KEY, project())
+    assert delivering(marked(Mark("C", row))).deliveries.has_finished(KEY, project())
+    assert not delivering(marked(Mark("C", row, owed=owed))).deliveries.has_finished(KEY, project())
 
 
 @pytest.mark.parametrize("status", list("PIFNRH"))
 def test_given_a_mark_when_the_run_was_another_one_then_it_was_not_delivered(status: str) -> None:
     row = project().processing_digest
-    assert not stream(marked(Mark(status, row))).deliveries.has_finished(KEY, project())
+    assert not delivering(marked(Mark(status, row))).deliveries.has_finished(KEY, project())
 
 
 def test_given_a_mark_when_the_list_shows_another_row_or_status_then_it_was_not_delivered() -> None:
     row = project().processing_digest
-    deliveries = stream(marked(Mark("C", row))).deliveries
+    deliveries = delivering(marked(Mark("C", row))).deliveries
     assert not deliveries.has_finished(KEY, project(modified=WITHIN))
     assert not deliveries.has_finished(KEY, project(status="InProgress"))
 
@@ -85,11 +80,11 @@ def test_given_a_mark_when_the_list_shows_another_row_or_status_then_it_was_not_
 def test_given_no_mark_when_completed_then_it_was_delivered_if_all_before_the_window_was(
     unit: Unit, scope: Scope, modified: str, expected: bool
 ) -> None:
-    assert stream(unit, scope=scope).deliveries.has_finished(KEY, project(modified=modified)) is expected
+    assert delivering(unit, scope=scope).deliveries.has_finished(KEY, project(modified=modified)) is expected
 
 
 def test_given_no_mark_when_the_unit_is_one_order_then_the_project_is_new_to_it() -> None:
-    assert not stream(watched(), ORDER).deliveries.has_finished(ORDER, project())
+    assert not delivering(watched(), key=ORDER).deliveries.has_finished(ORDER, project())
 
 
 @pytest.mark.parametrize(
@@ -107,7 +102,7 @@ def test_given_an_order_that_is_not_due_when_it_waits_then_for_a_project_of_whic
     unit: Unit, scope: Scope, waits: bool
 ) -> None:
     unit.delivered[8] = "5001"
-    deliveries = stream(unit, scope=scope).deliveries
+    deliveries = delivering(unit, scope=scope).deliveries
     deliveries.wait(KEY, "5001", [project()])
     assert (deliveries.of_orders(KEY) == {}) is waits
 
@@ -125,7 +120,7 @@ def test_given_an_order_that_is_not_due_when_it_waits_then_for_a_project_of_whic
 def test_given_a_project_without_a_mark_when_asked_before_when_it_was_handed_over_then_the_latest_word_of_it_counts(
     last_sync: str, acknowledged: dict[int, str], expected: str
 ) -> None:
-    progress = stream(watched(acknowledged=acknowledged), last_sync=last_sync)
+    progress = delivering(watched(acknowledged=acknowledged), last_sync=last_sync)
     assert progress.deliveries.handed_over_before(KEY, 7) == expected
 
 
@@ -133,11 +128,8 @@ def test_given_a_project_without_a_mark_when_asked_before_when_it_was_handed_ove
 def test_given_a_day_from_which_orders_are_acknowledged_when_one_is_delivered_then_it_counts_from_that_very_moment(
     since: str, expected: bool
 ) -> None:
-    state = StreamState(Scope(), LONG_AGO, {KEY: watched()})
-    progress = StreamProgress("artifact_files", state, lambda one: one.processing_digest, 10, delivered_since=since)
-    delivered = Project.from_row({"id": 7, "orderId": "5001", "created": WITHIN, "processingStatus": "Completed"})
-    assert delivered
-    progress.settle(KEY, delivered, "C", "", delivered=True)
+    progress = stream(watched(), since=since)
+    progress.settle(KEY, a_project(orderId="5001", created=WITHIN), "C", "", delivered=True)
     assert progress.deliveries.of_orders(KEY) == ({"5001": frozenset([7])} if expected else {})
 
 
@@ -145,7 +137,7 @@ def test_given_a_day_from_which_orders_are_acknowledged_when_one_is_delivered_th
 def test_given_a_project_that_is_yet_to_be_compared_when_all_was_read_then_the_next_sync_does_not_take_it_for_whole(
     owed: str,
 ) -> None:
-    progress = stream(marked(Mark(owed=owed)))
+    progress = delivering(marked(Mark(owed=owed)))
     progress.deliveries.note_whole_read(CURSOR)
     assert "lastSync" not in progress.snapshot()
     progress.forget(KEY, 7)

@@ -7,23 +7,18 @@ import pytest
 from source_customerscanvas.artifacts import Artifact
 from source_customerscanvas.news import is_new_run, new_artifacts
 from source_customerscanvas.progress import StreamProgress
-from source_customerscanvas.state import OWED, OWED_AGAIN, OWED_MORE, OWED_MORE_AGAIN, Mark, Scope, StreamState, Unit
-
-KEY = "11"
-CURSOR = "2026-01-31T12:00:00.000000Z"
-LONG_AGO, BEFORE, WITHIN = "2025-01-31T12:00:00.000000Z", "2026-01-31T11:49:59.999999Z", "2026-01-31T11:50:00.000000Z"
+from source_customerscanvas.state import OWED, OWED_AGAIN, OWED_MORE, OWED_MORE_AGAIN, Mark, Scope, Unit
+from unit_tests.watched import BEFORE, CURSOR, KEY, LONG_AGO, WITHIN, stream
 
 
 def artifact(last_modified: str | None, format_: str = "pdf") -> Artifact:
     return Artifact("7f", {"format": format_}, {"id": "7f", "lastModified": last_modified})
 
 
-def stream(mark: Mark, *, acknowledges: bool = True, covered: Scope | None = None) -> StreamProgress:
+def marked(mark: Mark, *, acknowledges: bool = True, covered: Scope | None = None) -> StreamProgress:
     unit = Unit(cursor=CURSOR, artifact_cursor=CURSOR, scan=None, covered=covered)
     unit.marks.set(7, mark)
-    state = StreamState(Scope(), LONG_AGO, {KEY: unit})
-    since = LONG_AGO if acknowledges else None
-    return StreamProgress("artifact_files", state, lambda one: one.processing_digest, 10, delivered_since=since)
+    return stream(unit, since=LONG_AGO if acknowledges else None)
 
 
 @pytest.mark.parametrize(
@@ -50,10 +45,10 @@ def test_given_what_is_owed_of_a_project_when_its_artifacts_are_known_then_those
     one = artifact(last_modified, format_)
     covered = Scope(kinds=("pdf",))
     assert (
-        new_artifacts(stream(Mark(owed=owed), covered=covered), KEY, 7, [one], lambda one: one.format) == [one] * is_new
+        new_artifacts(marked(Mark(owed=owed), covered=covered), KEY, 7, [one], lambda one: one.format) == [one] * is_new
     )
     known = Mark("C", "-----", one.digest, owed)
-    assert new_artifacts(stream(known, covered=covered), KEY, 7, [one], lambda one: one.format) == []
+    assert new_artifacts(marked(known, covered=covered), KEY, 7, [one], lambda one: one.format) == []
 
 
 @pytest.mark.parametrize(
@@ -70,18 +65,21 @@ def test_given_what_is_owed_of_a_project_when_its_artifacts_are_known_then_those
 def test_given_a_completed_project_when_it_was_finished_before_then_only_a_younger_artifact_tells_of_another_run(
     owed: str, last_modified: str | None, is_new: bool
 ) -> None:
-    assert is_new_run(stream(Mark(owed=owed)), KEY, 7, lambda: [artifact(LONG_AGO), artifact(last_modified)]) is is_new
+    mark = Mark(owed=owed)
+    artifacts = [artifact(LONG_AGO), artifact(last_modified)]
+    assert is_new_run(marked(mark), KEY, 7, mark, lambda: artifacts) is is_new
 
 
 @pytest.mark.parametrize(("owed", "is_new"), [(OWED, True), (OWED_AGAIN, False)])
 def test_given_nothing_to_acknowledge_when_a_project_is_completed_then_its_artifacts_are_not_asked_for(
     owed: str, is_new: bool
 ) -> None:
-    progress = stream(Mark(owed=owed), acknowledges=False)
-    assert is_new_run(progress, KEY, 7, lambda: pytest.fail("asked")) is is_new
+    mark = Mark(owed=owed)
+    assert is_new_run(marked(mark, acknowledges=False), KEY, 7, mark, lambda: pytest.fail("asked")) is is_new
 
 
 def test_given_a_project_that_this_sync_acknowledged_when_it_is_listed_anew_then_that_is_no_new_run() -> None:
-    progress = stream(Mark(owed=OWED))
+    mark = Mark(owed=OWED)
+    progress = marked(mark)
     progress.deliveries.note_acknowledged(KEY, 7, CURSOR)
-    assert not is_new_run(progress, KEY, 7, lambda: [artifact(CURSOR)])
+    assert not is_new_run(progress, KEY, 7, mark, lambda: [artifact(CURSOR)])

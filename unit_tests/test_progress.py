@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from threading import Thread
-from typing import Any
 
 import pytest
 
 from source_customerscanvas.errors import ServerTrouble, Stopped, Trouble
 from source_customerscanvas.outcomes import Outcome, OutcomeQueue
 from source_customerscanvas.progress import StreamProgress
-from source_customerscanvas.projects import Project
 from source_customerscanvas.state import (
     OWED,
     OWED_AGAIN,
@@ -23,32 +21,7 @@ from source_customerscanvas.state import (
     Try,
     Unit,
 )
-
-KEY = "11"
-CURSOR = "2026-01-31T12:00:00.000000Z"
-LONG_AGO, BEFORE, WITHIN, AFTER = (
-    "2025-01-31T12:00:00.000000Z",
-    "2026-01-31T11:49:59.999999Z",
-    "2026-01-31T11:50:00.000000Z",
-    "2026-01-31T12:00:01.000000Z",
-)
-
-
-def project(id_: int = 7, status: str | None = "Completed", **fields: Any) -> Project:
-    found = Project.from_row({"id": id_, "created": LONG_AGO, "processingStatus": status, **fields})
-    assert found
-    return found
-
-
-def stream(
-    unit: Unit | None = None,
-    scope: Scope | None = None,
-    lookback_minutes: int = 10,
-    tries: dict[int, Try] | None = None,
-) -> StreamProgress:
-    unit = unit or Unit(cursor=CURSOR, scan=None)
-    state = StreamState(scope or Scope(), LONG_AGO, {KEY: unit})
-    return StreamProgress("processing_results", state, lambda one: one.processing_digest, lookback_minutes, tries=tries)
+from unit_tests.watched import AFTER, BEFORE, CURSOR, KEY, LONG_AGO, WITHIN, project, stream
 
 
 def trouble() -> Trouble:
