@@ -129,22 +129,26 @@ def test_given_syncs_that_are_killed_at_any_moment_when_started_again_then_nothi
         command = CommandLine(tmp_path)
         destination = Destination()
 
-        def kills(times: int, most: int) -> Iterator[int | None]:
+        def kills(times: int, rows: int) -> Iterator[int | None]:
+            """Each within a share of the rows, so that some are left for the next however few a state has covered."""
             for _ in range(times):
-                yield dice.randrange(5, most)
+                yield dice.randrange(5, rows // times)
             while True:
                 yield None
 
-        first_killed = run_and_kill(command, config, catalog, destination, kills(KILLS_OF_FIRST, 500))
+        rows = sum(len(ids) for ids in shop_rows(sandbox).values())
+        first_killed = run_and_kill(command, config, catalog, destination, kills(KILLS_OF_FIRST, rows))
         assert_complete(sandbox, destination, files / "artifact_files")
 
         sandbox.advance(86_400)
-        for project_id in range(1, 261, 20):
+        finished, modified = range(1, 261, 20), range(3, 261, 3)
+        for project_id in finished:
             sandbox.shop.process(project_id, "Completed")
-        for project_id in range(3, 261, 3):
+        for project_id in modified:
             sandbox.advance(1)
             sandbox.shop.modify_project(project_id, description="changed")
-        later_killed = run_and_kill(command, config, catalog, destination, kills(KILLS_OF_LATER, 120))
+        rows = len({*finished, *modified})
+        later_killed = run_and_kill(command, config, catalog, destination, kills(KILLS_OF_LATER, rows))
         assert_complete(sandbox, destination, files / "artifact_files")
 
         assert (first_killed, later_killed) == (KILLS_OF_FIRST, KILLS_OF_LATER)
