@@ -133,7 +133,10 @@ def test_given_two_syncs_when_pipelines_finish_in_between_then_the_bucket_holds_
 def test_given_syncs_that_are_killed_when_started_again_then_the_bucket_holds_exactly_the_shops_files(
     sandbox: Sandbox, pipeline: Pipeline
 ) -> None:
-    sandbox.fault("/file$", slow=200_000)  # so that a kill meets files under way, and states that were emitted
+    # so that a kill meets files under way and states that were emitted, and comes before the end of the sync
+    never_answered = next(artifact["id"] for artifact in sandbox.shop.artifacts(38) if not artifact["anonymousAccess"])
+    sandbox.fault(f"/{never_answered}/file$", hang=True)
+    sandbox.fault("/file$", slow=200_000)
 
     for records in (7, 23):
         assert pipeline.sync(kill_after=records) != 0
