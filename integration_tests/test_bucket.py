@@ -134,7 +134,8 @@ def test_given_syncs_that_are_killed_when_started_again_then_the_bucket_holds_ex
     sandbox: Sandbox, pipeline: Pipeline
 ) -> None:
     # so that a kill meets files under way and states that were emitted, and comes before the end of the sync
-    never_answered = next(artifact["id"] for artifact in sandbox.shop.artifacts(38) if not artifact["anonymousAccess"])
+    files = sandbox.shop.results(38)["outputFileDetails"]
+    never_answered = next(file["artifactId"] for file in files if not file["anonymousAccess"])
     sandbox.fault(f"/{never_answered}/file$", hang=True)
     sandbox.fault("/file$", slow=200_000)
 

@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 
 from integration_tests.conftest import truth
+from integration_tests.engine import KEYS
 from sandbox import Sandbox
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 # the connector's clock runs faster than ours: its back-offs take no time to speak of
 ENVIRONMENT = {"CUSTOMERSCANVAS_TIME_FACTOR": "30", "AIRBYTE_OFFLINE_MODE": "1", "DO_NOT_TRACK": "1"}
-KEYS = {"projects": "id", "processing_results": "projectId", "artifacts": "id", "artifact_files": "artifactId"}
 
 
 @pytest.fixture

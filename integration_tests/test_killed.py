@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 
-from integration_tests.command_line import CommandLine, Message, Run, State, bare_catalog, children, configured
+from integration_tests.command_line import TRACKED, CommandLine, Message, Run, State, bare_catalog, children, configured
+from integration_tests.conftest import truth
+from integration_tests.engine import KEYS
 from sandbox import Sandbox
 from source_customerscanvas.beside import IS_POSSIBLE
 
-TRACKED = ("projects", "processing_results", "artifacts", "artifact_files")
-KEYS = {"projects": "id", "processing_results": "projectId", "artifacts": "id", "artifact_files": "artifactId"}
 KILLS_OF_FIRST, KILLS_OF_LATER = 3, 1
 STOREFRONT = 11
 
@@ -89,20 +89,9 @@ def run_and_kill(
             return killed
 
 
-def shop_rows(sandbox: Sandbox) -> dict[str, set[Any]]:
-    projects = sandbox.shop.projects()
-    finals = {
-        file["artifactId"]
-        for project in projects
-        if project["processingStatus"] == "Completed"
-        for file in sandbox.shop.results(project["id"])["outputFileDetails"]
-    }
-    ids = {project["id"] for project in projects}
-    return {"projects": ids, "processing_results": ids, "artifacts": finals, "artifact_files": finals}
-
-
 def assert_complete(sandbox: Sandbox, destination: Destination, folder: Path) -> None:
-    assert {stream: set(rows) for stream, rows in destination.rows.items()} == shop_rows(sandbox)
+    expected = {stream: set(rows) for stream, rows in truth(sandbox).items()}
+    assert {stream: set(rows) for stream, rows in destination.rows.items()} == expected
     for project in sandbox.shop.projects():
         assert destination.rows["projects"][project["id"]].get("description") == project["description"]
         assert destination.rows["processing_results"][project["id"]]["status"] == project["processingStatus"]
@@ -136,7 +125,7 @@ def test_given_syncs_that_are_killed_at_any_moment_when_started_again_then_nothi
             while True:
                 yield None
 
-        rows = sum(len(ids) for ids in shop_rows(sandbox).values())
+        rows = sum(map(len, truth(sandbox).values()))
         first_killed = run_and_kill(command, config, catalog, destination, kills(KILLS_OF_FIRST, rows))
         assert_complete(sandbox, destination, files / "artifact_files")
 
