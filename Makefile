@@ -48,7 +48,7 @@ test-pyairbyte:
 
 .PHONY: run-pyairbyte
 run-pyairbyte: $(DEMO_VENV)/test.stamp
-	$(DEMO_VENV)/bin/python -m pytest -m pyairbyte integration_tests/test_pyairbyte.py integration_tests/test_examples.py
+	$(DEMO_VENV)/bin/python -m pytest -m pyairbyte integration_tests/release/test_pyairbyte.py integration_tests/release/test_examples.py
 
 test-pythons:
 	@for python in $(PYTHONS); do \

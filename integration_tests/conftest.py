@@ -12,8 +12,8 @@ import pytest
 
 from integration_tests.engine import KEYS, STREAMS, Read, Row, States, Warehouse, read
 from sandbox import Missing, Sandbox
-from source_customerscanvas.client import ApiClient
-from source_customerscanvas.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
+from source_customerscanvas.api.client import ApiClient
+from source_customerscanvas.api.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
 from source_customerscanvas.times import Clock, to_utc
 
 STOREFRONT = 11
@@ -58,7 +58,7 @@ class Connection:
         """One sync from the states; what comes is only given back."""
         config = {"clock": self.clock, **self.config, **options}
         # the client's back-offs take the same time as everything else
-        with patch("source_customerscanvas.reading.ApiClient", lambda settings: ApiClient(settings, self.clock)):
+        with patch("source_customerscanvas.sync.reading.ApiClient", lambda settings: ApiClient(settings, self.clock)):
             return read(self.sandbox, self.states, streams or self.streams, **config)
 
     def take(self, reads: dict[str, Read]) -> dict[str, list[Any]]:

@@ -11,12 +11,12 @@ from typing import Any
 from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer
 
 from sandbox import Sandbox
-from source_customerscanvas.emissions import STATE_PROJECTS
+from source_customerscanvas.api.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
 from source_customerscanvas.errors import CustomersCanvasError
-from source_customerscanvas.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
-from source_customerscanvas.reading import Selected, begin_reading
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.streams import TrackedPartition
+from source_customerscanvas.sync.emissions import STATE_PROJECTS
+from source_customerscanvas.sync.reading import Selected, begin_reading
 from source_customerscanvas.times import SYSTEM_CLOCK, Clock
 
 STREAMS = (PROJECTS, RESULTS, ARTIFACTS, FILES)

@@ -31,8 +31,8 @@ from typing import TYPE_CHECKING, Any
 from source_customerscanvas.errors import CustomersCanvasError, EndedEarly, as_known_error
 
 if TYPE_CHECKING:  # the command's process does without what the other one reads with
-    from source_customerscanvas.emissions import Emission
-    from source_customerscanvas.reading import Reading
+    from source_customerscanvas.sync.emissions import Emission
+    from source_customerscanvas.sync.reading import Reading
 
 IS_POSSIBLE = sys.platform == "linux"
 """On other systems a copy of a process may lack what their libraries need."""

@@ -6,11 +6,11 @@ from typing import Any
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError
 
-from source_customerscanvas.client import ApiClient
+from source_customerscanvas.api.client import ApiClient
+from source_customerscanvas.api.listing import read_page
+from source_customerscanvas.api.storefronts import list_storefronts
 from source_customerscanvas.errors import InvalidSetting, MissingPermission, NotFound, UnknownStorefront, WrongHost
-from source_customerscanvas.listing import read_page
 from source_customerscanvas.settings import Settings, plain
-from source_customerscanvas.storefronts import list_storefronts
 
 _FULL_PROJECTS = "Projects_full"
 

@@ -11,9 +11,9 @@ from airbyte_cdk.sources.declarative.retrievers import Retriever
 from airbyte_cdk.sources.declarative.transformations import RecordTransformation
 from airbyte_cdk.sources.types import Config, StreamSlice, StreamState
 
-from source_customerscanvas.client import GetsJson, shared_client
+from source_customerscanvas.api.client import GetsJson, shared_client
+from source_customerscanvas.api.listing import Row, read_page, row_id, walk
 from source_customerscanvas.errors import CustomersCanvasError, NotFound, WrongHost
-from source_customerscanvas.listing import Row, read_page, row_id, walk
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.streams import traced
 from source_customerscanvas.times import to_utc

@@ -22,7 +22,7 @@ from source_customerscanvas.beside import IS_POSSIBLE, ReadingProcess
 from source_customerscanvas.errors import CustomersCanvasError, UnreadableInput
 
 if TYPE_CHECKING:
-    from source_customerscanvas.reading import Reading
+    from source_customerscanvas.sync.reading import Reading
 
 T = TypeVar("T")
 
@@ -153,8 +153,8 @@ def begin_early(arguments: list[str]) -> "Reading | None":
 
     Only what changes nothing in the shop begins before the configuration has been held against the spec.
     """
-    from source_customerscanvas.reading import TRACKED, Selected, begin_reading
     from source_customerscanvas.settings import Settings
+    from source_customerscanvas.sync.reading import TRACKED, Selected, begin_reading
     from source_customerscanvas.times import SYSTEM_CLOCK
 
     if arguments[:1] != ["read"] or len(arguments) % 2 == 0:

@@ -29,14 +29,14 @@ from airbyte_cdk.sources.streams.concurrent.abstract_stream import AbstractStrea
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_customerscanvas.api.client import ApiClient, share_client
+from source_customerscanvas.api.storefronts import list_storefronts
 from source_customerscanvas.beside import ReadingProcess
 from source_customerscanvas.checks import check_configuration, check_connection
-from source_customerscanvas.client import ApiClient, share_client
 from source_customerscanvas.errors import CustomersCanvasError, Stopped, UnknownStream, UnreadableInput
-from source_customerscanvas.reading import TRACKED, Reading, Selected, begin_reading
 from source_customerscanvas.settings import Settings
-from source_customerscanvas.storefronts import list_storefronts
 from source_customerscanvas.streams import TrackedPartition, traced, tracked_stream
+from source_customerscanvas.sync.reading import TRACKED, Reading, Selected, begin_reading
 from source_customerscanvas.times import SYSTEM_CLOCK, Clock
 
 

@@ -35,9 +35,9 @@ from airbyte_cdk.sources.streams.concurrent.partitions.partition_generator impor
 from airbyte_cdk.sources.types import Record
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_customerscanvas.emissions import Emission, Estimate, Records, State
 from source_customerscanvas.errors import CustomersCanvasError
-from source_customerscanvas.outcomes import StagedFile
+from source_customerscanvas.sync.emissions import Emission, Estimate, Records, State
+from source_customerscanvas.sync.outcomes import StagedFile
 
 
 def traced(error: CustomersCanvasError) -> AirbyteTracedException:

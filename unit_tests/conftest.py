@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from source_customerscanvas.client import ApiClient
-from source_customerscanvas.staging import Staging
-from source_customerscanvas.transfer import FileTransfer
+from source_customerscanvas.api.client import ApiClient
+from source_customerscanvas.files.download import FileTransfer
+from source_customerscanvas.files.staging import Staging
 from unit_tests.http_server import FakeClock, Server, serve
 
 # a slow machine makes no test fail

@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from source_customerscanvas.transfer import ArtifactFile, DownloadedFile
+from source_customerscanvas.files.download import ArtifactFile, DownloadedFile
 from unit_tests.http_server import Answer, Request
 
 BODY = bytes(range(256)) * 40

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_customerscanvas.client import ApiClient
+from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.components import UtcTimes
 from source_customerscanvas.source import SourceCustomersCanvas
 from unit_tests.http_server import Answer, Request, Server, json_answer

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from source_customerscanvas.emissions import Records
 from source_customerscanvas.run import begin_early
+from source_customerscanvas.sync.emissions import Records
 from unit_tests.http_server import Server, json_answer
 
 COUNTING = """

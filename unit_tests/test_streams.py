@@ -7,12 +7,12 @@ from typing import cast
 import pytest
 from airbyte_cdk.models import AirbyteMessage, Type
 
-from source_customerscanvas.emissions import emissions
-from source_customerscanvas.outcomes import Outcome
-from source_customerscanvas.progress import StreamProgress
-from source_customerscanvas.state import Scope, StreamState
+from source_customerscanvas.state.stream_state import Scope, StreamState
 from source_customerscanvas.streams import TrackedPartition
-from source_customerscanvas.sync import Sync
+from source_customerscanvas.sync.emissions import emissions
+from source_customerscanvas.sync.outcomes import Outcome
+from source_customerscanvas.sync.progress import StreamProgress
+from source_customerscanvas.sync.sync import Sync
 from unit_tests.http_server import FakeClock
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from source_customerscanvas.progress import StreamProgress
-from source_customerscanvas.projects import Project
-from source_customerscanvas.state import Scope, StreamState, Try, Unit
+from source_customerscanvas.api.projects import Project
+from source_customerscanvas.state.stream_state import Scope, StreamState, Try, Unit
+from source_customerscanvas.sync.progress import StreamProgress
 
 KEY = "11"
 CURSOR = "2026-01-31T12:00:00.000000Z"

@@ -1,0 +1,45 @@
+"""Only the API sees the token."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from integration_tests.files.conftest import Shop, error_of
+from sandbox import FileSpec
+
+
+def test_given_files_on_other_hosts_when_downloaded_then_only_the_api_sees_the_token_and_nobody_a_cookie(
+    shop: Shop,
+) -> None:
+    sandbox = shop.sandbox
+    sandbox.switches.update(sets_cookie=True, file_redirect=True)
+    shop.add(FileSpec(id="public", anonymous=True), FileSpec(id="private"))
+    shop.add(FileSpec(id="led-back", anonymous=True))
+    sandbox.fault("/files/led-back/", redirect=f"{sandbox.url}/api/storage/v1/artifacts/private/file")
+    unsafe = shop.add(FileSpec(id="unsafe", anonymous=True))
+
+    def lead_astray(results: dict[str, Any]) -> dict[str, Any]:
+        files = [{**file, "url": "http://files.example.com/unsafe.pdf"} for file in results["outputFileDetails"]]
+        return {**results, "outputFileDetails": files}
+
+    sandbox.fault(f"/projects/{unsafe}/processing-results", edit=lead_astray)
+
+    run = shop.sync(None, "artifact_files", "projects", "storefronts", tenant_id=1)
+
+    assert shop.delivered(run) == {"public", "private"}
+    message = error_of(run)["message"]
+    assert "artifact unsafe" in message
+    assert "artifact led-back" in message
+    assert "signature" not in run.output
+    requests = sandbox.requests
+    assert {request.origin for request in requests} == {"api", "cdn"}
+    assert [request.path for request in requests if "Cookie" in request.headers] == []
+    assert [
+        request.path for request in requests if request.origin == "cdn" and "Authorization" in request.headers
+    ] == []
+    without = [request for request in requests if request.origin == "api" and "Authorization" not in request.headers]
+    assert [request.path for request in without if request.path != "/connect/token"] == [
+        "/api/storage/v1/artifacts/private/file"  # where the stranger led to: it got no token for that
+    ]
+    tokens = {request.headers["Authorization"].split()[1] for request in requests if "Authorization" in request.headers}
+    assert not any(token in run.output for token in tokens)

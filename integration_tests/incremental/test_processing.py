@@ -1,0 +1,177 @@
+"""No step of processing is missed, however late it comes."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+import pytest
+
+from integration_tests.conftest import STOREFRONT, Connection
+from integration_tests.shops import DAY, HOUR, LISTS, MINUTE, WAYS, YEAR, each_way, fill, let_lag_pass, shop_of
+from sandbox import RequestRecord, Sandbox
+from source_customerscanvas.api.projects import FILES, PROJECTS, RESULTS
+
+
+@pytest.mark.parametrize(
+    ("way", "later"),
+    [(way, MINUTE) for way in WAYS.values()]
+    + [(WAYS[name], later) for name in ("plain", "moves") for later in (DAY, YEAR)],
+    ids=[*WAYS, "plain-day", "plain-year", "moves-day", "moves-year"],
+)
+def test_given_unfinished_projects_when_their_processing_ends_later_then_the_next_sync_has_it(
+    sandbox: Sandbox, connection: Connection, way: dict[str, Any], later: int
+) -> None:
+    sandbox.switches.update(**way)
+    fill(sandbox)
+    statuses: tuple[Any, ...] = (None, "Pending", "InProgress", "Failed")
+    unfinished = [sandbox.shop.create_project(STOREFRONT, processing=status) for status in statuses]
+    connection.sync()
+    sandbox.advance(later)
+    for project_id in unfinished:
+        sandbox.shop.process(project_id, "Completed", files=2)
+    connection.sync()
+    let_lag_pass(sandbox)
+    connection.sync()
+    connection.assert_up_to_date()
+    assert len(connection.warehouse.tables[FILES]) == 9 + 4 * 2
+    assert connection.sync() == {}
+
+
+def test_given_projects_without_a_status_that_lie_far_back_when_they_finish_one_by_one_then_each_sync_has_its_own() -> (
+    None
+):
+    with shop_of(110) as sandbox:
+        for _ in range(5):
+            sandbox.shop.create_project(STOREFRONT)
+        sandbox.advance(DAY)
+        start = sandbox.now().isoformat()
+        waiting = [sandbox.shop.create_project(STOREFRONT) for _ in range(10)]
+        sandbox.advance(HOUR)
+        for _ in range(110):
+            sandbox.shop.create_project(STOREFRONT, processing="Completed")
+        connection = Connection(sandbox, (PROJECTS, RESULTS), start_date=start)
+        connection.sync()
+        connection.sync()
+        for project_id in waiting:
+            sandbox.shop.process(project_id, "Completed")
+            assert set(connection.sync()[RESULTS]) == {project_id}
+
+
+@each_way
+def test_given_a_completed_project_when_it_is_run_again_then_each_step_that_a_sync_sees_is_up_to_date(
+    sandbox: Sandbox, connection: Connection, way: dict[str, Any]
+) -> None:
+    sandbox.switches.update(**way)
+    ids = fill(sandbox)
+    connection.sync()
+    for status in ("InProgress", "Failed", "InProgress", "Completed"):
+        sandbox.advance(DAY)
+        sandbox.shop.process(ids[1], status, files=3)
+        let_lag_pass(sandbox)
+        connection.sync()
+        connection.assert_up_to_date()
+    assert connection.warehouse.tables[RESULTS][ids[1]]["status"] == "Completed"
+    assert connection.sync() == {}
+
+
+@each_way
+def test_given_processing_that_begins_when_only_the_status_changed_then_the_project_is_emitted_too(
+    sandbox: Sandbox, connection: Connection, way: dict[str, Any]
+) -> None:
+    sandbox.switches.update(**way)
+    fill(sandbox)
+    waiting = sandbox.shop.create_project(STOREFRONT)
+    connection.sync()
+    sandbox.advance(HOUR)
+    sandbox.shop.process(waiting, "InProgress")
+    let_lag_pass(sandbox)
+    news = connection.sync()
+    assert news[PROJECTS] == [waiting]
+    assert connection.warehouse.tables[PROJECTS][waiting]["processingStatus"] == "InProgress"
+    connection.assert_up_to_date()
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_given_a_finished_project_that_is_run_again_when_it_moves_on_between_the_lists_then_it_is_met_in_one_of_them(
+    sandbox: Sandbox, connection: Connection, nth: int
+) -> None:
+    ids = fill(sandbox)
+    sandbox.advance(HOUR)
+    fill(sandbox, 1)  # the others are not among the newest any more
+    connection.sync()
+    sandbox.advance(DAY)
+    sandbox.shop.process(ids[1], "Pending")
+    lists = count(1)
+
+    def move(request: RequestRecord) -> None:
+        if "processingStatus" in request.query and next(lists) == nth:
+            sandbox.shop.process(ids[1], "InProgress")
+
+    sandbox.on(LISTS, move)
+    assert connection.sync()[RESULTS] == [ids[1]]
+
+
+@pytest.mark.parametrize("lag", [600.0, -600.0], ids=["status-lags", "results-lag"])
+@pytest.mark.parametrize("page_cap", [4, 100])
+def test_given_a_long_lag_when_synced_within_it_then_nothing_is_lost_after_it(
+    sandbox: Sandbox, connection: Connection, lag: float, page_cap: int
+) -> None:
+    sandbox.switches.update(processing_status_lag=lag, page_cap=page_cap)
+    fill(sandbox)
+    running = sandbox.shop.create_project(STOREFRONT, processing="InProgress")
+    waiting = sandbox.shop.create_project(STOREFRONT)
+    connection.sync()
+    sandbox.advance(DAY)
+    sandbox.shop.process(running, "Completed")
+    sandbox.shop.process(waiting, "InProgress")
+    for _ in range(4):
+        sandbox.advance(200)
+        connection.sync()
+    connection.assert_up_to_date()
+    assert connection.sync() == {}
+
+
+# Projects that no list shows
+
+
+@pytest.mark.parametrize("status", ["Pending", "InProgress", "Failed", None])
+@pytest.mark.parametrize("page_cap", [4, 100])
+@pytest.mark.parametrize("listed_again", ["before it completes", "after it has completed", "never"])
+def test_given_an_unfinished_project_that_becomes_obsolete_when_it_completes_then_it_comes(
+    sandbox: Sandbox, connection: Connection, status: Any, page_cap: int, listed_again: str
+) -> None:
+    sandbox.switches.page_cap = page_cap
+    project_id, other = (sandbox.shop.create_project(STOREFRONT, processing=status) for _ in range(2))
+    fill(sandbox, 7)
+    sandbox.advance(HOUR)
+    connection.sync()
+    sandbox.shop.modify_project(project_id, touch=False, obsolete=True)
+    for _ in range(2):
+        assert connection.sync() == {}
+    if listed_again == "before it completes":
+        sandbox.shop.modify_project(project_id, touch=False, obsolete=False)
+        assert connection.sync() == {}
+    sandbox.shop.process(project_id, "Completed", files=2)
+    sandbox.shop.process(other, "Completed")
+    if listed_again == "after it has completed":
+        sandbox.shop.modify_project(project_id, obsolete=False)
+    elif listed_again == "never":
+        sandbox.advance(DAY + HOUR)
+    connection.sync()
+    connection.assert_up_to_date()
+    assert connection.sync() == {}
+
+
+def test_given_failed_projects_that_become_obsolete_when_failed_ones_are_tried_again_then_these_are_left_alone(
+    sandbox: Sandbox,
+) -> None:
+    connection = Connection(sandbox)
+    fill(sandbox, 3)
+    obsolete, other = (sandbox.shop.create_project(STOREFRONT, processing="Failed") for _ in range(2))
+    connection.sync()
+    sandbox.shop.modify_project(obsolete, touch=False, obsolete=True)
+    connection.config["processing"] = {"on_failure": "resume"}
+    connection.sync()
+    resumed = [request.path for request in sandbox.requests if request.path.endswith("/resume-processing")]
+    assert [path.split("/")[-2] for path in resumed] == [str(other)]

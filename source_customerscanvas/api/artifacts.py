@@ -1,0 +1,257 @@
+"""Finds the details of artifacts with as few requests as possible.
+
+Processing results name a project's files, but not when they were made. The Asset Storage API gives the details of an
+artifact singly, or a hundred at a time in one list of the whole tenant. Artifacts are made in about the order in which
+their projects are looked at, so a window that moves along the list finds most of them; the rest is asked for singly.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import PurePosixPath
+from threading import Lock
+from typing import Any
+
+from source_customerscanvas.api.calls import path_segment
+from source_customerscanvas.api.client import ApiClient
+from source_customerscanvas.api.listing import PAGE_SIZE, Page, Row, read_page, walk
+from source_customerscanvas.api.projects import digest
+from source_customerscanvas.errors import CustomersCanvasError, NotFound, Refused, ServerTrouble, TransientError
+from source_customerscanvas.state.stream_state import DIGEST_LENGTH
+from source_customerscanvas.times import ABSURD, Clock, format_utc, to_utc
+
+_KEPT = 5000
+"""Artifacts that a window keeps at most until somebody asks for them: this bounds its memory."""
+
+_LAST_PAGES = 3
+
+_PATIENCE = 5
+"""Pages after which a window that nobody found anything in is given up."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """An artifact of a project: what the processing results say of it and what the Asset Storage API does."""
+
+    id: str
+    output_file: Row
+    details: Row
+
+    @property
+    def last_modified(self) -> str | None:
+        return to_utc(self.details.get("lastModified"))
+
+    @property
+    def type(self) -> str:
+        # what is listed among the output files without a type of its own is a final artifact
+        return str(self.details.get("type") or "Final")
+
+    @cached_property
+    def listed(self) -> Row:
+        """All that is said of it as a file: what the processing results leave out, its details may say."""
+        output_file = {key: value for key, value in self.output_file.items() if value is not None}
+        return {**self.details, **output_file, "id": self.id, "lastModified": self.details.get("lastModified")}
+
+    @property
+    def format(self) -> str:
+        """In small letters, without a dot; that of the name where the API does not say."""
+        name = str(self.listed.get("name") or "")
+        return str(self.listed.get("format") or PurePosixPath(name).suffix).lower().lstrip(".")
+
+    @property
+    def digest(self) -> str:
+        """Changes when the artifact is made anew."""
+        parts = [self.id, self.last_modified, self.output_file.get("size"), self.details.get("size")]
+        return digest(parts, DIGEST_LENGTH)
+
+
+class Artifacts:
+    """The artifacts of a tenant, as one sync asks for them; shared by its workers."""
+
+    def __init__(self, client: ApiClient, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+        self._noting = Lock()
+        self._is_noted = False
+        self.newest: str | None = None
+        """When the newest artifact was made, before any project was looked at; None where the list does not tell.
+
+        It is the shop's own word for the moment when the sync began, whatever the connector's clock says.
+        """
+        self._oldest_first = _Window(client, "LastModified ASC,Id ASC")
+        self._newest_first = _Window(client, "LastModified DESC,Id DESC")
+
+    def details(self, artifact_ids: Iterable[str], *, newest_first: bool) -> dict[str, Row]:
+        """The artifacts with these ids, without those that the API does not know any more.
+
+        `newest_first` says in which order projects are being looked at: as a watch or as a scan does.
+        """
+        window = self._newest_first if newest_first else self._oldest_first
+        wanted = set(artifact_ids)
+        found: dict[str, Row] = {}
+        group = None
+        for artifact_id in sorted(wanted):
+            if artifact_id in found:
+                continue
+            artifact = window.take(artifact_id) or self._one(artifact_id)
+            if not artifact:
+                continue
+            found[artifact_id] = artifact
+            if group is None and artifact.get("group") and len(wanted) > len(found) + PAGE_SIZE:
+                # so many of one project fill pages of their own
+                group = str(artifact["group"])
+                rows = {str(row.get("id")): row for row in self.of_group(group)}
+                found |= {id_: row for id_, row in rows.items() if id_ in wanted}
+        return found
+
+    def note_newest(self) -> None:
+        """Find `newest`, once; nobody may look at a project before."""
+        with self._noting:
+            if self._is_noted:
+                return
+            self._is_noted = True
+            try:
+                times = self._newest_first.begin()
+            except CustomersCanvasError:
+                return  # who asks for an artifact is told what is wrong
+            if times is not None and times == sorted(times, reverse=True):
+                sane = format_utc(self._clock.now() + ABSURD)
+                self.newest = max((time for time in times if time < sane), default=None if times else "")
+
+    def prepare(self) -> None:
+        """Read the oldest part of the list now, unless somebody does: soon everybody waits for it."""
+        self._oldest_first.prepare()
+
+    def of_group(self, group: str) -> list[Row]:
+        """All artifacts of a pipeline's run, whatever their type."""
+        try:
+            return self._list({"group": group, "sorting": "Id ASC"})
+        except Refused:
+            return self._list({"group": group})  # a run that has ended makes no more: any order will do
+
+    def _list(self, params: Mapping[str, str]) -> list[Row]:
+        fetch = partial(read_page, self._client.get_json, "storage/v1/artifacts", params)
+        rows = {str(row["id"]): row for page in walk(fetch, fetch(0)) for row in page.rows if row.get("id") is not None}
+        return list(rows.values())
+
+    def _one(self, artifact_id: str) -> Row | None:
+        try:
+            details: Row = self._client.get_json(f"storage/v1/artifacts/{path_segment(artifact_id)}", None, _details)
+        except NotFound:
+            return None
+        return details
+
+
+def _details(answer: Any) -> Row:
+    # any field may be absent, but not all of them
+    if not isinstance(answer, dict) or not answer.keys() & {"id", "name", "lastModified"}:
+        raise ServerTrouble("the details of an artifact", "the answer is not an artifact")
+    return answer
+
+
+class _Window:
+    """A part of the tenant's list of final artifacts that moves on as artifacts are asked for.
+
+    It never costs more than one request for each 25 artifacts that were asked for, and four for nothing. Whoever finds
+    it running low moves it on, so that the others seldom have to wait for the next page. Much of what it shows may
+    never be asked for, such as the files of other storefronts: only its last pages say whether it is ahead.
+    """
+
+    def __init__(self, client: ApiClient, sorting: str) -> None:
+        self._lock = Lock()
+        self._moving = Lock()
+        self._pages = _pages(client, sorting)
+        self._kept: OrderedDict[str, tuple[Row, list[int]]] = OrderedDict()
+        self._left: deque[list[int]] = deque(maxlen=_LAST_PAGES)
+        self._missed: OrderedDict[str, None] = OrderedDict()
+        self._missed_since = 0
+        self._read = 0
+        self._asked = 0
+        self._found = 0
+        self._is_over = False
+
+    def take(self, artifact_id: str) -> Row | None:
+        """Hand out an artifact once; None where it has to be asked for singly."""
+        with self._lock:
+            self._asked += 1
+        artifact = self._pop(artifact_id)
+        if artifact is None:
+            with self._moving:
+                # the one who moved it before may have brought the artifact
+                while (artifact := self._pop(artifact_id)) is None and self._may_move():
+                    self._move()
+            if artifact is None:
+                self._miss(artifact_id)
+        elif self._ahead() < PAGE_SIZE and self._may_move() and self._moving.acquire(blocking=False):
+            try:
+                self._move()
+            finally:
+                self._moving.release()
+        return artifact
+
+    def begin(self) -> list[str] | None:
+        """Read the first part of the list; gives when each of its artifacts was made, None where there is no list."""
+        with self._moving:
+            page = self._move()
+        return [time for row in page.rows if (time := to_utc(row.get("lastModified")))] if page else None
+
+    def prepare(self) -> None:
+        if self._read == 0 and self._moving.acquire(blocking=False):
+            try:
+                if self._read == 0 and self._may_move():
+                    self._move()
+            finally:
+                self._moving.release()
+
+    def _pop(self, artifact_id: str) -> Row | None:
+        with self._lock:
+            artifact, left = self._kept.pop(artifact_id, (None, [0]))
+            left[0] -= 1
+            self._found += artifact is not None
+            return artifact
+
+    def _miss(self, artifact_id: str) -> None:
+        with self._lock:
+            self._missed_since += 1
+            self._missed[artifact_id] = None
+            if len(self._missed) > _KEPT:
+                self._missed.popitem(last=False)
+
+    def _ahead(self) -> int:
+        return sum(left[0] for left in list(self._left))
+
+    def _may_move(self) -> bool:
+        if self._is_over or (self._read >= _PATIENCE and self._found * 10 < self._asked):
+            return False
+        # as long as plenty of the last pages was not asked for, an artifact that is missing lies behind the window
+        # rather than before it; unless so many are missing that it does not
+        return self._read < 2 + self._asked * 4 // PAGE_SIZE and (
+            self._ahead() <= 2 * PAGE_SIZE or self._missed_since >= PAGE_SIZE // 2
+        )
+
+    def _move(self) -> Page | None:
+        page = next(self._pages, None)
+        with self._lock:
+            if page is None:
+                self._is_over = True
+                return None
+            self._read += 1
+            self._missed_since = 0
+            # what was asked for singly in the meantime, nobody comes for
+            rows = {id_: row for row in page.rows if (id_ := str(row.get("id"))) not in self._missed}
+            left = [len(rows)]
+            self._left.append(left)
+            for id_, row in rows.items():
+                self._kept[id_] = row, left
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        return page
+
+
+def _pages(client: ApiClient, sorting: str) -> Iterator[Page]:
+    fetch = partial(read_page, client.get_json, "storage/v1/artifacts", {"type": "Final", "sorting": sorting})
+    try:
+        yield from walk(fetch, fetch(0))
+    except (Refused, TransientError):
+        return  # a server that will not list like this still gives each artifact singly

@@ -1,0 +1,1 @@
+"""What a stream remembers from one sync to the next."""

@@ -1,0 +1,1 @@
+"""One read: what is looked at, what is emitted, what is tried again and acknowledged."""

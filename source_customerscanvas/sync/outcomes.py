@@ -1,0 +1,58 @@
+"""What the workers find for a stream, on its way to the thread that reads the stream."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from threading import Condition
+
+from source_customerscanvas.api.listing import Row
+
+_MOST_QUEUED = 1000
+"""Records that wait for a slow reader before the workers wait too: this bounds the memory of a sync."""
+
+
+@dataclass(frozen=True)
+class StagedFile:
+    """A file that lies complete in the staging directory; `path` is absolute, `size` in bytes."""
+
+    path: str
+    relative_path: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Records of a stream, and what to do to its state once they have been handed over."""
+
+    records: list[tuple[Row, StagedFile | None]] = field(default_factory=list)
+    remember: Callable[[], None] | None = None
+    finished: int = 0
+    checkpoint: bool = False
+    """Emit the state before anything else."""
+
+
+class OutcomeQueue:
+    """The outcomes of one stream, in the order in which they came; bounded by the number of their records."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[Outcome | None] = SimpleQueue()
+        self._queued = 0
+        self._room = Condition()
+
+    def put(self, outcome: Outcome | None) -> None:
+        """Hand an outcome to the reader, when there is room for it; None is the last one."""
+        if outcome:
+            with self._room:
+                self._room.wait_for(lambda: self._queued < _MOST_QUEUED)
+                self._queued += max(len(outcome.records), 1)
+        self._queue.put(outcome)
+
+    def take(self, patience: float) -> Outcome | None:
+        """The next outcome; raises `queue.Empty` when none comes for so many seconds."""
+        outcome = self._queue.get(timeout=patience)
+        if outcome:
+            with self._room:
+                room = max(len(outcome.records), 1)
+                self._queued -= room
+                self._room.notify(room)  # not all: most of them would find it full again
+        return outcome

@@ -1,0 +1,101 @@
+"""Tells the user how a sync is going: a line every ten seconds, and a summary of each stream at its end."""
+
+import logging
+from collections.abc import Sequence
+from threading import Event, Thread
+
+from source_customerscanvas.api.client import ApiClient
+from source_customerscanvas.sync.counts import Counts
+from source_customerscanvas.sync.progress import StreamProgress
+from source_customerscanvas.times import Clock
+
+REPORT_SECONDS = 10.0
+
+_NAMED = 20
+
+logger = logging.getLogger("airbyte.source-customerscanvas")
+
+
+class Reporter:
+    """Reports on a sync from a thread of its own, so that the log goes on while everything else waits."""
+
+    def __init__(self, client: ApiClient, clock: Clock, streams: Sequence[StreamProgress]) -> None:
+        self._client = client
+        self._clock = clock
+        self._streams = streams
+        self._is_over = Event()
+        self._thread = Thread(target=self._run, name="reporter", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._is_over.set()
+
+    def _run(self) -> None:
+        requests_before = 0
+        while True:
+            self._clock.wait(REPORT_SECONDS, self._is_over)
+            if self._is_over.is_set():
+                return
+            logger.info(self._line(requests_before))
+            requests_before = self._client.requests
+
+    def _line(self, requests_before: int) -> str:
+        counts = [(stream.name, stream.counts) for stream in self._streams]
+        done = ", ".join(f"{name} {one.finished} of {max(one.to_do, one.finished)} projects" for name, one in counts)
+        files, size = sum(one.files for _, one in counts), sum(one.bytes for _, one in counts)
+        rate = (self._client.requests - requests_before) / REPORT_SECONDS
+        return (
+            f"Done: {done}; {files} files, {_readable(size)}; {self._client.requests} requests ({rate:.0f} a second), "
+            f"{self._client.retries} of them repeated."
+        )
+
+
+def pass_over(streams: Sequence[StreamProgress], what: str) -> None:
+    """Say once, and in the summary of each of these streams, what of the shop's data was left out."""
+    logger.warning(f"Passed over: {what}.")
+    for stream in streams:
+        stream.counts.pass_over(what)
+
+
+def summary(stream: StreamProgress) -> str:
+    """One line on what a stream emitted, passed over, could not read and left unfinished."""
+    counts = stream.counts
+    parts = [f"{counts.emitted} records of {counts.finished} projects"]
+    if counts.files:
+        parts.append(f"{counts.files} files, {_readable(counts.bytes)}")
+    parts.append(f"passed over: {_named(counts.passed_over)}")
+    parts.append(f"failed: {_named([trouble.where for trouble in counts.troubles])}")
+    parts.append(_unfinished(stream))
+    return f"Summary of {stream.name}: {'; '.join(parts)}."
+
+
+def estimate(counts: Counts) -> tuple[int, int | None]:
+    """The rows that the stream will have emitted, as far as that is known by now, and their files' bytes."""
+    rows = counts.expected_rows if counts.expected_rows is not None else counts.to_do
+    return max(rows, counts.emitted), counts.expected_bytes
+
+
+def _unfinished(stream: StreamProgress) -> str:
+    unfinished = stream.unfinished()
+    if not unfinished:
+        return "unfinished: none"
+    key, project_id = min(unfinished, key=lambda one: one[1])
+    return f"unfinished: {len(unfinished)}, the oldest project {project_id} of storefront {key.partition('/')[0]}"
+
+
+def _named(things: Sequence[str]) -> str:
+    if not things:
+        return "none"
+    more = f" and {len(things) - _NAMED} more" if len(things) > _NAMED else ""
+    return f"{len(things)} ({'; '.join(things[:_NAMED])}{more})"
+
+
+def _readable(size: int) -> str:
+    amount = float(size)
+    for unit in ("bytes", "kB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.2f} GB"

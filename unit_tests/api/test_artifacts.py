@@ -1,0 +1,125 @@
+"""The window on the tenant's artifacts: how many have to be asked for singly."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+
+from source_customerscanvas.api.artifacts import Artifacts
+from source_customerscanvas.api.client import ApiClient
+from source_customerscanvas.errors import Refused
+from source_customerscanvas.times import SYSTEM_CLOCK
+
+LISTED = 20_000
+
+
+class Api:
+    """A tenant's artifacts, in the order in which they were made; counts what it is asked."""
+
+    def __init__(self, ids: list[str]) -> None:
+        self.rows: list[dict[str, Any]] = [{"id": id_} for id_ in ids]
+        self.refuses_sorting = False
+        self.pages = 0
+        self.singles = 0
+
+    def get_json(self, path: str, params: dict[str, Any] | None, understand: Callable[[Any], Any]) -> Any:
+        if params is None:
+            self.singles += 1
+            return understand({"id": path.rpartition("/")[2]})
+        if self.refuses_sorting and "sorting" in params:
+            raise Refused(400, path, "unknown sorting")
+        self.pages += 1
+        skip, take = params["skip"], params["take"]
+        return understand({"total": len(self.rows), "items": self.rows[skip : skip + take]})
+
+
+def asked_for(api: Api, ids: list[str]) -> None:
+    artifacts = Artifacts(cast(ApiClient, api), SYSTEM_CLOCK)
+    for first, second in zip(ids[::2], ids[1::2], strict=True):
+        found = artifacts.details([first, second], newest_first=False)
+        assert found == {first: {"id": first}, second: {"id": second}}
+
+
+def names(count: int) -> list[str]:
+    return [f"{number:06d}" for number in range(count)]
+
+
+def test_given_artifacts_in_the_order_of_the_list_when_asked_for_then_pages_bring_them() -> None:
+    api = Api(names(LISTED))
+    asked_for(api, names(LISTED))
+    assert (api.singles, api.pages) == (0, LISTED // 99 + 1)
+
+
+def asked_for_with_early_ones(api: Api, step: int) -> int:
+    """Before each `step` artifacts, one is asked for whose turn comes two thousand later; gives their number."""
+    ids = names(LISTED)
+    early = ids[2_000:-2_000:step]
+    order = [id_ for id_ in ids if id_ not in set(early)]
+    for number, id_ in enumerate(early):
+        order.insert(number * step, id_)
+    asked_for(api, order)
+    return len(early)
+
+
+@pytest.mark.parametrize("step", [20, 100])
+def test_given_some_artifacts_that_come_long_before_their_turn_when_asked_for_then_pages_bring_the_others(
+    step: int,
+) -> None:
+    api = Api(names(LISTED))
+    early = asked_for_with_early_ones(api, step)
+    assert early <= api.singles <= 1.1 * early + 100
+
+
+def test_given_half_of_the_artifacts_come_long_before_their_turn_when_asked_for_then_soon_pages_bring_them_too() -> (
+    None
+):
+    api = Api(names(LISTED))
+    early = asked_for_with_early_ones(api, 2)
+    assert api.singles <= early / 4
+
+
+def test_given_artifacts_of_which_half_belong_to_others_when_asked_for_then_pages_bring_them() -> None:
+    api = Api(names(LISTED))
+    asked_for(api, names(LISTED)[::2])
+    assert api.singles <= 0.02 * LISTED
+    assert api.pages <= LISTED // 99 + 2
+
+
+def test_given_artifacts_listed_long_after_those_of_others_when_asked_for_then_few_pages_are_in_vain() -> None:
+    api = Api(names(LISTED))
+    asked_for(api, names(LISTED)[-2_000:])
+    assert api.pages <= 10
+    assert api.singles == 2_000
+
+
+@pytest.mark.parametrize(
+    ("times", "newest"),
+    [
+        (["2024-03-05T10:00:00Z", "2024-03-04T10:00:00Z"], "2024-03-05T10:00:00.000000Z"),
+        (["2099-01-01T00:00:00Z", "2024-03-04T10:00:00Z", None], "2024-03-04T10:00:00.000000Z"),
+        (["2099-01-01T00:00:00Z"], None),
+        ([], ""),
+        (["2024-03-04T10:00:00Z", "2024-03-05T10:00:00Z"], None),
+    ],
+    ids=["newest-first", "one-dated-in-2099", "all-dated-in-2099", "none", "in-another-order"],
+)
+def test_given_the_first_page_of_the_newest_when_noted_then_the_newest_is_known_once_where_the_list_tells(
+    times: list[str | None], newest: str | None
+) -> None:
+    api = Api(names(len(times)))
+    for row, time in zip(api.rows, times, strict=True):
+        row["lastModified"] = time
+    artifacts = Artifacts(cast(ApiClient, api), SYSTEM_CLOCK)
+    artifacts.note_newest()
+    artifacts.note_newest()
+    assert (artifacts.newest, api.pages) == (newest, 1)
+
+
+def test_given_a_server_that_sorts_no_artifacts_when_asked_for_then_they_come_singly_or_in_its_own_order() -> None:
+    api = Api(names(250))
+    api.refuses_sorting = True
+    artifacts = Artifacts(cast(ApiClient, api), SYSTEM_CLOCK)
+    artifacts.note_newest()
+    assert artifacts.newest is None
+    assert artifacts.of_group("run") == api.rows
+    assert artifacts.details(["000007"], newest_first=True) == {"000007": {"id": "000007"}}

@@ -1,0 +1,104 @@
+"""Every byte of a file arrives, unpacked where the server has packed it."""
+
+import gzip
+import os
+import zlib
+from pathlib import Path
+
+import pytest
+
+from source_customerscanvas.api.client import ApiClient
+from source_customerscanvas.files import download
+from source_customerscanvas.files.download import ArtifactFile, FileTransfer
+from source_customerscanvas.files.staging import Staging
+from unit_tests.downloads import BODY, ETAG, OTHER, PATH, PRIVATE, assert_whole
+from unit_tests.http_server import Answer, FakeClock, Server
+
+
+@pytest.mark.parametrize("size", [None, 0, 1, 120 * 1024, 120 * 1024 + 1, 3 * 1024 * 1024])
+@pytest.mark.parametrize("length", [True, False])
+def test_given_a_file_of_any_size_when_downloaded_then_every_byte_and_the_hash_are_right(
+    server: Server, files: FileTransfer, tmp_path: Path, size: int | None, length: bool
+) -> None:
+    body = os.urandom(1000 if size is None else size)
+    server.answer = lambda _: Answer(200, body, length=length)
+    assert_whole(files.download(ArtifactFile("7f", size, None, False), PATH), tmp_path, body)
+
+
+@pytest.mark.parametrize(
+    ("answer", "size"),
+    [
+        (Answer(200, b""), None),
+        (Answer(200, b"", length=False), 0),
+        (Answer(200, b"0\r\n\r\n", {"Transfer-Encoding": "chunked"}, length=False), None),
+    ],
+)
+def test_given_an_empty_file_when_downloaded_then_it_is_kept(
+    server: Server, files: FileTransfer, tmp_path: Path, answer: Answer, size: int | None
+) -> None:
+    server.answer = lambda _: answer
+    assert_whole(files.download(ArtifactFile("7f", size, None, False), PATH), tmp_path, b"")
+
+
+def test_given_an_older_file_when_downloaded_again_then_it_is_replaced(
+    server: Server, files: FileTransfer, tmp_path: Path
+) -> None:
+    server.script(Answer(200, OTHER), Answer(200, BODY))
+    files.download(PRIVATE, PATH)
+    assert_whole(files.download(PRIVATE, PATH), tmp_path)
+
+
+def test_given_progress_when_downloaded_then_it_is_told_of_all_bytes(
+    server: Server, client: ApiClient, clock: FakeClock, tmp_path: Path
+) -> None:
+    seen: list[int] = []
+    body = os.urandom(300_000)
+    server.answer = lambda _: Answer(200, body)
+    FileTransfer(client, Staging(tmp_path), clock, seen.append).download(ArtifactFile("7f", None, None, False), PATH)
+    assert sum(seen) == len(body)
+    assert len(seen) > 1
+
+
+def test_given_a_web_page_as_a_file_when_downloaded_then_it_is_kept(
+    server: Server, files: FileTransfer, tmp_path: Path
+) -> None:
+    server.answer = lambda _: Answer(200, BODY, {"Content-Type": "text/html"})
+    assert_whole(files.download(ArtifactFile("7f", None, None, False, "HTML"), PATH), tmp_path)
+    named = ArtifactFile.from_row("7f", {"name": "proof.html"})
+    assert_whole(files.download(named, PATH), tmp_path)
+    assert_whole(files.download(PRIVATE, PATH), tmp_path)
+
+
+@pytest.mark.parametrize("size", [None, len(BODY)])
+def test_given_compression_that_was_not_asked_for_when_downloaded_then_it_is_undone(
+    server: Server, files: FileTransfer, tmp_path: Path, size: int | None
+) -> None:
+    packed = Answer(200, gzip.compress(BODY), {"Content-Encoding": "gzip", "ETag": ETAG})
+    server.script(Answer(200, packed.body, packed.headers, cut=20), packed)
+    assert_whole(files.download(ArtifactFile("7f", size, None, False), PATH), tmp_path)
+    assert "Range" not in server.api_requests[1].headers
+
+
+@pytest.mark.parametrize(
+    ("packed", "encoding"),
+    [
+        (gzip.compress(BODY[:5000]) + gzip.compress(BODY[5000:]), "x-gzip"),
+        (zlib.compress(BODY), "identity, deflate"),
+        (zlib.compress(BODY)[2:-4], "deflate"),
+        (zlib.compress(BODY, 0)[2:-4], "deflate"),
+    ],
+    ids=["gzip, two members", "deflate", "deflate, bare", "deflate, bare and stored"],
+)
+def test_given_each_form_of_compression_when_downloaded_byte_by_byte_then_it_is_undone(
+    server: Server,
+    files: FileTransfer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    packed: bytes,
+    encoding: str,
+) -> None:
+    monkeypatch.setattr(download, "_LEAST_CHUNK", 1)
+    monkeypatch.setattr(download, "_MOST_CHUNK", 1)
+    monkeypatch.setattr(download, "_MOST_UNPACKED", 100)
+    server.answer = lambda _: Answer(200, packed, {"Content-Encoding": encoding})
+    assert_whole(files.download(ArtifactFile("7f", None, None, False), PATH), tmp_path)
