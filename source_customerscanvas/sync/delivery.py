@@ -36,14 +36,16 @@ from source_customerscanvas.errors import (
     CustomersCanvasError,
     MissingPermission,
     NotFound,
-    StagingUnavailable,
     Stopped,
+    StoreAway,
+    StoreUnavailable,
     Trouble,
     as_known_error,
     shorten,
 )
-from source_customerscanvas.files.download import ArtifactFile, FileTransfer
-from source_customerscanvas.files.paths import file_paths
+from source_customerscanvas.files.artifact_file import ArtifactFile
+from source_customerscanvas.files.download import Downloader
+from source_customerscanvas.files.paths import PathTemplate, ProjectValues
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.state.stream_state import DIGEST_LENGTH, OWED_MORE
 from source_customerscanvas.sync.health import Health
@@ -95,7 +97,7 @@ class Delivery:
         settings: Settings,
         client: ApiClient,
         clock: Clock,
-        transfer: FileTransfer | None,
+        transfer: Downloader | None,
         receiver: Receiver,
     ) -> None:
         self._settings = settings
@@ -284,7 +286,8 @@ class Delivery:
             self._put(job, stream, project, status, records, content, delivered=delivered)
             return
         rows = [artifact.listed for artifact in finals]
-        paths = file_paths(job.unit.storefront_id, project.order_id, project.id, rows)
+        values = ProjectValues(job.unit.storefront_id, None, project.row)
+        paths = PathTemplate(self._settings.file_path).paths(values, rows)
         to_fetch = {artifact.id for artifact in news}
         unchanged = "".join(artifact.digest for artifact in in_scope if artifact.id not in to_fetch)
         sizes = [ArtifactFile.from_row(artifact.id, artifact.listed).size or 0 for artifact in news]
@@ -293,13 +296,13 @@ class Delivery:
         for artifact in news:
             self._receiver.put_file(partial(self._fetch, self._transfer, download, artifact, paths[artifact.id]))
 
-    def _fetch(self, transfer: FileTransfer, download: _Download, artifact: Artifact, path: str) -> None:
+    def _fetch(self, transfer: Downloader, download: _Download, artifact: Artifact, path: str) -> None:
         """Fetch a file and hand it over; whoever fetches the last one finishes the project."""
         stream, key = download.stream, download.job.unit.key
         where = f"{download.project.describe()}, artifact {artifact.id}"
         try:
             if stream.failure is None:
-                fetched = transfer.download(ArtifactFile.from_row(artifact.id, artifact.listed), path)
+                fetched = transfer.deliver(ArtifactFile.from_row(artifact.id, artifact.listed), path)
                 record = file_record(
                     download.project,
                     artifact.listed,
@@ -307,7 +310,7 @@ class Delivery:
                     sha256=fetched.sha256,
                     path=fetched.relative_path,
                 )
-                staged = StagedFile(str(fetched.path), fetched.relative_path, fetched.size)
+                staged = StagedFile(fetched.local_path or "", fetched.relative_path, fetched.size)
                 remember = partial(
                     stream.add_content, key, download.project.id, artifact.digest, artifact.last_modified
                 )
@@ -318,7 +321,7 @@ class Delivery:
             # at once, as another file of the project may stay in trouble
             remember = partial(stream.add_content, key, download.project.id, artifact.digest)
             self._receiver.put(stream, Outcome(remember=remember))
-        except StagingUnavailable as error:
+        except (StoreUnavailable, StoreAway) as error:
             stream.fail(error)
         except Exception as error:
             download.trouble = Trouble(where, as_known_error(error))

@@ -11,9 +11,9 @@ from typing import Any
 
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.api.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
-from source_customerscanvas.errors import CustomersCanvasError, StagingUnavailable
-from source_customerscanvas.files.download import FileTransfer
-from source_customerscanvas.files.staging import Staging, staging_directory
+from source_customerscanvas.errors import CustomersCanvasError, StoreAway, StoreUnavailable
+from source_customerscanvas.files.download import Downloader
+from source_customerscanvas.files.stores import store_for
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.state.stream_state import Scope, StreamState, tries_of
 from source_customerscanvas.sync.emissions import STATE_PROJECTS, Emission, emissions
@@ -80,7 +80,7 @@ def begin_reading(
     Raises `UnreadableState`.
     """
     wants_files = FILES in selected and (
-        settings.file_download == "always" or (settings.file_download == "auto" and selected[FILES].include_files)
+        settings.files.delivery != "none" and (settings.files.delivery != "airbyte" or selected[FILES].include_files)
     )
     # what proves that an order has arrived: its files, or else its results
     delivering = FILES if FILES in selected else RESULTS
@@ -102,10 +102,12 @@ def begin_reading(
     transfer = None
     if wants_files:
         try:
-            staging = Staging(staging_directory(settings, FILES))
-            staging.begin()
-            transfer = FileTransfer(client, staging, clock, streams[FILES].counts.receive)
-        except StagingUnavailable as error:
+            store = store_for(settings, clock, client.stopping)
+            if store:
+                transfer = Downloader(client, store, clock, streams[FILES].counts.receive)
+                transfer.begin()
+        except (StoreUnavailable, StoreAway) as error:
+            transfer = None
             streams[FILES].fail(error)  # the others need no room
     elif FILES in selected:
         logger.info(f"The stream {FILES} emits rows without downloading files. {_how_to_get_files(settings)}")
@@ -116,11 +118,11 @@ def begin_reading(
 
 
 def _how_to_get_files(settings: Settings) -> str:
-    if settings.file_download == "never":
-        return "To get the files, set `file_download` to `auto` or `always`."
+    if settings.files.delivery == "none":
+        return "To get the files, set `files` to a place for them."
     return (
         "To get the files, sync to a destination that stores files (`include_files` in the configured catalog), or set "
-        "`file_download` to `always`."
+        "`files` to a place of your own."
     )
 
 

@@ -24,7 +24,7 @@ from source_customerscanvas.errors import (
     Trouble,
     as_known_error,
 )
-from source_customerscanvas.files.download import FileTransfer
+from source_customerscanvas.files.download import Downloader
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.sync.acknowledging import Acknowledging
 from source_customerscanvas.sync.delivery import Delivery
@@ -56,7 +56,7 @@ class Sync:
         client: ApiClient,
         clock: Clock,
         streams: Sequence[StreamProgress],
-        transfer: FileTransfer | None = None,
+        transfer: Downloader | None = None,
     ) -> None:
         self._settings = settings
         self._client = client
