@@ -7,13 +7,15 @@
     │   ├── WrongClient               the identity server does not know the client or its secret
     │   ├── WrongHost                 what answers there is not a Customer's Canvas installation
     │   ├── MissingPermission         the external app may not do what is asked of it
-    │   └── StagingUnavailable        files cannot be written where they should go (no room, read-only, gone)
+    │   └── StoreUnavailable          the place where files go refuses them (wrong key, no room, read-only, gone)
     ├── TransientError                the same request may succeed later
     │   ├── Unreachable               no connection, a reset, a time-out
     │   ├── ServerTrouble             5xx, 429 for too long, an HTML page, a body that is not what was asked for
     │   ├── BrokenDownload            a file that never came whole
+    │   ├── StoreAway                 the place where files go has not answered for two minutes
     │   └── EndedEarly                the process that reads was ended
     ├── NotFound                      404 or 410
+    ├── FileRefused                   the place where files go takes others, but not this one
     ├── Conflict                      409
     ├── Refused                       any other status that says no
     ├── ProjectsFailed                the sync ended, but these projects could not be read
@@ -177,12 +179,17 @@ class MissingPermission(ConfigurationError):
         self.permission = permission
 
 
-class StagingUnavailable(ConfigurationError):
-    def __init__(self, path: str, why: str) -> None:
-        super().__init__(
-            f"Files cannot be written to {path}: {shorten(why)}. Make room or grant access there, or set "
-            "`file_directory` to another folder."
-        )
+class StoreUnavailable(ConfigurationError):
+    """`place` is where files were to go, `advice` what to do about it: it begins with a capital and ends with a dot."""
+
+    def __init__(
+        self,
+        place: str,
+        why: str,
+        advice: str = "Make room or grant access there, or choose another place in `files`.",
+        detail: str | None = None,
+    ) -> None:
+        super().__init__(f"Files cannot be written to {place}: {shorten(why)}. {advice}", detail)
 
 
 class TransientError(CustomersCanvasError):
@@ -220,6 +227,28 @@ class BrokenDownload(TransientError):
         super().__init__(
             f"The file of {what} did not come whole: {shorten(why)}. The next sync tries it again.", detail
         )
+
+
+class StoreAway(TransientError):
+    """`is_bridged` says that it was waited for already, for as long as is worth it."""
+
+    def __init__(self, place: str, why: str, *, is_bridged: bool = False) -> None:
+        super().__init__(
+            f"Files cannot be written to {place} for now: {shorten(why)}. Check `files`, and the network between "
+            "Airbyte and this place; if both are right, try again later."
+        )
+        self.is_bridged = is_bridged
+
+
+class FileRefused(CustomersCanvasError):
+    """`path` is relative to where files go."""
+
+    def __init__(self, place: str, path: str, why: str) -> None:
+        super().__init__(
+            f"{place} does not take the file {shorten(path)}: {shorten(why)}. Choose other names in `file_path`, or "
+            "move away what is there."
+        )
+        self.why = why
 
 
 class NotFound(CustomersCanvasError):

@@ -4,9 +4,9 @@ import ipaddress
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from hashlib import blake2b
+from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -52,6 +52,73 @@ class Acknowledge:
     def moves_projects(self) -> bool:
         """Whether it changes the projects themselves, and not only what the shop knows of their order."""
         return self.mode in ("transition", "status")
+
+
+DEFAULT_FILE_PATH = "{storefrontId}/{orderId}/{projectId}/{name}"
+
+_SAME_FORMAT = {"jpg": "jpeg", "tif": "tiff"}
+
+_DELIVERIES: dict[str, tuple[str, ...]] = {
+    "airbyte": (),
+    "s3": ("bucket",),
+    "gcs": ("bucket",),
+    "azure": ("account", "container"),
+    "sftp": ("host", "user", "host_key"),
+    "folder": ("path",),
+    "none": (),
+}
+"""What each delivery cannot do without."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """Who stores the files, and where; each delivery has keys of its own (see `files` in the spec).
+
+    `endpoint` is without a slash at its end, `prefix` and `directory` are as they were entered.
+    """
+
+    delivery: Literal["airbyte", "s3", "gcs", "azure", "sftp", "folder", "none"] = "airbyte"
+    bucket: str = ""
+    prefix: str = ""
+    region: str = ""
+    endpoint: str = ""
+    access_key_id: str = ""
+    secret_access_key: str = field(default="", repr=False)
+    service_account: str = field(default="", repr=False)
+    account: str = ""
+    container: str = ""
+    account_key: str = field(default="", repr=False)
+    sas_token: str = field(default="", repr=False)
+    host: str = ""
+    port: int = 22
+    user: str = ""
+    password: str = field(default="", repr=False)
+    private_key: str = field(default="", repr=False)
+    host_key: str = ""
+    directory: str = ""
+    path: str = ""
+
+    @property
+    def destination(self) -> str:
+        """Where files go, without any secret: another text means that what was delivered lies elsewhere."""
+        prefix = self.prefix.strip("/")
+        if self.delivery == "s3":
+            return f"s3://{self.bucket}/{prefix}" + (f"@{self.endpoint}" if self.endpoint else "")
+        if self.delivery == "gcs":
+            return f"gs://{self.bucket}/{prefix}"
+        if self.delivery == "azure":
+            place = f"azure://{self.account}/{self.container}/{prefix}"
+            return place + (f"@{self.endpoint}" if self.endpoint else "")
+        if self.delivery == "sftp":
+            return f"sftp://{self.user}@{self.host}:{self.port}/{self.directory}"
+        if self.delivery == "folder":
+            return f"folder:{self.absolute_path}"
+        return self.delivery
+
+    @property
+    def absolute_path(self) -> str:
+        """`path` from the root on; of a relative one, from the working directory."""
+        return os.path.abspath(os.path.expanduser(self.path))
 
 
 @dataclass(frozen=True)
@@ -107,8 +174,8 @@ class Settings:
     start_date: str | None = None
     artifact_types: tuple[str, ...] = ("Final",)
     file_formats: tuple[str, ...] | None = None
-    file_download: Literal["auto", "always", "never"] = "auto"
-    file_directory: str | None = None
+    files: Files = Files()
+    file_path: str = DEFAULT_FILE_PATH
     statuses: Statuses = Statuses()
     order_manifest: bool = False
     shard: Shard | None = None
@@ -121,11 +188,12 @@ class Settings:
     def from_config(cls, config: Mapping[str, Any]) -> "Settings":
         """Read a configuration that is valid against the spec.
 
-        Empty lists, texts and nulls mean the default, as forms send them for a field that was left alone.
+        Empty lists, texts and nulls mean the default, as forms send them for a field that was left alone; blanks
+        around texts are no part of them.
         Raises `InvalidUrl` for a URL that is neither https nor http to loopback, `InvalidDate` for an unreadable date,
         `InvalidSetting` for a text that can neither be sent nor be a path.
         """
-        config = plain(config)
+        config = _trimmed(plain(config))
         _check_texts(config)
         hub_url, api_url = _installation(config.get("environment", {}))
         acknowledge = config.get("acknowledge", {})
@@ -139,12 +207,12 @@ class Settings:
             api_url=api_url,
             tenant_id=config.get("tenant_id"),
             storefront_ids=_unique(config.get("storefront_ids")),
-            order_ids=_unique(config.get("order_ids")),
+            order_ids=_unique(filter(None, config.get("order_ids") or [])),
             start_date=_date(config["start_date"], "start_date") if config.get("start_date") else None,
             artifact_types=_unique(config.get("artifact_types")) or ("Final",),
-            file_formats=_unique(text.lower().lstrip(".") for text in config.get("file_formats") or []),
-            file_download=config.get("file_download", "auto"),
-            file_directory=config.get("file_directory") or None,
+            file_formats=_unique(filter(None, map(file_format, config.get("file_formats") or []))),
+            files=_files(config.get("files", {})),
+            file_path=config.get("file_path") or DEFAULT_FILE_PATH,
             statuses=_statuses(config.get("statuses", {})),
             order_manifest=config.get("order_manifest", False),
             shard=_shard(config.get("shard")),
@@ -164,6 +232,12 @@ def plain(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def file_format(text: str) -> str:
+    """A format as the connector compares it: `PDF`, `.pdf` and `*.pdf` are `pdf`, `jpg` is `jpeg`, `tif` is `tiff`."""
+    text = text.strip().lower().lstrip("*").lstrip(".")
+    return _SAME_FORMAT.get(text, text)
+
+
 @lru_cache  # asked for each file
 def is_loopback(host: str) -> bool:
     """Whether a host name or address is this machine itself."""
@@ -176,11 +250,9 @@ def is_loopback(host: str) -> bool:
 
 
 def _check_texts(config: Mapping[str, Any]) -> None:
-    for field in ("environment", *Settings.__dataclass_fields__):
-        if not _is_text(config.get(field)):
-            raise InvalidSetting(field, "it holds half a character")
-    if "\0" in str(config.get("file_directory")):
-        raise InvalidSetting("file_directory", "it holds a character that no path may hold")
+    for name in ("environment", *Settings.__dataclass_fields__):
+        if not _is_text(config.get(name)):
+            raise InvalidSetting(name, "it holds half a character")
 
 
 def _is_text(value: Any) -> bool:
@@ -189,6 +261,30 @@ def _is_text(value: Any) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _trimmed(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _trimmed(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_trimmed(one) for one in value]
+    return value.strip() if isinstance(value, str) else value
+
+
+def _files(config: Mapping[str, Any]) -> Files:
+    delivery = config.get("delivery") or "airbyte"
+    if delivery not in _DELIVERIES:
+        raise InvalidSetting("files.delivery", f"it is one of {', '.join(_DELIVERIES)}")
+    # forms keep what was entered for another alternative
+    given = {key: value for key, value in _known(Files, config).items() if value != ""}
+    for key in _DELIVERIES[delivery]:
+        if key not in given:
+            raise InvalidSetting(f"files.{key}", "it is missing")
+    if any("\0" in str(given.get(key, "")) for key in ("path", "directory", "prefix")):
+        raise InvalidSetting("files", "it holds a character that no path may hold")
+    if given.get("endpoint"):
+        given["endpoint"] = _url(given["endpoint"], "files.endpoint")
+    return Files(**{**given, "delivery": delivery})
 
 
 def _installation(environment: Mapping[str, Any]) -> tuple[str, str]:

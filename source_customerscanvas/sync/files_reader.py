@@ -9,8 +9,9 @@ from threading import Lock
 from source_customerscanvas.api.artifacts import Artifact
 from source_customerscanvas.api.listing import Row
 from source_customerscanvas.api.projects import Project, Results
-from source_customerscanvas.errors import NotFound, Stopped, StoreUnavailable, Trouble, as_known_error
-from source_customerscanvas.files.download import ArtifactFile, DeliveredFile, Downloader
+from source_customerscanvas.errors import NotFound, StoreAway, Stopped, StoreUnavailable, Trouble, as_known_error
+from source_customerscanvas.files.artifact_file import ArtifactFile, DeliveredFile
+from source_customerscanvas.files.download import Downloader
 from source_customerscanvas.files.paths import PathTemplate, ProjectValues
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.state.slice_state import ManifestFiles
@@ -87,6 +88,10 @@ class FilesReader:
         """Where each of a project's final artifacts goes; all of them have to be given."""
         return self._template.paths(self.values(project), [artifact.listed for artifact in finals])
 
+    def order_folder(self, project: Project) -> str:
+        """The folder that all files of the project's order share."""
+        return self._template.order_folder(self.values(project), self._settings.storefront_ids)
+
     def values(self, project: Project) -> ProjectValues:
         storefront_id = project.storefront_id
         name = self.storefront_names.get(storefront_id, "") if isinstance(storefront_id, int) else ""
@@ -126,7 +131,7 @@ class FilesReader:
             stream.counts.pass_over(f"{where}: the file is gone")
             # at once, as another file of the project may stay in trouble
             yield Outcome(stream.name, note=partial(self._note, deliveries, artifact.id, digest, None))
-        except StoreUnavailable as error:
+        except (StoreUnavailable, StoreAway) as error:
             stream.fail(error)
         except Stopped:
             return

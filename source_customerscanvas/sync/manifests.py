@@ -15,8 +15,8 @@ from source_customerscanvas.api.artifacts import Artifact, Artifacts
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.api.projects import Project, Results, ask_results, projects_of_order
 from source_customerscanvas.errors import NotFound, Stopped, Trouble, as_known_error
-from source_customerscanvas.files.download import ArtifactFile, Downloader
-from source_customerscanvas.files.paths import order_folder
+from source_customerscanvas.files.artifact_file import ArtifactFile
+from source_customerscanvas.files.download import Downloader
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.sync.files_reader import FilesReader
 from source_customerscanvas.sync.outcomes import Outcome
@@ -68,9 +68,9 @@ class ManifestWriter:
         if entries is None:
             yield Outcome(stream.name, note=partial(_wait, stream, slice_.key, order_id))
             return
-        folder = order_folder(self._settings.file_path, self._files.values(produced[0]))
+        folder = self._files.order_folder(produced[0])
         content = orjson.dumps(_document(slice_, order_id, produced, entries), option=orjson.OPT_INDENT_2)
-        delivered = self._downloader.put(f"{folder}/{NAME}" if folder else NAME, content, "application/json")
+        delivered = self._downloader.put(f"{folder}/{NAME}", content, "application/json")
         updated_at = max(project.updated_at for project in projects)
         row = manifest_record(slice_.storefront_id, order_id, projects, delivered, updated_at)
         logger.info(f"Complete: storefront {slice_.storefront_id}, order {order_id}: {delivered.relative_path}.")

@@ -6,7 +6,7 @@ from queue import SimpleQueue
 from threading import Condition
 
 from source_customerscanvas.api.listing import Row
-from source_customerscanvas.files.download import DeliveredFile
+from source_customerscanvas.files.artifact_file import DeliveredFile
 
 _MOST_QUEUED = 1000
 """Records that wait for a slow reader before the workers wait too: this bounds the memory of a sync."""

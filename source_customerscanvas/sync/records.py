@@ -6,7 +6,7 @@ from typing import Any
 from source_customerscanvas.api.artifacts import Artifact
 from source_customerscanvas.api.listing import Row
 from source_customerscanvas.api.projects import COMPLETED, FAILED, Project, Results
-from source_customerscanvas.files.download import DeliveredFile
+from source_customerscanvas.files.artifact_file import DeliveredFile
 from source_customerscanvas.settings import Statuses
 from source_customerscanvas.times import to_utc
 
