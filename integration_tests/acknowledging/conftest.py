@@ -10,7 +10,7 @@ from integration_tests.conftest import STOREFRONT, Connection
 from integration_tests.engine import STREAMS, SandboxClock
 from integration_tests.shops import HOUR, MINUTE
 from sandbox import RequestRecord, Sandbox
-from source_customerscanvas.api.projects import FILES, PROJECTS, RESULTS
+from source_customerscanvas.sync.kinds import FILES, PROJECTS, RESULTS
 
 POSTED = r"/projects/\d+/(order-data|transitions/.+|statuses/.+)$"
 LONG_AGO = "2020-01-01T00:00:00Z"

@@ -18,7 +18,7 @@ from integration_tests.conftest import STOREFRONT
 from integration_tests.engine import STREAMS, Read, SandboxClock, States, read
 from integration_tests.shops import DAY, MINUTE
 from sandbox import RequestRecord, Sandbox, Switches
-from source_customerscanvas.api.projects import FILES, RESULTS
+from source_customerscanvas.sync.kinds import FILES, RESULTS
 
 HISTORIES = int(os.environ.get("HISTORIES", "200"))
 

@@ -10,7 +10,7 @@ from integration_tests.conftest import STOREFRONT, Connection
 from integration_tests.engine import STREAMS
 from integration_tests.shops import ANY, DAY, HOUR, shop_of
 from sandbox.views import SortKey
-from source_customerscanvas.api.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
+from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, PROJECTS, RESULTS
 from source_customerscanvas.times import to_utc
 
 TOKEN = STOREFRONTS = NEWEST_MODIFIED = NEWEST_CREATED = PENDING = IN_PROGRESS = FAILED = COMPLETED = PROJECT_PAGE = 1

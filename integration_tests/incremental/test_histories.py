@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from integration_tests.engine import KEYS, STREAMS, Read, States, Warehouse, read, states_of
 from sandbox import Missing, Sandbox, Switches
-from source_customerscanvas.api.projects import ARTIFACTS, PROJECTS, RESULTS
+from source_customerscanvas.sync.kinds import ARTIFACTS, PROJECTS, RESULTS
 from source_customerscanvas.times import to_utc
 
 HISTORIES = int(os.environ.get("HISTORIES", "200"))

@@ -15,7 +15,7 @@ from integration_tests.engine import STREAMS
 from integration_tests.processing.conftest import FACTOR, TRIED, Diary, every_selection, project_of, wait
 from integration_tests.shops import HOUR, MINUTE
 from sandbox import RequestRecord, Sandbox
-from source_customerscanvas.api.projects import RESULTS
+from source_customerscanvas.sync.kinds import RESULTS
 
 
 def test_given_an_old_state_again_when_synced_then_its_tries_count_and_only_those_lost_are_repeated(

@@ -19,7 +19,7 @@ from integration_tests.processing.conftest import (
 )
 from integration_tests.shops import DAY, HOUR, MINUTE
 from sandbox import Sandbox
-from source_customerscanvas.api.projects import RESULTS
+from source_customerscanvas.sync.kinds import RESULTS
 
 each_way_to_try = pytest.mark.parametrize("on_failure", ["resume", "restart"])
 

@@ -22,9 +22,9 @@ from integration_tests.processing.conftest import (
 )
 from integration_tests.shops import HOUR, MINUTE
 from sandbox import Sandbox
-from source_customerscanvas.api.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
 from source_customerscanvas.errors import StagingUnavailable
 from source_customerscanvas.files.download import FileTransfer
+from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, PROJECTS, RESULTS
 
 
 class TickingClock(SandboxClock):
