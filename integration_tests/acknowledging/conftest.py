@@ -45,7 +45,7 @@ class Acknowledging(Connection):
     def of_delivering(self, key: str) -> Any:
         """What the state of the stream that delivers says of its storefront."""
         state = self.states[FILES if FILES in self.streams else RESULTS]
-        return state["units"][str(STOREFRONT)].get(key)
+        return state["slices"][str(STOREFRONT)].get(key)
 
 
 def posts(sandbox: Sandbox) -> list[int]:

@@ -78,4 +78,4 @@ def test_given_default_settings_when_orders_are_delivered_then_nothing_is_posted
     assert posts(sandbox) == []
     for state in connection.states.values():
         assert "lastSync" not in state
-        assert "delivered" not in state["units"][str(STOREFRONT)]
+        assert "delivered" not in state["slices"][str(STOREFRONT)]

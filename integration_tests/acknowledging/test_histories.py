@@ -158,7 +158,7 @@ class History:
         for project in self.shop.projects():
             orders.setdefault(project["orderId"], []).append(project)
         done = {id_ for id_, ones in orders.items() if all(one["processingStatus"] == "Completed" for one in ones)}
-        waiting = self.states[self.delivering]["units"][str(STOREFRONT)].get("delivered", {})
+        waiting = self.states[self.delivering]["slices"][str(STOREFRONT)].get("delivered", {})
         assert not done & waiting.keys()
         if self.acknowledge["since"]:
             ids = {project["id"] for order_id in done for project in orders[order_id]}

@@ -82,7 +82,7 @@ def test_given_nulls_that_sort_first_when_projects_are_only_modified_then_neithe
             else:
                 connection.sync()
             assert requests_without_news(connection) <= TOKEN + STOREFRONTS + WATCH + 7
-            marks = connection.states[PROJECTS]["units"][str(STOREFRONT)]["projects"]
+            marks = connection.states[PROJECTS]["slices"][str(STOREFRONT)]["projects"]
             sizes.append(len(" ".join(marks).split()))
         assert sizes == [1] * 4
 

@@ -217,7 +217,7 @@ class ShopHistory(RuleBasedStateMachine):
     def states_are_small(self) -> None:
         if self.sandbox and self.states:
             marked = [
-                len(" ".join(unit["projects"])) for state in self.states.values() for unit in state["units"].values()
+                len(" ".join(unit["projects"])) for state in self.states.values() for unit in state["slices"].values()
             ]
             assert all(size < 4_000 for size in marked)
 
