@@ -3,21 +3,23 @@
     CustomersCanvasError
     ├── ConfigurationError            the user changes the connection's settings
     │   ├── UnreadableInput           a file that the command line names
-    │   ├── InvalidSetting, InvalidUrl, InvalidDate, UnknownStream, UnreadableState
-    │   ├── UnknownStorefront, UnknownStatus, UnknownTransition
+    │   ├── InvalidSetting, InvalidUrl, InvalidDate, UnreadableState
+    │   ├── UnknownStorefront, UnknownStatus, UnknownTransition     what the shop does not have
+    │   ├── UnknownStream, DoubledStream, NeedsItsSource     what the catalog asks for
     │   ├── WrongClient               the identity server does not know the client or its secret
     │   ├── WrongHost                 what answers there is not a Customer's Canvas installation
     │   ├── MissingPermission         the external app may not do what is asked of it
     │   ├── MissingCertificates       the environment names a CA bundle that is not there
-    │   └── StagingUnavailable        files cannot be written where they should go (no room, read-only, gone)
+    │   └── StoreUnavailable          the place where files go refuses them (wrong key, no room, read-only, gone)
     ├── TransientError                the same request may succeed later
     │   ├── Unreachable               no connection, a reset, a time-out
     │   ├── ServerTrouble             5xx, 429 for too long, an HTML page, a body that is not what was asked for
     │   │   └── NotTheApi             a 404 of somebody in between
     │   ├── ServerAway                nothing at all is answered, for minutes: the sync ends
     │   ├── BrokenDownload            a file that never came whole
-    │   └── EndedEarly                the process that reads was ended
+    │   └── StoreAway                 the place where files go has not answered for two minutes
     ├── NotFound                      404 or 410, in the API's own words
+    ├── FileRefused                   the place where files go takes others, but not this one
     ├── Conflict                      409
     ├── Refused                       any other status that says no
     ├── ProjectsFailed                the sync ended, but these projects could not be read
@@ -167,6 +169,20 @@ class UnknownStream(ConfigurationError):
         )
 
 
+class DoubledStream(ConfigurationError):
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(
+            f"The catalog names a stream more than once: {shorten(', '.join(names))}. Leave one entry for each stream."
+        )
+
+
+class NeedsItsSource(ConfigurationError):
+    def __init__(self) -> None:
+        super().__init__(
+            "This stream cannot be read from the manifest alone: run `source-customerscanvas`, or its image."
+        )
+
+
 class UnreadableState(ConfigurationError):
     def __init__(self, stream: str, why: str) -> None:
         super().__init__(
@@ -217,12 +233,17 @@ class MissingCertificates(ConfigurationError):
         )
 
 
-class StagingUnavailable(ConfigurationError):
-    def __init__(self, path: str, why: str) -> None:
-        super().__init__(
-            f"Files cannot be written to {path}: {shorten(why)}. Make room or grant access there, or set "
-            "`file_directory` to another folder."
-        )
+class StoreUnavailable(ConfigurationError):
+    """`place` is where files were to go, `advice` what to do about it: it begins with a capital and ends with a dot."""
+
+    def __init__(
+        self,
+        place: str,
+        why: str,
+        advice: str = "Make room or grant access there, or choose another place in `files`.",
+        detail: str | None = None,
+    ) -> None:
+        super().__init__(f"Files cannot be written to {place}: {shorten(why)}. {advice}", detail)
 
 
 class TransientError(CustomersCanvasError):
@@ -280,6 +301,28 @@ class BrokenDownload(TransientError):
         )
 
 
+class StoreAway(TransientError):
+    """`is_bridged` says that it was waited for already, for as long as is worth it."""
+
+    def __init__(self, place: str, why: str, *, is_bridged: bool = False) -> None:
+        super().__init__(
+            f"Files cannot be written to {place} for now: {shorten(why)}. Check `files`, and the network between "
+            "Airbyte and this place; if both are right, try again later."
+        )
+        self.is_bridged = is_bridged
+
+
+class FileRefused(CustomersCanvasError):
+    """`path` is relative to where files go."""
+
+    def __init__(self, place: str, path: str, why: str) -> None:
+        super().__init__(
+            f"{place} does not take the file {shorten(path)}: {shorten(why)}. Choose other names in `file_path`, or "
+            "move away what is there."
+        )
+        self.why = why
+
+
 class NotFound(CustomersCanvasError):
     def __init__(self, what: str) -> None:
         super().__init__(f"{what} does not exist (any more).")
@@ -333,16 +376,6 @@ class ProjectsFailed(CustomersCanvasError):
         only_settings = troubles and all(trouble.error.failure_type == "config_error" for trouble in troubles)
         self.failure_type = "config_error" if only_settings else "transient_error"
         self.troubles = tuple(troubles)
-
-
-class EndedEarly(TransientError):
-    """The process that reads has ended before it was to: the system may have killed it."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The process that reads from Customer's Canvas has ended unexpectedly, perhaps for lack of memory. The "
-            "next sync goes on from the last state."
-        )
 
 
 class Stopped(CustomersCanvasError):

@@ -2,9 +2,11 @@
 
 import ipaddress
 import json
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -18,6 +20,10 @@ _REGIONS = {
     "eu": ("https://eu.customerscanvashub.com", "https://api.eu.customerscanvashub.com"),
     "au": ("https://au.customerscanvashub.com", "https://api.au.customerscanvashub.com"),
 }
+
+
+_INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
+"""Where Kubernetes tells a pod of an Indexed Job its index: https://kubernetes.io/docs/concepts/workloads/controllers/job/"""
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,115 @@ class Acknowledge:
         return self.mode in ("transition", "status")
 
 
+DEFAULT_FILE_PATH = "{storefrontId}/{orderId}/{projectId}/{name}"
+
+_SAME_FORMAT = {"jpg": "jpeg", "tif": "tiff"}
+
+_DELIVERIES: dict[str, tuple[str, ...]] = {
+    "airbyte": (),
+    "s3": ("bucket",),
+    "gcs": ("bucket",),
+    "azure": ("account", "container"),
+    "sftp": ("host", "user", "host_key"),
+    "folder": ("path",),
+    "none": (),
+}
+"""What each delivery cannot do without."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """Who stores the files, and where; each delivery has keys of its own (see `files` in the spec).
+
+    `endpoint` is without a slash at its end, `prefix` and `directory` are as they were entered.
+    """
+
+    delivery: Literal["airbyte", "s3", "gcs", "azure", "sftp", "folder", "none"] = "airbyte"
+    bucket: str = ""
+    prefix: str = ""
+    region: str = ""
+    endpoint: str = ""
+    access_key_id: str = ""
+    secret_access_key: str = field(default="", repr=False)
+    service_account: str = field(default="", repr=False)
+    account: str = ""
+    container: str = ""
+    account_key: str = field(default="", repr=False)
+    sas_token: str = field(default="", repr=False)
+    host: str = ""
+    port: int = 22
+    user: str = ""
+    password: str = field(default="", repr=False)
+    private_key: str = field(default="", repr=False)
+    host_key: str = ""
+    directory: str = ""
+    path: str = ""
+
+    @property
+    def destination(self) -> str:
+        """Where files go, without any secret: another text means that what was delivered lies elsewhere."""
+        prefix = self.prefix.strip("/")
+        if self.delivery == "s3":
+            return f"s3://{self.bucket}/{prefix}" + (f"@{self.endpoint}" if self.endpoint else "")
+        if self.delivery == "gcs":
+            return f"gs://{self.bucket}/{prefix}"
+        if self.delivery == "azure":
+            place = f"azure://{self.account}/{self.container}/{prefix}"
+            return place + (f"@{self.endpoint}" if self.endpoint else "")
+        if self.delivery == "sftp":
+            return f"sftp://{self.user}@{self.host}:{self.port}/{self.directory}"
+        if self.delivery == "folder":
+            return f"folder:{self.absolute_path}"
+        return self.delivery
+
+    @property
+    def absolute_path(self) -> str:
+        """`path` from the root on; of a relative one, from the working directory."""
+        return os.path.abspath(os.path.expanduser(self.path))
+
+
+@dataclass(frozen=True)
+class Statuses:
+    """The business statuses whose projects are produced."""
+
+    mode: Literal["all", "only", "except"] = "all"
+    codes: tuple[int, ...] = ()
+
+    def includes(self, code: object) -> bool:
+        return self.mode == "all" or (code in self.codes) == (self.mode == "only")
+
+    def covers(self, other: "Statuses") -> bool:
+        """Whether every status that the other choice includes is included here."""
+        codes, others = set(self.codes), set(other.codes)
+        if self.mode == "only":
+            return other.mode == "only" and others <= codes
+        excluded = codes if self.mode == "except" else set()
+        if other.mode == "only":
+            return not excluded & others
+        return excluded <= (others if other.mode == "except" else set())
+
+
+ALL_STATUSES = Statuses()
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of `count` disjoint parts of the orders."""
+
+    count: int
+    index: int
+
+    def has(self, storefront_id: object, order_id: str | None, project_id: int) -> bool:
+        """Whether an order belongs to this part; a project without an order is one of its own."""
+        text = f"{storefront_id}/{order_id}" if order_id else f"{storefront_id}//{project_id}"
+        return int.from_bytes(blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "big") % self.count == (
+            self.index
+        )
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+
 @dataclass(frozen=True)
 class Settings:
     """A configuration that fits the spec. Times are as `times.format_utc` writes them; None means "no limit"."""
@@ -62,8 +177,11 @@ class Settings:
     start_date: str | None = None
     artifact_types: tuple[str, ...] = ("Final",)
     file_formats: tuple[str, ...] | None = None
-    file_download: Literal["auto", "always", "never"] = "auto"
-    file_directory: str | None = None
+    files: Files = Files()
+    file_path: str = DEFAULT_FILE_PATH
+    statuses: Statuses = Statuses()
+    order_manifest: bool = False
+    shard: Shard | None = None
     processing: Processing = Processing()
     acknowledge: Acknowledge = Acknowledge()
     lookback_minutes: int = 10
@@ -73,11 +191,12 @@ class Settings:
     def from_config(cls, config: Mapping[str, Any]) -> "Settings":
         """Read a configuration that is valid against the spec.
 
-        Empty lists, texts and nulls mean the default, as forms send them for a field that was left alone.
+        Empty lists, texts and nulls mean the default, as forms send them for a field that was left alone; blanks
+        around texts are no part of them.
         Raises `InvalidUrl` for a URL that is neither https nor http to loopback, `InvalidDate` for an unreadable date,
         `InvalidSetting` for a text that can neither be sent nor be a path.
         """
-        config = plain(config)
+        config = _trimmed(plain(config))
         _check_texts(config)
         hub_url, api_url = _installation(config.get("environment", {}))
         acknowledge = config.get("acknowledge", {})
@@ -91,12 +210,15 @@ class Settings:
             api_url=api_url,
             tenant_id=config.get("tenant_id"),
             storefront_ids=_unique(config.get("storefront_ids")),
-            order_ids=_unique(config.get("order_ids")),
+            order_ids=_unique(filter(None, config.get("order_ids") or [])),
             start_date=_date(config["start_date"], "start_date") if config.get("start_date") else None,
             artifact_types=_unique(config.get("artifact_types")) or ("Final",),
-            file_formats=_unique(text.lower().lstrip(".") for text in config.get("file_formats") or []),
-            file_download=config.get("file_download", "auto"),
-            file_directory=config.get("file_directory") or None,
+            file_formats=_unique(filter(None, map(file_format, config.get("file_formats") or []))),
+            files=_files(config.get("files", {})),
+            file_path=config.get("file_path") or DEFAULT_FILE_PATH,
+            statuses=_statuses(config.get("statuses", {})),
+            order_manifest=config.get("order_manifest", False),
+            shard=_shard(config.get("shard")),
             processing=Processing(**_known(Processing, config.get("processing", {}))),
             acknowledge=Acknowledge(**_known(Acknowledge, acknowledge)),
             lookback_minutes=config.get("lookback_minutes", 10),
@@ -113,6 +235,12 @@ def plain(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def file_format(text: str) -> str:
+    """A format as the connector compares it: `PDF`, `.pdf` and `*.pdf` are `pdf`, `jpg` is `jpeg`, `tif` is `tiff`."""
+    text = text.strip().lower().lstrip("*").lstrip(".")
+    return _SAME_FORMAT.get(text, text)
+
+
 @lru_cache  # asked for each file
 def is_loopback(host: str) -> bool:
     """Whether a host name or address is this machine itself."""
@@ -125,11 +253,9 @@ def is_loopback(host: str) -> bool:
 
 
 def _check_texts(config: Mapping[str, Any]) -> None:
-    for field in ("environment", *Settings.__dataclass_fields__):
-        if not _is_text(config.get(field)):
-            raise InvalidSetting(field, "it holds half a character")
-    if "\0" in str(config.get("file_directory")):
-        raise InvalidSetting("file_directory", "it holds a character that no path may hold")
+    for name in ("environment", *Settings.__dataclass_fields__):
+        if not _is_text(config.get(name)):
+            raise InvalidSetting(name, "it holds half a character")
 
 
 def _is_text(value: Any) -> bool:
@@ -138,6 +264,30 @@ def _is_text(value: Any) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _trimmed(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _trimmed(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_trimmed(one) for one in value]
+    return value.strip() if isinstance(value, str) else value
+
+
+def _files(config: Mapping[str, Any]) -> Files:
+    delivery = config.get("delivery") or "airbyte"
+    if delivery not in _DELIVERIES:
+        raise InvalidSetting("files.delivery", f"it is one of {', '.join(_DELIVERIES)}")
+    # forms keep what was entered for another alternative
+    given = {key: value for key, value in _known(Files, config).items() if value != ""}
+    for key in _DELIVERIES[delivery]:
+        if key not in given:
+            raise InvalidSetting(f"files.{key}", "it is missing")
+    if any("\0" in str(given.get(key, "")) for key in ("path", "directory", "prefix")):
+        raise InvalidSetting("files", "it holds a character that no path may hold")
+    if given.get("endpoint"):
+        given["endpoint"] = _url(given["endpoint"], "files.endpoint")
+    return Files(**{**given, "delivery": delivery})
 
 
 def _installation(environment: Mapping[str, Any]) -> tuple[str, str]:
@@ -169,6 +319,26 @@ def _date(text: str, field: str) -> str:
     if moment is None:
         raise InvalidDate(field, text)
     return moment
+
+
+def _statuses(value: Mapping[str, Any]) -> Statuses:
+    return Statuses(value.get("mode", "all"), _unique(value.get("codes")) or ())
+
+
+def _shard(value: Mapping[str, Any] | None) -> Shard | None:
+    """Raises `InvalidSetting` for an index that does not fit, or that neither the setting nor the environment names."""
+    if not value:
+        return None
+    count, index = value["count"], value.get("index")
+    if index is None:
+        text = os.environ.get(_INDEX_VARIABLE, "").strip()
+        if not text.isascii() or not text.isdigit():
+            where = f"the environment's {_INDEX_VARIABLE} is " + (f"“{text}”" if text else "not set")
+            raise InvalidSetting("shard.index", f"it is left out, and {where}: enter a number from 0 to {count - 1}")
+        index = int(text)
+    if not 0 <= index < count:
+        raise InvalidSetting("shard.index", f"it is {index}, and has to be from 0 to {count - 1}")
+    return Shard(count, index)
 
 
 def _unique(values: Any) -> Any:

@@ -27,6 +27,9 @@ from source_customerscanvas.errors import Refused, ServerTrouble, Stopped
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.times import SYSTEM_CLOCK, Clock
 
+_ALTERNATIVE_SECONDS = 20.0
+"""Patience with the host of a public file: the API has the same file."""
+
 
 class ApiClient:
     """Sends requests with token, time-outs, retries and pacing; safe to share between threads.
@@ -55,7 +58,7 @@ class ApiClient:
         self._exchange = Exchange(settings, self._transport, self._token, judge)
         # files come from hosts of their own, or from a part of the API that may be away alone
         self._api = self._outage(origin_of(settings.api_url)[1])
-        self._files: dict[Origin, Outage] = {}
+        self._files: dict[tuple[Origin, bool], Outage] = {}
 
     @property
     def requests(self) -> int:
@@ -116,7 +119,7 @@ class ApiClient:
         if with_token and origin != origin_of(self._settings.api_url):
             raise Refused(None, call.where, "the token is for the API only")
         with self._lock:
-            outage = self._files.setdefault(origin, self._outage(""))
+            outage = self._files.setdefault((origin, with_token), self._outage("", has_alternative=not with_token))
 
         def probe() -> None:
             with self._slots:
@@ -177,8 +180,9 @@ class ApiClient:
             self._slots.release()
             raise
 
-    def _outage(self, host: str) -> Outage:
-        return Outage(self._clock, self.stopping, host, self._patience)
+    def _outage(self, host: str, *, has_alternative: bool = False) -> Outage:
+        patience = min(self._patience, _ALTERNATIVE_SECONDS) if has_alternative else self._patience
+        return Outage(self._clock, self.stopping, host, patience)
 
     def _note_retry(self) -> None:
         with self._lock:

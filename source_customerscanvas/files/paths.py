@@ -1,128 +1,274 @@
-"""Where a project's files go: names that every system can store, the same ones in every sync.
-
-What a pipeline's author or a shop chose as a name is made safe here and nowhere else. A library is not used for it: a
-name that a later version of one makes otherwise would store a file for the second time.
-"""
+"""Where a project's files go: the template `file_path`, filled in for each of them."""
 
 import re
-import unicodedata
-from collections.abc import Iterable, Mapping
-from hashlib import sha256
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
-NO_ORDER = "no-order"
-
-_MOST_BYTES = 200
-_LONGEST_EXTENSION = 20
-_EXTENSION = re.compile(rf"[^\W_][\w+~-]{{0,{_LONGEST_EXTENSION - 1}}}")
-_LONGEST_ID = 80
-_DOTS = re.compile(r"\.{2,}")
-_RESERVED = frozenset('<>:"/\\|?*')
-_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
-_DEVICES = frozenset(
-    ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"]
-    + [f"{port}{number}" for port in ("COM", "LPT") for number in "0123456789¹²³"]
+from source_customerscanvas.errors import InvalidSetting
+from source_customerscanvas.files.names import (
+    MOST_BYTES,
+    mark,
+    safe_extension,
+    safe_id,
+    safe_name,
+    shortened,
+    split_extension,
+    twin_key,
 )
+from source_customerscanvas.settings import file_format
+from source_customerscanvas.times import to_utc
+
+Row = Mapping[str, Any]
+
+NO_ORDER = "no-order"
+NOTHING = "none"
+
+PLACEHOLDERS = (
+    *("storefrontId", "storefrontName", "orderId", "orderNumber", "orderName", "projectId", "projectName"),
+    *("lineItem", "item", "sku", "quantity", "name", "format", "artifactId", "date"),
+)
+_OF_THE_ORDER = frozenset({"storefrontId", "storefrontName", "orderId", "orderNumber", "orderName"})
+_IDS = frozenset({"storefrontId", "orderId", "projectId", "lineItem", "artifactId"})
+"""What makes a path unique, and so gives way to no other part of a name."""
+
+_PIECE = re.compile(r"\{([^{}]*)\}|([^{}]+)|[{}]")
+_FIELD = "file_path"
 
 
-def file_paths(
-    storefront_id: int | None, order_id: str | None, project_id: int, artifacts: Iterable[Mapping[str, Any]]
-) -> dict[str, str]:
-    """The relative path, with slashes, of each artifact of a project by its id: all of them have to be given.
+@dataclass(frozen=True)
+class ProjectValues:
+    """What the path of a file takes from its project, which is as the API gives it, and from its storefront."""
 
-    `{"id": "7f", "name": "Card: front.pdf", "format": "pdf"}` → `{"7f": "2/1001/15/Card_ front.pdf"}`
+    storefront_id: int | None
+    storefront_name: str | None
+    project: Row
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A placeholder, or the literal text between two."""
+
+    text: str
+    is_placeholder: bool = False
+
+
+class PathTemplate:
+    """Where each file of a project goes, below the folder or prefix.
+
+    Raises `InvalidSetting` for a text that is no template. `check_template` says whether it is a good one.
     """
-    folder = f"{storefront_id}/{safe_name(order_id or '') or (_cover(order_id) or NO_ORDER)}/{project_id}"
-    named = sorted((str(artifact["id"]), _name(artifact)) for artifact in artifacts)
-    first: dict[str, str] = {}
-    for id_, name in named:
-        first.setdefault(_twin_key(name), id_)
-    taken = set(first)
-    paths = {}
-    for id_, name in named:
-        if first[_twin_key(name)] != id_:
-            name = _distinguished(name, id_, taken)
-            taken.add(_twin_key(name))
-        paths[id_] = f"{folder}/{name}"
-    return paths
+
+    def __init__(self, template: str) -> None:
+        self._parts = [_pieces(part) for part in template.split("/")]
+        self.placeholders = {piece.text for part in self._parts for piece in part if piece.is_placeholder}
+        # with the project's id in it, a path need not tell apart two orders that nobody has
+        self._rests_on_order = self.placeholders.isdisjoint({"projectId", "artifactId"})
+
+    def paths(self, values: ProjectValues, artifacts: Sequence[Row]) -> dict[str, str]:
+        """The relative path, with slashes, of each final artifact of a project by its id: all have to be given.
+
+        An artifact is its row together with its output file detail, of which `projectItemId`, `orderLineItemId` and
+        `orderLineItemIndex` tell its item. Twins each carry their own id, so that it does not matter which of them
+        came first.
+
+        `{"id": "7f", "name": "Card: front", "format": "Pdf"}` → `{"7f": "2/1001/15/Card_ front.pdf"}`
+        """
+        found = {str(artifact["id"]): self._path(values, artifact) for artifact in artifacts}
+        paths, marks = dict(found), Counter[str]()
+        while True:
+            shared = Counter(map(twin_key, paths.values()))
+            twins = [id_ for id_, path in paths.items() if shared[twin_key(path)] > 1]
+            if not twins:
+                return paths
+            for id_ in twins:
+                marks[id_] += 1
+                paths[id_] = _distinguished(found[id_], id_, marks[id_])
+
+    def order_folder(self, values: ProjectValues, storefront_ids: Collection[int] | None = None) -> str:
+        """The folder of a file that belongs to a whole order: the one that all files of the order share.
+
+        Where no folder of the template belongs to one order alone, it is `{storefrontId}/{orderId}`.
+        """
+        folders: list[list[_Piece]] = []
+        for part in self._parts[:-1]:
+            if not {piece.text for piece in part if piece.is_placeholder} <= _OF_THE_ORDER:
+                break
+            folders.append(part)
+        named = {piece.text for part in folders for piece in part if piece.is_placeholder}
+        own = {"orderId"} if _is_one(storefront_ids) else {"orderId", "storefrontId"}
+        if not own <= named:
+            folders = [_pieces("{storefrontId}"), _pieces("{orderId}")]
+        texts = _Values(values, {}, is_order_marked=True)
+        return "/".join(_filled(part, texts) for part in folders)
+
+    def _path(self, values: ProjectValues, artifact: Row) -> str:
+        texts = _Values(values, artifact, self._rests_on_order)
+        folders = [_filled(part, texts) for part in self._parts[:-1]]
+        name = _filled(self._parts[-1], texts, texts["format"] if texts.extension else "")
+        return "/".join([*folders, name])
 
 
-def safe_name(text: str) -> str:
-    """A text as one part of a path on any system: at most 200 bytes, its extension kept; empty if nothing is left."""
-    text = unicodedata.normalize("NFC", "".join(map(_safe_character, unicodedata.normalize("NFC", text))))
-    name = _cut(_DOTS.sub(".", _trim(text)), "")
-    if name.partition(".")[0].rstrip().upper() in _DEVICES:
-        name = _cut(f"_{name}", "")
-    return name
+def check_template(template: str, storefront_ids: Collection[int] | None) -> None:
+    """Raises `InvalidSetting` for a template that is none, or under which two projects could get the same path."""
+    named = PathTemplate(template).placeholders
+    if named & {"artifactId", "projectId"}:
+        return
+    needed = ["orderId", "lineItem"] if _is_one(storefront_ids) else ["storefrontId", "orderId", "lineItem"]
+    missing = [f"{{{name}}}" for name in needed if name not in named]
+    if missing:
+        raise InvalidSetting(
+            _FIELD,
+            "files of two projects could get the same path. Add {projectId} or {artifactId}"
+            + (f", or {' and '.join(missing)}" if len(missing) < len(needed) else ""),
+        )
 
 
-def _name(artifact: Mapping[str, Any]) -> str:
-    name = safe_name(str(artifact.get("name") or "")) or safe_name(str(artifact["id"])) or "_"
-    extension = safe_name(str(artifact.get("format") or ""))
-    if extension and not _split(name)[1]:
-        name = _cut(name, f".{extension[:_LONGEST_EXTENSION]}", splits=False)
-    return safe_name(name)
+def _is_one(storefront_ids: Collection[int] | None) -> bool:
+    return storefront_ids is not None and len(storefront_ids) == 1
 
 
-def _cover(order_id: str | None) -> str:
-    # an order whose id consists of dots or spaces is still an order
-    return "_" if order_id else ""
+def _pieces(part: str) -> list[_Piece]:
+    if not part.strip(" ."):
+        raise InvalidSetting(_FIELD, "it has an empty part: a slash at its beginning or end, two in a row, or dots")
+    pieces = []
+    for matched in _PIECE.finditer(part):
+        placeholder, literal = matched.groups()
+        if placeholder is None and literal is None:
+            raise InvalidSetting(_FIELD, "it has a brace that belongs to no placeholder")
+        if placeholder is not None and placeholder not in PLACEHOLDERS:
+            known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+            raise InvalidSetting(_FIELD, f"{{{placeholder[:50]}}} is no placeholder. There are {known}")
+        pieces.append(_Piece(literal) if placeholder is None else _Piece(placeholder, True))
+    return pieces
 
 
-def _distinguished(name: str, id_: str, taken: set[str]) -> str:
-    """The name with the artifact's id before its extension, and more where that is a twin of another name."""
-    mark = safe_name(id_)
-    if len(mark.encode()) > _LONGEST_ID or not mark:
-        mark = sha256(id_.encode("utf-8", "replace")).hexdigest()[:16]
-    stem, extension = _split(name)
-    addition = f"-{mark}"
-    while True:
-        candidate = safe_name(_cut(stem, f"{addition}{extension}", splits=False))
-        if _twin_key(candidate) not in taken:
-            return candidate
-        addition = f"-{mark}-{sha256((addition + id_).encode('utf-8', 'replace')).hexdigest()[:8]}"
+class _Values:
+    """What stands for each placeholder, safe as a part of a name and never empty."""
+
+    def __init__(self, values: ProjectValues, artifact: Row, is_order_marked: bool) -> None:
+        self._values = values
+        self._project = values.project
+        self._artifact = artifact
+        self._item = _item_of(values.project, artifact)
+        self._is_order_marked = is_order_marked
+        self.extension = safe_extension(file_format(_text(artifact.get("format"))))
+
+    def __getitem__(self, placeholder: str) -> str:
+        project, item = self._project, self._item
+        if placeholder == "storefrontId":
+            return _first(self._values.storefront_id)
+        if placeholder == "storefrontName":
+            return _first(self._values.storefront_name, self._values.storefront_id)
+        if placeholder == "orderId":
+            return self._order
+        if placeholder in ("orderNumber", "orderName"):
+            return safe_name(_text(project.get(placeholder))) or self._order
+        if placeholder == "projectId":
+            return _first(project.get("id"))
+        if placeholder == "projectName":
+            return _first(project.get("name"), project.get("id"))
+        if placeholder == "lineItem":
+            return self._line_item
+        if placeholder == "item":
+            return _first(item.get("name"), item.get("id"), project.get("name"), project.get("id"))
+        if placeholder == "sku":
+            return _first(item.get("sku"), item.get("productReference"), project.get("productReference"))
+        if placeholder == "quantity":
+            return _first(item.get("quantity"))
+        if placeholder == "artifactId":
+            return safe_id(_text(self._artifact.get("id"))) or NOTHING
+        if placeholder == "date":
+            return (to_utc(project.get("created")) or NOTHING)[: len("2024-03-05")]
+        if placeholder == "format":
+            return self.extension or NOTHING
+        return _first(self._artifact.get("name")) if safe_name(_text(self._artifact.get("name"))) else self._nameless
+
+    @property
+    def _nameless(self) -> str:
+        return safe_id(_text(self._artifact.get("id"))) or NOTHING
+
+    @property
+    def _order(self) -> str:
+        order_id = _text(self._project.get("orderId"))
+        if not order_id:
+            return NO_ORDER
+        # an order whose id consists of dots or spaces is still an order
+        name = safe_name(order_id) or "_"
+        is_taken = name != order_id or name == NO_ORDER
+        return f"{shortened(name, '', 100)}-{mark(order_id)}" if self._is_order_marked and is_taken else name
+
+    @property
+    def _line_item(self) -> str:
+        if _text(self._project.get("orderId")):
+            for row in (self._item, self._artifact, self._project):
+                index = row.get("orderLineItemIndex")
+                if isinstance(index, int) and not isinstance(index, bool):
+                    return str(index + 1)
+        return _first(self._project.get("id"))
 
 
-def _safe_character(character: str) -> str:
-    if character in _BIDI or unicodedata.category(character) in _UNPRINTABLE:
-        return "_"
-    # U+FF0F and its like become a slash as soon as some system normalises the name to NFKC
-    return "_" if _RESERVED.intersection(unicodedata.normalize("NFKC", character)) else character
+def _item_of(project: Row, artifact: Row) -> Row:
+    """The item of the project that an artifact was made for; the only one where the artifact does not tell."""
+    items = [item for item in project.get("items") or [] if isinstance(item, Mapping)]
+    for key, own in (("projectItemId", "id"), ("orderLineItemId", "orderLineItemId")):
+        wanted = artifact.get(key)
+        for item in items:
+            if wanted is not None and item.get(own) == wanted:
+                return item
+    is_told = artifact.get("projectItemId") is not None
+    return items[0] if len(items) == 1 and not is_told else {}
 
 
-def _trim(text: str) -> str:
-    start, end = 0, len(text)
-    while start < end and _is_blank(text[start]):
-        start += 1
-    while end > start and _is_blank(text[end - 1]):
-        end -= 1
-    return text[start:end]
+def _text(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # JSON knows one kind of numbers
+    return str(value) if isinstance(value, (str, int, float)) else ""
 
 
-def _is_blank(character: str) -> bool:
-    # leaders of one, two or three dots are dots to NFKC
-    return character.isspace() or not unicodedata.normalize("NFKC", character).strip(" .")
+def _first(*values: Any) -> str:
+    return next((name for name in (safe_name(_text(value)) for value in values) if name), NOTHING)
 
 
-def _split(name: str) -> tuple[str, str]:
-    """Stem and extension with its dot; the last full stop of a sentence begins no extension."""
-    stem, dot, extension = name.rpartition(".")
-    if not stem or not _EXTENSION.fullmatch(extension):
-        return name, ""
-    return stem, dot + extension
+def _filled(part: list[_Piece], values: _Values, extension: str = "") -> str:
+    """One part of the path. With an extension it ends with it, in whatever spelling its name has it already."""
+    texts = [values[piece.text] if piece.is_placeholder else piece.text for piece in part]
+    for number, (piece, after) in enumerate(pairwise(part)):
+        # `{name}.{format}` is meant to end with the format once
+        if piece == _Piece("name", True) and not after.is_placeholder and after.text.startswith("."):
+            texts[number] = _without_extension(texts[number], extension)
+    room = MOST_BYTES - len(f".{extension}")
+    free = [number for number, piece in enumerate(part) if piece.is_placeholder and piece.text not in _IDS]
+    whole = "".join(texts)
+    excess = len(whole.encode()) - room
+    if excess > 0 and free:
+        longest = max(free, key=lambda number: len(texts[number].encode()))
+        left = len(texts[longest].encode()) - excess
+        stem, ending = split_extension(texts[longest])
+        texts[longest] = shortened(stem, ending, left) if left > len(ending.encode()) else ""
+    text = "".join(texts)
+    if len(text.encode()) > room:
+        text = shortened(text, f"-{mark(whole, 16)}", room)
+    name = safe_name(text) or NOTHING
+    if not extension or _without_extension(name, extension) != name:
+        return name
+    return safe_name(shortened(name, f".{extension}"))
 
 
-def _cut(name: str, ending: str, *, splits: bool = True) -> str:
-    """At most 200 bytes of a name, shortened before its ending (with `splits`, its own extension)."""
-    if splits:
-        name, ending = _split(name)
-    room = _MOST_BYTES - len(ending.encode())
-    if len(name.encode()) > room:
-        name = _trim(name.encode()[:room].decode("utf-8", "ignore"))
-    return name + ending
+def _without_extension(name: str, extension: str) -> str:
+    stem, ending = split_extension(name)
+    return stem if extension and safe_extension(file_format(ending)) == extension else name
 
 
-def _twin_key(name: str) -> str:
-    # upper and then folded: some pairs of letters meet in one of the two only
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).upper().casefold())
+def _distinguished(path: str, id_: str, marks: int) -> str:
+    """A path with its artifact's id before its extension, and more where that is not enough."""
+    folder, slash, name = path.rpartition("/")
+    stem, extension = split_extension(name)
+    addition = f"-{safe_id(id_)}"
+    if marks > 1:
+        addition += f"-{mark(id_ + addition * marks)}"
+    return f"{folder}{slash}{safe_name(shortened(stem, addition + extension))}"

@@ -6,11 +6,11 @@ import zlib
 from pathlib import Path
 
 import pytest
+from source_customerscanvas.files.staging import Staging
 
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.files import download
 from source_customerscanvas.files.download import ArtifactFile, FileTransfer
-from source_customerscanvas.files.staging import Staging
 from unit_tests.downloads import BODY, ETAG, OTHER, PATH, PRIVATE, assert_whole
 from unit_tests.http_server import Answer, FakeClock, Server
 

@@ -1,8 +1,8 @@
-"""The directory that files are downloaded to: its folders, and the files that are still being written."""
+"""A directory of this machine: its folders, and the files that are still being written."""
 
+import errno
 import os
 import re
-import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -10,42 +10,26 @@ from itertools import count
 from pathlib import Path
 from typing import IO
 
-from source_customerscanvas.errors import StagingUnavailable
-from source_customerscanvas.settings import Settings
+from source_customerscanvas.errors import FileRefused, Stopped, StoreUnavailable
+from source_customerscanvas.files.stores.store import Unfinished
+from source_customerscanvas.files.stores.writing import FileWriter
 
 try:
     import fcntl
 except ImportError:  # Windows, where a file that is open cannot be removed anyway
     fcntl = None  # type: ignore[assignment]  # a module or nothing
 
-_PLATFORM_DIRECTORY = Path("/staging/files")
 _TEMPORARY_NAME = ".customerscanvas-{}-{}.part"
 _MARKER_NAME = ".customerscanvas-{}.run"
 _RUN = re.compile(r"\.customerscanvas-(\w+)[-.]")
-_OUTSIDE = "it lies outside the staging directory"
 _MOST_REMADE = 20
 """How often folders are made again for one file, since somebody took them away before it lay in them."""
 
 _NO_NAMES = frozenset({"", ".", ".."})
+_OF_ONE_FILE = frozenset({errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST})
 
 
-def staging_directory(settings: Settings, stream_name: str) -> Path:
-    """The folder for a stream's files, as an absolute path.
-
-    Below `file_directory`, or else the platform's: `AIRBYTE_STAGING_DIRECTORY`, or where the platform puts it by
-    default, or the system's temporary directory, as the framework does.
-    """
-    chosen = settings.file_directory or os.environ.get("AIRBYTE_STAGING_DIRECTORY")
-    if chosen:
-        base = Path(chosen)
-    elif _PLATFORM_DIRECTORY.is_dir():
-        base = _PLATFORM_DIRECTORY
-    else:
-        base = Path(tempfile.gettempdir()) / "airbyte-file-transfer"
-    return base.absolute() / stream_name
-
-
-class Staging:
+class Disk:
     """A directory as one run uses it; safe to share between threads.
 
     Between `begin` and `end` a marker in the directory, locked for as long as the process lives, says that the run's
@@ -55,22 +39,22 @@ class Staging:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.unfinished = Unfinished[str]()
         self._path = str(directory)
         self._root = Path(os.path.realpath(directory))  # `resolve` fails where a link leads to itself
         self._run = uuid.uuid4().hex
         self._numbers = count()
         self._marker: IO[bytes] | None = None
         self._known: set[str] = set()
-        self._parts: set[str] = set()
 
-    def begin(self) -> None:
-        """Make the directory if it is missing, and clear up after killed runs. Raises `StagingUnavailable`."""
+    def begin(self, *, parents: bool = True) -> None:
+        """Make the directory if it is missing, and those above it, and clear up after killed runs."""
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
+            self.directory.mkdir(parents=parents, exist_ok=True)
             self._marker = self._new_marker()
             self._clear_up()
         except OSError as error:
-            raise StagingUnavailable(self._path, error.strerror or type(error).__name__) from error
+            raise StoreUnavailable(self._path, _reason(error)) from error
 
     def end(self) -> None:
         if self._marker:
@@ -81,42 +65,48 @@ class Staging:
 
     def abandon(self) -> None:
         """End without waiting for anybody: the files that are still being written are removed."""
-        for path in list(self._parts):
+        for path in self.unfinished.abandon():
             with suppress(OSError):
                 os.unlink(path)
         self.end()
 
-    @contextmanager
-    def partial_file(self, relative_path: str) -> Iterator[IO[bytes]]:
-        """A new file in the folder of `relative_path`, gone at the end unless it was renamed; its `name` is its path.
-
-        Raises `StagingUnavailable` where `relative_path` would lie outside the directory.
-        """
+    def open(self, relative_path: str) -> "DiskWriter":
+        """A file that lies under its name only when it is committed."""
         *folders, name = relative_path.split("/")
         if not _NO_NAMES.isdisjoint((*folders, name)):
-            raise StagingUnavailable(relative_path, _OUTSIDE)
-        file = self._new_part(folders)
-        self._parts.add(file.name)
+            raise FileRefused(self._path, relative_path, "it would lie outside")
+        with self.explained(relative_path):
+            return DiskWriter(self, relative_path, self._new_part(folders))
+
+    def target(self, relative_path: str) -> str:
+        return os.path.join(self._path, *relative_path.split("/"))
+
+    @contextmanager
+    def explained(self, relative_path: str) -> Iterator[None]:
+        """Errors of the system become those of a store."""
         try:
-            with file:
-                yield file
-        except BaseException:
-            with suppress(FileNotFoundError):
-                os.unlink(file.name)
-            raise
-        finally:
-            self._parts.discard(file.name)
+            yield
+        except OSError as error:
+            if self.unfinished.is_abandoned:
+                raise Stopped from None
+            if error.errno in _OF_ONE_FILE and self.directory.is_dir():
+                raise FileRefused(self._path, relative_path, _reason(error)) from error
+            raise StoreUnavailable(self._path, _reason(error)) from error
 
     def _new_part(self, folders: Sequence[str]) -> IO[bytes]:
         name = _TEMPORARY_NAME.format(self._run, next(self._numbers))
         # whoever takes the files away may take the folders too: each of them, and at any moment
         for _ in range(_MOST_REMADE):
             with suppress(FileNotFoundError):
-                return open(os.path.join(self._make(folders), name), "xb", buffering=0)
+                return self._create(os.path.join(self._make(folders), name))
             self._known.clear()
             with suppress(FileExistsError):
                 os.mkdir(self._path)  # not those above it: a volume that is gone is not to be made up for
-        return open(os.path.join(self._make(folders), name), "xb", buffering=0)
+        return self._create(os.path.join(self._make(folders), name))
+
+    def _create(self, path: str) -> IO[bytes]:
+        with self.unfinished.begun(path):
+            return open(path, "xb", buffering=0)
 
     def _make(self, folders: Sequence[str]) -> str:
         """A folder below the directory. Each is made, or looked at, once: for small files that counts."""
@@ -133,7 +123,7 @@ class Staging:
             except FileExistsError:
                 # before anything is made in it, so that a link that leads outside is not followed even for a folder
                 if not Path(os.path.realpath(folder)).is_relative_to(self._root):
-                    raise StagingUnavailable(folder, _OUTSIDE) from None
+                    raise FileRefused(self._path, "/".join(folders), "a link there leads outside") from None
             self._known.add(folder)
         return folder
 
@@ -159,6 +149,45 @@ class Staging:
         for marker in left:
             with suppress(OSError):
                 marker.unlink(missing_ok=True)
+
+
+class DiskWriter:
+    """A file under a hidden name, which is renamed when it is whole and on the disk."""
+
+    def __init__(self, disk: Disk, relative_path: str, file: IO[bytes]) -> None:
+        self._disk = disk
+        self._path = relative_path
+        self._file = file
+        self._writer = FileWriter(file)
+
+    def write(self, chunk: bytes) -> None:
+        with self._disk.explained(self._path):
+            self._writer.write(chunk)
+
+    def restart(self) -> None:
+        with self._disk.explained(self._path):
+            self._writer.restart()
+
+    def commit(self) -> str:
+        with self._disk.explained(self._path):
+            digest = self._writer.end()
+            self._writer.close()
+            self._file.close()
+            os.replace(self._file.name, self._disk.target(self._path))
+        self._disk.unfinished.finish(self._file.name)
+        return digest
+
+    def abort(self) -> None:
+        self._writer.close()
+        with suppress(OSError):
+            self._file.close()
+        with suppress(OSError):
+            os.unlink(self._file.name)
+        self._disk.unfinished.finish(self._file.name)
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or type(error).__name__
 
 
 def _run_of(path: Path) -> str:

@@ -25,8 +25,8 @@ class FileWriter:
     """Writes a file, hashes it and lets it go to the disk: of a large one, the last two while more is received.
 
     A large file is hashed as it is read back from the system's cache, in threads of its own: nobody waits for them
-    before the end, whatever they are behind, and no memory is needed for what they have not got to. A context manager:
-    before the file is closed, nothing may be using it any more.
+    before the end, whatever they are behind, and no memory is needed for what they have not got to. Before the file is
+    closed, `close` has to be called.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -39,10 +39,8 @@ class FileWriter:
         self._hashing: Future[None] | None = None
         self._flushing: Future[None] | None = None
 
-    def __enter__(self) -> "FileWriter":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
+    def close(self) -> None:
+        """Wait until nothing uses the file any more."""
         if self._threads:
             self._threads.shutdown()
 

@@ -1,0 +1,205 @@
+"""What a server answers to a download, over as many answers as it takes."""
+
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from threading import Event
+
+import requests
+import urllib3.exceptions
+
+from source_customerscanvas.errors import Stopped
+from source_customerscanvas.files.artifact_file import ArtifactFile
+from source_customerscanvas.files.stores.store import Writer
+from source_customerscanvas.times import Clock
+
+_MOST_UNPACKED = 256 * 1024
+"""Bytes that a chunk gives at once when its compression is undone, which may be a thousand times as many."""
+
+_SLOW_SECONDS = 300.0
+_LEAST_IN_SLOW_SECONDS = 300 * 1024
+"""Bytes that have to come while a download is waited for so long: a kilobyte a second."""
+
+_LENGTH = re.compile(r"\d{1,18}\Z", re.ASCII)  # more digits are no length of anything
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)\Z", re.ASCII)
+_DECODABLE = frozenset({"", "gzip", "x-gzip", "deflate"})
+
+
+class Broken(Exception):
+    """This try did not bring the whole file; the next one may. `is_useless` says that what came is no part of it."""
+
+    def __init__(self, why: str, *, is_useless: bool = False) -> None:
+        super().__init__(why)
+        self.is_useless = is_useless
+
+
+class Part:
+    """The beginning of a file that has come so far, over one or more answers, and its writer.
+
+    A body that is stored compressed stays as it is where the listed size is that of the compressed one: at once where
+    the announced length says so, else after it has been unpacked in vain.
+    """
+
+    def __init__(self, artifact: ArtifactFile, writer: Writer, clock: Clock, stopping: Event) -> None:
+        self.size = 0
+        self._artifact = artifact
+        self._writer = writer
+        self._clock = clock
+        self._stopping = stopping
+        self._encoding = ""
+        self._is_stored_packed = False
+        self._etag: str | None = None
+        self._announced: int | None = None
+        self._is_stale = False
+
+    @property
+    def artifact_id(self) -> str:
+        return self._artifact.id
+
+    def headers(self) -> dict[str, str]:
+        """What to ask for: the rest where it can be told that the file has not changed since, else everything."""
+        headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
+        if self.size and self._etag:
+            headers.update({"Range": f"bytes={self.size}-", "If-Range": self._etag})
+        return headers
+
+    def receive(self, response: requests.Response, room: Callable[[], int], progress: Callable[[int], None]) -> None:
+        """Read one answer to its end, at most `room` bytes at once. Raises `Broken` when the file is not whole then."""
+        listed = self._artifact.size
+        announced = self._begin(response)
+        self._refuse_what_is_no_file(response, announced)
+        expected = announced if listed is None else listed
+        try:
+            chunks = self._chunks(response, room, expected)
+            for chunk in _unpacked(chunks, self._encoding) if self._encoding else chunks:
+                if expected is not None and self.size + len(chunk) > expected:
+                    raise Broken(f"more than the expected {expected} bytes came", is_useless=True)
+                self._writer.write(chunk)
+                self.size += len(chunk)
+                progress(len(chunk))
+            if expected is not None and self.size < expected:
+                raise Broken(f"{self.size} of {expected} bytes came")
+        except Broken as broken:
+            if _encodings(response) and listed is not None and "Content-Length" not in response.headers:
+                # with or without its compression: one of both is what is listed
+                self._is_stored_packed = not self._is_stored_packed
+                raise Broken(str(broken), is_useless=True) from None
+            raise
+        if expected is None and not self.size and not response.raw.chunked:
+            # an answer that breaks off within its head looks like this too
+            raise Broken("nothing came, and nothing says that the file is empty")
+
+    def forget(self) -> None:
+        """What has come is of no use, or the store has lost it: the next answer begins the file anew."""
+        self._etag = self._announced = None
+        self._encoding = ""
+        self.size = 0
+        self._is_stale = True
+
+    def _begin(self, response: requests.Response) -> int | None:
+        """Make ready for an answer's body. Gives the size that the whole file is to have, None if unknown.
+
+        A part of a file does not tell where the file ends unless some size does: the answer that broke, this one, or
+        the listed one.
+        """
+        length = response.headers.get("Content-Length", "")
+        etag = response.headers.get("ETag", "")
+        encodings = _encodings(response)
+        if response.status_code == 206 and self.size and self._etag:
+            matched = _CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
+            is_same = etag in ("", self._etag) and (not encodings or self._is_stored_packed)
+            if matched and int(matched[1]) == self.size and is_same:
+                sizes = {self._announced, int(matched[3]) if matched[3] != "*" else None} - {None}
+                if len(sizes) == 1 or (not sizes and self._artifact.size is not None):
+                    self._announced = sizes.pop() if sizes else None
+                    return self._announced
+        if response.status_code != 200:
+            raise Broken(f"the server answers HTTP {response.status_code} to a request for the rest", is_useless=True)
+        if self.size or self._is_stale:
+            self.forget()
+            self._writer.restart()
+            self._is_stale = False
+        announced = int(length) if _LENGTH.match(length) else None
+        if encodings and self._artifact.size is not None and announced == self._artifact.size:
+            self._is_stored_packed = True
+        self._encoding = "" if self._is_stored_packed else ", ".join(encodings)
+        if self._encoding not in _DECODABLE:
+            raise Broken(f"it is encoded as {self._encoding}, which was not asked for", is_useless=True)
+        # a weak tag says that two files mean the same, not that their bytes are; and a part of an encoded body
+        # cannot be decoded
+        self._etag = etag if etag.startswith('"') and not self._encoding else None
+        self._announced = None if self._encoding else announced
+        return self._announced
+
+    def _refuse_what_is_no_file(self, response: requests.Response, announced: int | None) -> None:
+        listed = self._artifact.size
+        media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        format_ = (self._artifact.format or "").lower().lstrip(".")
+        if media_type == "text/html" and format_ not in ("html", "htm") and listed is None:
+            raise Broken("a web page came instead", is_useless=True)
+        if announced is not None and listed is not None and announced != listed:
+            raise Broken(f"{listed} bytes are listed, but {announced} announced", is_useless=True)
+
+    def _chunks(self, response: requests.Response, room: Callable[[], int], expected: int | None) -> Iterator[bytes]:
+        raw = response.raw
+        waited, came = 0.0, 0
+        while True:
+            if self._stopping.is_set():
+                raise Stopped
+            most = room()
+            if expected is not None and not self._encoding:
+                # no more than are to come, as room for them has to be made
+                most = min(most, max(expected - self.size, 0) + 1)
+            began = self._clock.monotonic()
+            try:
+                # read1: what came before a break is not lost, as it is when a whole chunk is waited for
+                chunk = raw.read1(most, decode_content=False)
+            except (urllib3.exceptions.HTTPError, OSError):
+                # without the error's own words: they may hold the address
+                raise Broken(f"the connection broke after {self.size} bytes") from None
+            waited += self._clock.monotonic() - began
+            came += len(chunk)
+            if waited > _SLOW_SECONDS:
+                if came < _LEAST_IN_SLOW_SECONDS:
+                    raise Broken(f"only {came} bytes came within five minutes")
+                waited, came = 0.0, 0
+            if not chunk:
+                return
+            yield chunk
+
+
+def _encodings(response: requests.Response) -> list[str]:
+    names = [name.strip().lower() for name in response.headers.get("Content-Encoding", "").split(",")]
+    return [name for name in names if name not in ("", "identity")]
+
+
+def _unpacked(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    """A body without its compression, in pieces of bounded size. Raises `Broken` where it does not come to its end.
+
+    The HTTP client's own decoders do not look whether it does, and take what is no second part of it for rubbish.
+    """
+    unpacker = None
+    packed = b""
+    try:
+        for chunk in chunks:
+            packed += chunk
+            while packed and (unpacker or len(packed) > 1):
+                unpacker = unpacker or zlib.decompressobj(_window_bits(packed, encoding))
+                piece = unpacker.decompress(packed, _MOST_UNPACKED)
+                while piece:
+                    yield piece
+                    piece = unpacker.decompress(unpacker.unconsumed_tail, _MOST_UNPACKED)
+                packed = unpacker.unused_data
+                unpacker = None if unpacker.eof else unpacker
+    except zlib.error:
+        raise Broken(f"it is not {encoding}, which it is said to be") from None
+    if unpacker or packed:
+        raise Broken(f"it breaks off within its {encoding}")
+
+
+def _window_bits(packed: bytes, encoding: str) -> int:
+    if encoding != "deflate":
+        return 16 + zlib.MAX_WBITS
+    # some servers leave the wrapper out, which the first two bytes tell: they are a number divisible by 31
+    has_wrapper = packed[0] & 15 == zlib.DEFLATED and int.from_bytes(packed[:2], "big") % 31 == 0
+    return zlib.MAX_WBITS if has_wrapper else -zlib.MAX_WBITS

@@ -1,0 +1,295 @@
+"""Buckets and containers of the clouds, and of servers that speak as they do."""
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from threading import Condition, Event, Thread
+from typing import TYPE_CHECKING, Any
+
+from source_customerscanvas.errors import (
+    CustomersCanvasError,
+    FileRefused,
+    Stopped,
+    StoreAway,
+    StoreUnavailable,
+    shorten,
+)
+from source_customerscanvas.files.stores.store import Store, Unfinished, Writer
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+_MIB = 1024 * 1024
+
+_LEAST_PART = 5 * _MIB
+"""The least that S3 takes as a part, but for the last one."""
+
+_UNKNOWN_PART = 16 * _MIB
+"""For a file of unknown size: up to 156 GiB of it."""
+
+_MOST_PARTS = 10_000
+_PARTS_AT_ONCE = 2
+_MEMORY = 48 * _MIB
+"""Bytes that all uploads together hold: three large files, or a few hundred small ones."""
+
+_ABORT_SECONDS = 5.0
+
+_STATUS = re.compile(r"status code: (\d{3})")
+_CODE = re.compile(r"<Code>([^<]{1,100})</Code>")
+_WORDS = re.compile(r"<Message>([^<]{1,300})")
+_NETWORK = (
+    ("dns error", "there is no such host (DNS)"),
+    ("Connection refused", "it refuses connections"),
+    ("certificate", "its TLS certificate is not trusted"),
+    ("Timeout", "it does not answer in time"),
+    ("timed out", "it does not answer in time"),
+)
+_FULL = frozenset({"XMinioStorageFull", "QuotaExceeded", "InsufficientStorage", "AccountQuotaExceeded"})
+_PASSING_STATUS = frozenset({408, 425, 429})
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A place that the library can reach.
+
+    `connect` makes the library's store, of which a hasty one gives up within seconds. `secrets` are hidden wherever a
+    server repeats them; `permissions` are what the key has to be allowed.
+    """
+
+    place: str
+    url: Callable[[str], str]
+    connect: Callable[[bool], "ObjectStore"]
+    permissions: str
+    secrets: Sequence[str] = ()
+
+
+class BucketStore(Store):
+    """Uploads in parts, of which a few lie in memory; the object is there when its last part has been confirmed."""
+
+    def __init__(self, bucket: Bucket, stopping: Event, *, is_hasty: bool = False) -> None:
+        self._bucket = bucket
+        self._stopping = stopping
+        self._is_hasty = is_hasty
+        self._memory = _Memory(_MEMORY, stopping)
+        self._store: ObjectStore | None = None
+        self._connecting = Condition()
+        self.unfinished = Unfinished[_BucketWriter]()
+
+    @property
+    def place(self) -> str:
+        return self._bucket.place
+
+    def hasty(self) -> Store:
+        return BucketStore(self._bucket, self._stopping, is_hasty=True)
+
+    def abandon(self) -> None:
+        # an upload whose server is silent cannot be aborted in time: the bucket's own rule removes it
+        threads = [Thread(target=writer.drop, daemon=True) for writer in self.unfinished.abandon()]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(_ABORT_SECONDS)
+
+    def open(self, path: str, size: int | None, content_type: str | None) -> Writer:
+        part = part_size(size)
+        needed = size if size is not None and size < part else part * (1 + _PARTS_AT_ONCE)
+        self._memory.take(needed)
+        try:
+            return _BucketWriter(self, path, part, content_type, lambda: self._memory.give_back(needed))
+        except BaseException:
+            self._memory.give_back(needed)
+            raise
+
+    def stat(self, path: str) -> int | None:
+        import obstore
+
+        with self.explained(path):
+            try:
+                return int(obstore.head(self.store, path)["size"])
+            except FileNotFoundError:
+                return None
+
+    def read(self, path: str) -> bytes:
+        import obstore
+
+        with self.explained(path):
+            return bytes(obstore.get(self.store, path).bytes())
+
+    def delete(self, path: str) -> None:
+        import obstore
+
+        with self.explained(path), suppress(FileNotFoundError):
+            obstore.delete(self.store, path)
+
+    def url(self, path: str) -> str | None:
+        return self._bucket.url(path)
+
+    @property
+    def store(self) -> "ObjectStore":
+        """The library's store, made when it is needed first."""
+        with self._connecting:
+            if self._store is None:
+                self._store = self._bucket.connect(self._is_hasty)
+            return self._store
+
+    @contextmanager
+    def explained(self, path: str) -> Iterator[None]:
+        """Errors of the library become those of a store."""
+        from obstore.exceptions import BaseError
+
+        try:
+            yield
+        except (BaseError, OSError, ValueError) as error:
+            if self.unfinished.is_abandoned:
+                raise Stopped from None
+            # without a cause: its text holds addresses, and those may be signed
+            raise self._error(error, path) from None
+
+    def _error(self, error: Exception, path: str) -> CustomersCanvasError:
+        from obstore.exceptions import (
+            InvalidPathError,
+            NotSupportedError,
+            PermissionDeniedError,
+            UnauthenticatedError,
+        )
+
+        text = str(error)
+        status, code, said = (pattern.search(text) for pattern in (_STATUS, _CODE, _WORDS))
+        number = int(status[1]) if status else None
+        name = code[1] if code else ""
+        why = self._hidden(": ".join(part for part in (name, said[1] if said else "") if part))
+        why = why or (f"HTTP {number}" if number else _network_reason(text))
+        if isinstance(error, (InvalidPathError, NotSupportedError)) or name == "KeyTooLongError":
+            return FileRefused(self.place, path, why)
+        if isinstance(error, FileNotFoundError):
+            return StoreUnavailable(self.place, why, "There is no such bucket or container: create it, or correct it.")
+        if isinstance(error, (PermissionDeniedError, UnauthenticatedError)):
+            advice = f"Check the key in `files`, and that it may {self._bucket.permissions} there."
+            return StoreUnavailable(self.place, why, advice)
+        if name in _FULL or number == 507:
+            return StoreUnavailable(self.place, why)
+        if number is not None and number < 500 and number not in _PASSING_STATUS:
+            return StoreUnavailable(self.place, why, "Correct `files`: region, endpoint or names do not fit.")
+        if "redirect" in text:
+            return StoreUnavailable(self.place, "it lies in another region", "Correct `files.region`.")
+        if isinstance(error, ValueError):
+            return StoreUnavailable(self.place, "the settings of `files` do not fit together", "Correct them.")
+        # the library has tried for as long as it was told to
+        return StoreAway(self.place, why, is_bridged=True)
+
+    def _hidden(self, text: str) -> str:
+        for secret in self._bucket.secrets:
+            if secret:
+                text = text.replace(secret, "****")
+        return shorten(text)
+
+
+class _BucketWriter:
+    """An upload. Only its thread writes; any thread may drop it."""
+
+    def __init__(
+        self, store: BucketStore, path: str, part: int, content_type: str | None, free: Callable[[], None]
+    ) -> None:
+        self._store = store
+        self._path = path
+        self._part = part
+        self._attributes: Any = {"Content-Type": content_type} if content_type else None
+        self._free: Callable[[], None] | None = free
+        self._begin()
+
+    def write(self, chunk: bytes) -> None:
+        with self._store.explained(self._path):
+            self._upload.write(chunk)
+        self._sha256.update(chunk)
+        self._size += len(chunk)
+
+    def restart(self) -> None:
+        self.drop()
+        self._begin()
+
+    def commit(self) -> str:
+        with self._store.explained(self._path):
+            self._upload.close()
+        found = self._store.stat(self._path)
+        if found != self._size:
+            there = "nothing" if found is None else f"{found} bytes"
+            raise StoreAway(self._store.place, f"{there} of the {self._size} bytes of a file lie there")
+        self._store.unfinished.finish(self)
+        self._give_back()
+        return self._sha256.hexdigest()
+
+    def abort(self) -> None:
+        self.drop()
+        self._store.unfinished.finish(self)
+        self._give_back()
+
+    def drop(self) -> None:
+        """Abort the upload, with all parts that have arrived."""
+        with suppress(Exception):
+            # what the library does where the block that writes raises
+            self._upload.__exit__(Stopped, Stopped(), None)
+
+    def _begin(self) -> None:
+        import obstore
+
+        self._sha256 = sha256()
+        self._size = 0
+        with self._store.explained(self._path), self._store.unfinished.begun(self):
+            self._upload = obstore.open_writer(
+                self._store.store,
+                self._path,
+                attributes=self._attributes,
+                buffer_size=self._part,
+                max_concurrency=_PARTS_AT_ONCE,
+            )
+
+    def _give_back(self) -> None:
+        free, self._free = self._free, None
+        if free:
+            free()
+
+
+class _Memory:
+    """Bytes that uploads may hold, given out in the order in which they are asked for."""
+
+    def __init__(self, most: int, stopping: Event) -> None:
+        self._most = most
+        self._stopping = stopping
+        self._taken = 0
+        self._changed = Condition()
+        self._waiting: deque[object] = deque()
+
+    def take(self, size: int) -> None:
+        """Wait for so many bytes; for more than there are, until nobody has any. Raises `Stopped`."""
+        turn = object()
+        with self._changed:
+            self._waiting.append(turn)
+            try:
+                while self._waiting[0] is not turn or (self._taken and self._taken + size > self._most):
+                    self._changed.wait(1.0)
+                    if self._stopping.is_set():
+                        raise Stopped
+                self._taken += size
+            finally:
+                self._waiting.remove(turn)
+                self._changed.notify_all()
+
+    def give_back(self, size: int) -> None:
+        with self._changed:
+            self._taken -= size
+            self._changed.notify_all()
+
+
+def part_size(size: int | None) -> int:
+    """Bytes of each part of a file, which may have 10,000 of them."""
+    if size is None:
+        return _UNKNOWN_PART
+    # one part fewer, as a file may be longer than it was said to be
+    return max(_LEAST_PART, -(-size // ((_MOST_PARTS - 1) * _MIB)) * _MIB)
+
+
+def _network_reason(text: str) -> str:
+    return next((reason for sign, reason in _NETWORK if sign in text), "the connection broke")

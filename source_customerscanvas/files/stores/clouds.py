@@ -1,0 +1,161 @@
+"""The buckets of Amazon, Google and Microsoft as the settings describe them.
+
+Endpoint and plain http are always told: the library takes from the environment what it is not told.
+"""
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from source_customerscanvas.errors import InvalidSetting
+from source_customerscanvas.files.stores.bucket import Bucket
+from source_customerscanvas.settings import Files, is_loopback
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+_AWAY_SECONDS = 120
+"""For how long a store may be away before an upload is given up."""
+
+_PART_SECONDS = 120
+"""For one request: a part of 5 MiB at 45 KB a second."""
+
+
+def s3(files: Files) -> Bucket:
+    """A bucket of Amazon S3, or of a server that speaks as it does."""
+    region = files.region or "us-east-1"
+    suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    endpoint = files.endpoint or f"https://s3.{region}.{suffix}"
+    if bool(files.access_key_id) != bool(files.secret_access_key):
+        missing = "secret_access_key" if files.access_key_id else "access_key_id"
+        raise InvalidSetting(f"files.{missing}", "it is missing")
+
+    def connect(is_hasty: bool) -> "ObjectStore":
+        from obstore.store import S3Store
+
+        own: dict[str, Any] = {}
+        if files.access_key_id:
+            # a provider and not the key alone, beside which the library would take a session's token from elsewhere
+            own["credential_provider"] = lambda: {
+                "access_key_id": files.access_key_id,
+                "secret_access_key": files.secret_access_key,
+                "token": None,
+                "expires_at": None,
+            }
+        return S3Store(
+            files.bucket,
+            prefix=files.prefix.strip("/") or None,
+            config={"endpoint": endpoint, "region": region, "virtual_hosted_style_request": False},
+            **_options(endpoint, is_hasty),
+            **own,
+        )
+
+    base = f"s3://{files.bucket}/{_below(files.prefix)}"
+    return Bucket(
+        place=base if not files.endpoint else f"{base} at {_host(endpoint)}",
+        url=lambda path: base + path,
+        connect=connect,
+        permissions="put, get and delete objects and abort multipart uploads",
+        secrets=(files.secret_access_key,),
+    )
+
+
+def gcs(files: Files) -> Bucket:
+    """A bucket of Google Cloud Storage."""
+    account: Any = None
+    endpoint = "https://storage.googleapis.com"
+    if files.service_account:
+        try:
+            account = json.loads(files.service_account)
+        except ValueError:
+            account = None
+        if not isinstance(account, dict):
+            raise InvalidSetting("files.service_account", "it is not the JSON of a service account's key")
+        # the library obeys it, as its own tests do
+        endpoint = str(account.get("gcs_base_url") or endpoint)
+        parts = urlsplit(endpoint)
+        if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
+            raise InvalidSetting("files.service_account", "its `gcs_base_url` is not https")
+
+    def connect(is_hasty: bool) -> "ObjectStore":
+        from obstore.store import GCSStore
+
+        config: Any = {"service_account_key": files.service_account} if files.service_account else {}
+        return GCSStore(
+            files.bucket,
+            prefix=files.prefix.strip("/") or None,
+            config=config,
+            **_options(endpoint, is_hasty),
+        )
+
+    base = f"gs://{files.bucket}/{_below(files.prefix)}"
+    return Bucket(
+        place=base,
+        url=lambda path: base + path,
+        connect=connect,
+        permissions="create, get and delete objects",
+        secrets=(str(account.get("private_key") or ""),) if account else (),
+    )
+
+
+def azure(files: Files) -> Bucket:
+    """A container of Azure Blob Storage."""
+    endpoint = files.endpoint or f"https://{files.account}.blob.core.windows.net"
+    if not files.account_key and not files.sas_token:
+        raise InvalidSetting("files.account_key", "either it or `sas_token` is needed")
+
+    def connect(is_hasty: bool) -> "ObjectStore":
+        from obstore.store import AzureStore
+
+        config: Any = {"account_name": files.account, "endpoint": endpoint, "use_emulator": False}
+        if files.account_key:
+            config["account_key"] = files.account_key
+        else:
+            config["sas_token"] = files.sas_token.removeprefix("?")
+        return AzureStore(
+            files.container,
+            prefix=files.prefix.strip("/") or None,
+            config=config,
+            **_options(endpoint, is_hasty),
+        )
+
+    base = f"{endpoint}/{files.container}/{quote(_below(files.prefix))}"
+    return Bucket(
+        place=base,
+        url=lambda path: base + quote(path),
+        connect=connect,
+        permissions="create, write, read and delete blobs",
+        secrets=(files.account_key, files.sas_token),
+    )
+
+
+def _options(endpoint: str, is_hasty: bool) -> dict[str, Any]:
+    """Time-outs and tries; a check's end within six seconds."""
+    request, away, tries = (3, 5, 2) if is_hasty else (_PART_SECONDS, _AWAY_SECONDS, 1000)
+    return {
+        "client_options": {
+            "allow_http": endpoint.startswith("http://"),
+            "connect_timeout": timedelta(seconds=3 if is_hasty else 10),
+            "timeout": timedelta(seconds=request),
+            "user_agent": "source-customerscanvas",
+        },
+        "retry_config": {
+            "max_retries": tries,
+            "retry_timeout": timedelta(seconds=away),
+            "backoff": {
+                "init_backoff": timedelta(milliseconds=250),
+                "max_backoff": timedelta(seconds=10),
+                "base": 2,
+            },
+        },
+    }
+
+
+def _below(prefix: str) -> str:
+    prefix = prefix.strip("/")
+    return f"{prefix}/" if prefix else ""
+
+
+def _host(endpoint: str) -> str:
+    return urlsplit(endpoint).netloc

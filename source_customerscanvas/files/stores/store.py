@@ -1,0 +1,194 @@
+"""What the connector asks of a place that stores files, whichever it is."""
+
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from threading import Condition, Thread
+from typing import Generic, Protocol, TypeVar
+
+from source_customerscanvas.errors import (
+    CustomersCanvasError,
+    FileRefused,
+    Stopped,
+    StoreAway,
+    StoreUnavailable,
+    as_known_error,
+)
+
+T = TypeVar("T")
+
+CHECK_SECONDS = 20
+"""For a check of a store: whoever sets up a connection waits for it."""
+
+_BEGINNING_SECONDS = 3.0
+"""For what is just being begun when a sync is ended: one request, or one call of the system."""
+
+
+class Writer(Protocol):
+    """A file on its way into a store. It has no name before `commit`; `abort` after it does nothing."""
+
+    def write(self, chunk: bytes) -> None:
+        """Add some bytes."""
+
+    def restart(self) -> None:
+        """Forget what was written; also after a failure."""
+
+    def commit(self) -> str:
+        """Give the file its name, once the store has all of it. The SHA-256 of what was written, hexadecimal."""
+
+    def abort(self) -> None:
+        """Leave nothing of it behind. Never raises."""
+
+
+class Store(ABC):
+    """A folder, a bucket, a server; safe to share between threads, each writer for one of them.
+
+    Paths are relative and have slashes. Everything raises `StoreUnavailable` where the store refuses and a setting has
+    to be changed, `StoreAway` where it does not answer, `FileRefused` where it does not take this one file, and
+    `Stopped` once it was abandoned.
+    """
+
+    @property
+    @abstractmethod
+    def place(self) -> str:
+        """What messages call it; without secrets."""
+
+    def begin(self) -> None:  # noqa: B027  a store may have nothing to do
+        """Make ready for a run, and remove what killed ones have left."""
+
+    def end(self) -> None:  # noqa: B027  a store may have nothing to do
+        """A run is over, and no writer is open."""
+
+    @abstractmethod
+    def abandon(self) -> None:
+        """End at once from any thread, a signal's handler too: what is not committed is removed."""
+
+    @abstractmethod
+    def open(self, path: str, size: int | None, content_type: str | None) -> Writer:
+        """A writer for a file of so many bytes, if that is known. Waits for room, in memory or where files go."""
+
+    @abstractmethod
+    def stat(self, path: str) -> int | None:
+        """The bytes of a file; None where there is none."""
+
+    @abstractmethod
+    def read(self, path: str) -> bytes:
+        """A small file."""
+
+    @abstractmethod
+    def delete(self, path: str) -> None:
+        """Remove a file, if it is there."""
+
+    @abstractmethod
+    def url(self, path: str) -> str | None:
+        """Where others find a file; None where nobody can look for it."""
+
+    def local_path(self, path: str) -> str | None:
+        """The absolute path of a file on this machine, if it lies here."""
+        return None
+
+    def check(self) -> None:
+        """Write a small file with a hidden name, read it back and remove it, within twenty seconds."""
+        store = self.hasty()
+        failures: list[CustomersCanvasError] = []
+
+        def probe() -> None:
+            try:
+                _probe(store)
+            except Exception as error:
+                failures.append(as_known_error(error))
+
+        # a thread, because a disk of the network that hangs cannot be told how long it may
+        thread = Thread(target=probe, name="check of the store", daemon=True)
+        thread.start()
+        thread.join(CHECK_SECONDS - 1)
+        if thread.is_alive():
+            raise StoreAway(self.place, f"no answer within {CHECK_SECONDS} seconds")
+        if failures:
+            raise failures[0]
+
+    def hasty(self) -> "Store":
+        """The same store, which gives up within seconds."""
+        return self
+
+
+def _probe(store: Store) -> None:
+    path, content = f".customerscanvas-check-{uuid.uuid4().hex[:12]}", b"customerscanvas"
+    store.begin()
+    try:
+        writer = store.open(path, len(content), None)
+        try:
+            writer.write(content)
+            writer.commit()
+        finally:
+            writer.abort()
+        try:
+            if store.read(path) != content:
+                raise StoreUnavailable(store.place, "what was written there reads otherwise")
+        finally:
+            store.delete(path)
+    except FileRefused as error:
+        raise StoreUnavailable(store.place, error.why) from None
+    finally:
+        store.end()
+
+
+class Unfinished(Generic[T]):
+    """What was begun in a store and is not finished, so that any thread can take it back at any moment."""
+
+    def __init__(self) -> None:
+        # its lock may be taken twice by one thread: a signal's handler interrupts whoever holds it
+        self._changed = Condition()
+        self._things: set[T] = set()
+        self._beginning = 0
+        self.is_abandoned = False
+
+    @contextmanager
+    def begun(self, thing: T) -> Iterator[None]:
+        """Around the lines that bring a thing into being: it is known before it is there. Raises `Stopped`."""
+        with self._changed:
+            if self.is_abandoned:
+                raise Stopped
+            self._things.add(thing)
+            self._beginning += 1
+        try:
+            yield
+        except BaseException:
+            self.finish(thing)
+            raise
+        finally:
+            with self._changed:
+                self._beginning -= 1
+                self._changed.notify_all()
+
+    def finish(self, thing: T) -> None:
+        with self._changed:
+            self._things.discard(thing)
+
+    def abandon(self) -> list[T]:
+        """What there is. From now on nothing begins, and what is just beginning is there."""
+        with self._changed:
+            self.is_abandoned = True
+            self._changed.wait_for(lambda: self._beginning == 0, _BEGINNING_SECONDS)
+            return list(self._things)
+
+
+class Digester:
+    """A writer into nothing, which gives the SHA-256 of what it was given."""
+
+    def __init__(self) -> None:
+        self._sha256 = sha256()
+
+    def write(self, chunk: bytes) -> None:
+        self._sha256.update(chunk)
+
+    def restart(self) -> None:
+        self._sha256 = sha256()
+
+    def commit(self) -> str:
+        return self._sha256.hexdigest()
+
+    def abort(self) -> None:
+        """There is nothing to be removed."""
