@@ -310,7 +310,8 @@ class Delivery:
                     sha256=fetched.sha256,
                     path=fetched.relative_path,
                 )
-                staged = StagedFile(fetched.local_path or "", fetched.relative_path, fetched.size)
+                path_here = fetched.local_path if self._settings.files.delivery == "airbyte" else None
+                staged = StagedFile(path_here, fetched.relative_path, fetched.size) if path_here else None
                 remember = partial(
                     stream.add_content, key, download.project.id, artifact.digest, artifact.last_modified
                 )

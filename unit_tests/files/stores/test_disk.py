@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from source_customerscanvas.files.staging import Staging, staging_directory
 
 from source_customerscanvas.errors import StagingUnavailable
 from source_customerscanvas.files import staging
-from source_customerscanvas.files.staging import Staging, staging_directory
 from unit_tests.http_server import Server
 
 
