@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -19,6 +20,10 @@ _REGIONS = {
     "eu": ("https://eu.customerscanvashub.com", "https://api.eu.customerscanvashub.com"),
     "au": ("https://au.customerscanvashub.com", "https://api.au.customerscanvashub.com"),
 }
+
+
+_INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
+"""Where Kubernetes tells a pod of an Indexed Job its index: https://kubernetes.io/docs/concepts/workloads/controllers/job/"""
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,45 @@ class Files:
 
 
 @dataclass(frozen=True)
+class Statuses:
+    """The business statuses whose projects are produced."""
+
+    mode: Literal["all", "only", "except"] = "all"
+    codes: tuple[int, ...] = ()
+
+    def includes(self, code: object) -> bool:
+        return self.mode == "all" or (code in self.codes) == (self.mode == "only")
+
+    def covers(self, other: "Statuses") -> bool:
+        """Whether every status that the other choice includes is included here."""
+        codes, others = set(self.codes), set(other.codes)
+        if self.mode == "only":
+            return other.mode == "only" and others <= codes
+        excluded = codes if self.mode == "except" else set()
+        if other.mode == "only":
+            return not excluded & others
+        return excluded <= (others if other.mode == "except" else set())
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of `count` disjoint parts of the orders."""
+
+    count: int
+    index: int
+
+    def has(self, storefront_id: object, order_id: str | None, project_id: int) -> bool:
+        """Whether an order belongs to this part; a project without an order is one of its own."""
+        text = f"{storefront_id}/{order_id}" if order_id else f"{storefront_id}//{project_id}"
+        return int.from_bytes(blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "big") % self.count == (
+            self.index
+        )
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+
+@dataclass(frozen=True)
 class Settings:
     """A configuration that fits the spec. Times are as `times.format_utc` writes them; None means "no limit"."""
 
@@ -132,6 +176,9 @@ class Settings:
     file_formats: tuple[str, ...] | None = None
     files: Files = Files()
     file_path: str = DEFAULT_FILE_PATH
+    statuses: Statuses = Statuses()
+    order_manifest: bool = False
+    shard: Shard | None = None
     processing: Processing = Processing()
     acknowledge: Acknowledge = Acknowledge()
     lookback_minutes: int = 10
@@ -166,6 +213,9 @@ class Settings:
             file_formats=_unique(filter(None, map(file_format, config.get("file_formats") or []))),
             files=_files(config.get("files", {})),
             file_path=config.get("file_path") or DEFAULT_FILE_PATH,
+            statuses=_statuses(config.get("statuses", {})),
+            order_manifest=config.get("order_manifest", False),
+            shard=_shard(config.get("shard")),
             processing=Processing(**_known(Processing, config.get("processing", {}))),
             acknowledge=Acknowledge(**_known(Acknowledge, acknowledge)),
             lookback_minutes=config.get("lookback_minutes", 10),
@@ -266,6 +316,26 @@ def _date(text: str, field: str) -> str:
     if moment is None:
         raise InvalidDate(field, text)
     return moment
+
+
+def _statuses(value: Mapping[str, Any]) -> Statuses:
+    return Statuses(value.get("mode", "all"), _unique(value.get("codes")) or ())
+
+
+def _shard(value: Mapping[str, Any] | None) -> Shard | None:
+    """Raises `InvalidSetting` for an index that does not fit, or that neither the setting nor the environment names."""
+    if not value:
+        return None
+    count, index = value["count"], value.get("index")
+    if index is None:
+        text = os.environ.get(_INDEX_VARIABLE, "").strip()
+        if not text.isascii() or not text.isdigit():
+            where = f"the environment's {_INDEX_VARIABLE} is " + (f"“{text}”" if text else "not set")
+            raise InvalidSetting("shard.index", f"it is left out, and {where}: enter a number from 0 to {count - 1}")
+        index = int(text)
+    if not 0 <= index < count:
+        raise InvalidSetting("shard.index", f"it is {index}, and has to be from 0 to {count - 1}")
+    return Shard(count, index)
 
 
 def _unique(values: Any) -> Any:

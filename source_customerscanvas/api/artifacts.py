@@ -16,10 +16,9 @@ from typing import Any
 from source_customerscanvas.api.calls import path_segment
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.api.listing import PAGE_SIZE, Page, Row, read_page, walk
-from source_customerscanvas.api.projects import digest
 from source_customerscanvas.errors import CustomersCanvasError, NotFound, Refused, ServerTrouble, TransientError
-from source_customerscanvas.state.stream_state import DIGEST_LENGTH
-from source_customerscanvas.times import ABSURD, Clock, format_utc, to_utc
+from source_customerscanvas.settings import file_format
+from source_customerscanvas.times import to_utc
 
 _KEPT = 5000
 """Artifacts that a window keeps at most until somebody asks for them: this bounds its memory."""
@@ -55,30 +54,21 @@ class Artifact:
 
     @property
     def format(self) -> str:
-        """In small letters, without a dot; that of the name where the API does not say."""
+        """As the settings name it (see `settings.file_format`); that of the name where the API does not say."""
         name = str(self.listed.get("name") or "")
-        return str(self.listed.get("format") or PurePosixPath(name).suffix).lower().lstrip(".")
+        return file_format(str(self.listed.get("format") or PurePosixPath(name).suffix))
 
     @property
-    def digest(self) -> str:
-        """Changes when the artifact is made anew."""
-        parts = [self.id, self.last_modified, self.output_file.get("size"), self.details.get("size")]
-        return digest(parts, DIGEST_LENGTH)
+    def identity(self) -> list[Any]:
+        """What differs as soon as the artifact is made anew."""
+        return [self.id, self.last_modified, self.output_file.get("size"), self.details.get("size")]
 
 
 class Artifacts:
     """The artifacts of a tenant, as one sync asks for them; shared by its workers."""
 
-    def __init__(self, client: ApiClient, clock: Clock) -> None:
+    def __init__(self, client: ApiClient) -> None:
         self._client = client
-        self._clock = clock
-        self._noting = Lock()
-        self._is_noted = False
-        self.newest: str | None = None
-        """When the newest artifact was made, before any project was looked at; None where the list does not tell.
-
-        It is the shop's own word for the moment when the sync began, whatever the connector's clock says.
-        """
         self._oldest_first = _Window(client, "LastModified ASC,Id ASC")
         self._newest_first = _Window(client, "LastModified DESC,Id DESC")
 
@@ -104,20 +94,6 @@ class Artifacts:
                 rows = {str(row.get("id")): row for row in self.of_group(group)}
                 found |= {id_: row for id_, row in rows.items() if id_ in wanted}
         return found
-
-    def note_newest(self) -> None:
-        """Find `newest`, once; nobody may look at a project before."""
-        with self._noting:
-            if self._is_noted:
-                return
-            self._is_noted = True
-            try:
-                times = self._newest_first.begin()
-            except CustomersCanvasError:
-                return  # who asks for an artifact is told what is wrong
-            if times is not None and times == sorted(times, reverse=True):
-                sane = format_utc(self._clock.now() + ABSURD)
-                self.newest = max((time for time in times if time < sane), default=None if times else "")
 
     def prepare(self) -> None:
         """Read the oldest part of the list now, unless somebody does: soon everybody waits for it."""
@@ -189,12 +165,6 @@ class _Window:
             finally:
                 self._moving.release()
         return artifact
-
-    def begin(self) -> list[str] | None:
-        """Read the first part of the list; gives when each of its artifacts was made, None where there is no list."""
-        with self._moving:
-            page = self._move()
-        return [time for row in page.rows if (time := to_utc(row.get("lastModified")))] if page else None
 
     def prepare(self) -> None:
         if self._read == 0 and self._moving.acquire(blocking=False):

@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from functools import partial
 from threading import Event, Lock, Semaphore
 from typing import Any, Protocol, TypeVar
@@ -117,6 +118,10 @@ class ApiClient:
         finally:
             response.close()
             self._slots.release()
+
+    def shop_now(self) -> datetime:
+        """The shop's clock."""
+        return self._clock.now()
 
     def wait(self, seconds: float) -> None:
         """Let time pass; raises `Stopped` as soon as `stopping` is set."""

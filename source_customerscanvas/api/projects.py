@@ -1,50 +1,50 @@
-"""What the engine and the streams know of a project, its order and its processing."""
+"""Projects, their orders and their processing results, as plain records.
+
+https://customerscanvas.com/dev/backoffice/howto/download-artifacts.html
+"""
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 
 import orjson
 
-from source_customerscanvas.api.listing import Row, read_page, row_id, walk
+from source_customerscanvas.api.listing import FetchPage, Row, read_page, row_id, walk
 from source_customerscanvas.errors import NotFound, ServerTrouble
 from source_customerscanvas.times import to_utc
 
-PROJECTS, RESULTS, ARTIFACTS, FILES = "projects", "processing_results", "artifacts", "artifact_files"
-"""The streams that follow projects, in the order in which a project's outcomes are found."""
+PATH = "storefront/v1/projects"
 
 PENDING, IN_PROGRESS, COMPLETED, FAILED = "Pending", "InProgress", "Completed", "Failed"
 UNFINISHED_LISTS = (PENDING, IN_PROGRESS, FAILED)
 """In the order in which processing passes through them, so that a project on its way is met at least once."""
 
-STATUS_CODES = {PENDING: "P", IN_PROGRESS: "I", COMPLETED: "C", FAILED: "F"}
-NO_STATUS = "N"
-UNFINISHED_CODES = "PIFN"
-HIDDEN = "H"
-"""Unfinished, and on no list, as obsolete projects are."""
+_STATUSES = frozenset({PENDING, IN_PROGRESS, COMPLETED, FAILED})
+_RESULTS_FIELDS = frozenset({"status", "statusDescription", "outputFileDetails"})
+_PROBLEM_FIELDS = frozenset({"type", "title", "detail", "instance", "traceId"})
+_FOLLOWED_FIELDS = (
+    "processingStatus",
+    "created",
+    "lastModified",
+    "storefrontId",
+    "orderId",
+    "orderNumber",
+    "status",
+)
 
 
-LEAST_SECONDS_BETWEEN_QUESTIONS = 60
-"""How long a project's results are left alone after they were asked for: the API's own rule."""
-
-_PROCESSING_FIELDS = ("processingStatus", "created", "lastModified", "storefrontId", "orderId", "orderNumber")
-
-
-_RESULTS_FIELDS = {"status", "statusDescription", "outputFileDetails"}
+def digest(value: Any) -> str:
+    """A fingerprint of a JSON value: 48 bits as eight characters without blanks or quotes."""
+    hashed = blake2b(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), digest_size=6)
+    return b64encode(hashed.digest(), b"-_").decode()
 
 
-def digest(value: Any, length: int) -> str:
-    """A short fingerprint of a JSON value: so many characters of six bits each, without blanks or quotes."""
-    hashed = blake2b(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), digest_size=12)
-    return b64encode(hashed.digest(), b"-_").decode()[:length]
-
-
-def status_code(status: Any) -> str:
-    """One letter for a processing status; an unknown one counts as none."""
-    return STATUS_CODES.get(status, NO_STATUS) if isinstance(status, str) else NO_STATUS
+def known_status(status: Any) -> str | None:
+    """A processing status; None for one that the API does not document."""
+    return status if isinstance(status, str) and status in _STATUSES else None
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,21 @@ class Project:
         return self.last_modified or self.created
 
     @property
-    def status_code(self) -> str:
-        return status_code(self.row.get("processingStatus"))
+    def latest(self) -> str:
+        """The later one of its two times: some shops date a modification before the creation."""
+        return max(self.created, self.last_modified)
+
+    @property
+    def processing_status(self) -> str | None:
+        return known_status(self.row.get("processingStatus"))
+
+    @property
+    def is_completed(self) -> bool:
+        return self.processing_status == COMPLETED
+
+    @property
+    def business_status(self) -> Any:
+        return self.row.get("status")
 
     @property
     def storefront_id(self) -> Any:
@@ -98,12 +111,12 @@ class Project:
 
     @cached_property
     def whole_digest(self) -> str:
-        return digest(self.row, 5)
+        return digest(self.row)
 
     @cached_property
-    def processing_digest(self) -> str:
+    def followed_digest(self) -> str:
         """Changes when the list shows that the processing, or what its records carry, may have changed."""
-        return digest([self.row.get(name) for name in _PROCESSING_FIELDS] + [self.id], 5)
+        return digest([self.row.get(name) for name in _FOLLOWED_FIELDS] + [self.id])
 
     def describe(self) -> str:
         return f"storefront {self.storefront_id}, order {self.order_id or 'none'}, project {self.id}"
@@ -119,7 +132,7 @@ class Results:
 
     @classmethod
     def from_answer(cls, answer: Any) -> "Results":
-        """Read the API's answer; None stands for the 404 that means no run exists yet.
+        """Read the API's answer; None means that no run exists yet.
 
         What stands among the files and is none comes as an empty one, which has no id.
         """
@@ -145,81 +158,22 @@ class Results:
     def is_failed(self) -> bool:
         return self.status == FAILED
 
-    def status_code(self, project: Project) -> str:
-        """The letter under which a project is remembered: see `state`.
+    @property
+    def output_files(self) -> dict[str, Row]:
+        """The output file details by the id of their artifact."""
+        return {str(file["artifactId"]): file for file in self.files or [] if file.get("artifactId")}
 
-        Where the list is ahead of the results, they will change without a trace in the list, and the other way round.
-        """
-        listed = project.status_code
-        found = STATUS_CODES[PENDING] if status_code(self.status) == NO_STATUS else status_code(self.status)
-        return listed if listed in (NO_STATUS, found) else "R"
+    @cached_property
+    def digest(self) -> str:
+        """Changes with the run and its files, and not with a new signature of an address."""
+        files = [{key: value for key, value in file.items() if key != "url"} for file in self.files or []]
+        return digest([self.status, self.description, files])
 
-
-@dataclass(frozen=True)
-class Seen:
-    """What the processing results of a project said, and when they were asked for (of the clock's `monotonic`)."""
-
-    results: Results
-    at: float
-
-    def is_fresh(self, now: float) -> bool:
-        """Whether it is too early to ask again."""
-        return now < self.at + LEAST_SECONDS_BETWEEN_QUESTIONS
-
-
-def project_record(project: Project) -> Row:
-    """The project with its times in the connector's form and `updatedAt`."""
-    return {
-        **project.row,
-        "id": project.id,
-        "created": project.created or None,
-        "lastModified": project.last_modified or None,
-        "updatedAt": project.updated_at or None,
-    }
-
-
-def results_record(project: Project, results: Results) -> Row:
-    """The row of `processing_results`."""
-    return {
-        **project.order_keys,
-        "updatedAt": project.updated_at or None,
-        "status": results.status,
-        "statusDescription": results.description,
-        "outputFileDetails": results.files,
-    }
-
-
-def artifact_record(project: Project, artifact: Row, output_file: Row) -> Row:
-    """The row of `artifacts`: the artifact itself and where it belongs."""
-    return {
-        **artifact,
-        "lastModified": to_utc(artifact.get("lastModified")),
-        **project.order_keys,
-        "orderLineItemId": output_file.get("orderLineItemId"),
-        "orderLineItemIndex": output_file.get("orderLineItemIndex"),
-        "projectItemId": output_file.get("projectItemId"),
-    }
-
-
-def file_record(
-    project: Project,
-    listed: Row,
-    *,
-    size: int | None = None,
-    sha256: str | None = None,
-    path: str | None = None,
-) -> Row:
-    """The row of `artifact_files`; without a path for a file that was not wanted, whose size is the listed one."""
-    return {
-        **project.order_keys,
-        "artifactId": listed["id"],
-        "name": listed.get("name"),
-        "format": listed.get("format"),
-        "size": listed.get("size") if size is None else size,
-        "sha256": sha256,
-        "filePath": path,
-        "lastModified": to_utc(listed.get("lastModified")),
-    }
+    def agrees_with(self, project: Project) -> bool:
+        """Whether the list shows the same status; where it does not, one of the two is yet to follow the other."""
+        found = known_status(self.status) or PENDING
+        listed = project.processing_status
+        return listed == found or (listed is None and found in (PENDING, COMPLETED))
 
 
 def ask_project(get_json: Callable[..., Project], project_id: int) -> Project | None:
@@ -227,23 +181,14 @@ def ask_project(get_json: Callable[..., Project], project_id: int) -> Project | 
 
     def project_of(answer: Any) -> Project:
         project = Project.from_row(answer) if isinstance(answer, dict) else None
-        if project is None:
-            raise ServerTrouble(f"project {project_id}", "the answer is not a project")
+        if project is None or project.id != project_id:
+            raise ServerTrouble(f"project {project_id}", "the answer is not this project")
         return project
 
     try:
-        return get_json(f"storefront/v1/projects/{project_id}", None, project_of)
+        return get_json(f"{PATH}/{project_id}", None, project_of)
     except NotFound:
         return None
-
-
-def is_listed(get_json: Callable[..., Any], params: Mapping[str, Any], project: Project) -> bool:
-    """Whether the list of its order shows a project; one without an order counts as listed."""
-    if not project.order_id:
-        return True
-    params = {**params, "orderId": project.order_id, "sorting": "Id ASC"}
-    fetch = partial(read_page, get_json, "storefront/v1/projects", params)
-    return any(row_id(row) == project.id for page in walk(fetch, fetch(0)) for row in page.rows)
 
 
 def ask_results(get_json: Callable[..., Results], project_id: int) -> Results:
@@ -252,11 +197,66 @@ def ask_results(get_json: Callable[..., Results], project_id: int) -> Results:
     Raises `NotFound` where there is no run yet, or no project any more, and `ServerTrouble` for an answer that is none.
     """
 
+    return get_json(f"{PATH}/{project_id}/processing-results", None, _results_of(project_id))
+
+
+def _results_of(project_id: int) -> Callable[[Any], Results]:
     def results_of(answer: Any) -> Results:
-        # any field may be absent, but then nothing else is there instead
-        is_other = not isinstance(answer, dict) or (answer and not answer.keys() & _RESULTS_FIELDS)
-        if is_other:
+        if answer is not None and not _is_results(answer):
             raise ServerTrouble(f"the processing results of project {project_id}", "the answer is none")
         return Results.from_answer(answer)
 
-    return get_json(f"storefront/v1/projects/{project_id}/processing-results", None, results_of)
+    return results_of
+
+
+def _is_results(answer: Any) -> bool:
+    # any field may be absent, but then nothing else is there instead, and a problem document has a status of its own
+    if not isinstance(answer, dict) or (answer and not answer.keys() & _RESULTS_FIELDS):
+        return False
+    status = answer.get("status")
+    is_status = status is None or known_status(status) is not None
+    return is_status and not (answer.keys() & _PROBLEM_FIELDS and answer.keys() <= _PROBLEM_FIELDS | {"status"})
+
+
+def project_list(get_json: Callable[..., Any], params: Mapping[str, Any]) -> FetchPage:
+    """The list of projects that these parameters choose, page by page."""
+    return lambda skip: read_page(get_json, PATH, params, skip)
+
+
+def projects_of_order(get_json: Callable[..., Any], storefront_id: int, order_id: str) -> list[Project]:
+    """All projects of an order, each once, in the order of their ids."""
+    fetch = project_list(get_json, {"storefrontId": storefront_id, "orderId": order_id, "sorting": "Id ASC"})
+    rows = (row for page in walk(fetch, fetch(0), to_the_end=True) for row in page.rows)
+    projects = {project.id: project for row in rows if (project := Project.from_row(row))}
+    return [projects[id_] for id_ in sorted(projects) if projects[id_].order_id == order_id]
+
+
+def ask_order(get_json: Callable[..., Any], project_id: int) -> Any:
+    """The shop's own document of the project's order; None where the answer is an error document, or nothing."""
+    answer = get_json(f"{PATH}/{project_id}/order")
+    is_problem = isinstance(answer, dict) and answer and answer.keys() <= _PROBLEM_FIELDS | {"status"}
+    return None if is_problem else answer
+
+
+def failed_items(get_json: Callable[..., Results], project: Project) -> tuple[list[int], list[int]]:
+    """The ids of a project's items whose own runs have failed, and of the others.
+
+    Items of which the results do not tell, and a project of one item, give two empty lists.
+    """
+    items = project.row.get("items")
+    found = [row_id(item) for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    ids = [item_id for item_id in found if item_id is not None]
+    if len(ids) <= 1:
+        return [], []
+    failed, others = [], []
+    for item_id in ids:
+        try:
+            results = _ask_item(get_json, project.id, item_id)
+        except NotFound:
+            continue  # this item has no run of its own
+        (failed if results.is_failed else others).append(item_id)
+    return failed, others
+
+
+def _ask_item(get_json: Callable[..., Results], project_id: int, item_id: int) -> Results:
+    return get_json(f"{PATH}/{project_id}/processing-results", {"itemId": item_id}, _results_of(project_id))

@@ -11,6 +11,16 @@ from source_customerscanvas.settings import Settings
 logger = logging.getLogger("airbyte.source-customerscanvas")
 
 
+def visible_storefronts(client: GetsJson, settings: Settings) -> list[Row]:
+    """The storefronts that the app can see, or those of them that the settings name, without those that are missing."""
+    fetch = partial(read_page, client.get_json, "storefront/v1/storefronts", {})
+    listed = [(row_id(row), row) for page in walk(fetch, fetch(0)) for row in page.rows]
+    rows = {id_: row for id_, row in listed if id_ is not None}
+    if not rows:
+        raise UnknownStorefront([], [])
+    return [row for id_, row in rows.items() if settings.storefront_ids is None or id_ in settings.storefront_ids]
+
+
 def list_storefronts(client: GetsJson, settings: Settings) -> list[Row]:
     """The storefronts that the app can see, or those of them that the settings name.
 

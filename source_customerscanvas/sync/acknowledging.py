@@ -7,17 +7,16 @@ acknowledging what the state that it was given calls delivered, and nothing that
 import logging
 from collections.abc import Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from threading import Lock
 
 from source_customerscanvas.api.calls import path_segment
 from source_customerscanvas.api.client import ApiClient
-from source_customerscanvas.api.listing import read_page, walk
-from source_customerscanvas.api.projects import Project, ask_project
+from source_customerscanvas.api.projects import PATH, Project, ask_project, projects_of_order
 from source_customerscanvas.errors import CustomersCanvasError, MissingPermission, Stopped
 from source_customerscanvas.settings import Settings
+from source_customerscanvas.sync.ledger import Ledger
 from source_customerscanvas.sync.progress import StreamProgress
-from source_customerscanvas.sync.tracker import Unit
+from source_customerscanvas.sync.slices import Slice
 
 logger = logging.getLogger("airbyte.source-customerscanvas")
 
@@ -26,39 +25,34 @@ class Acknowledging:
     """The orders that a stream has delivered, as far as the state that it was given says so."""
 
     def __init__(
-        self,
-        settings: Settings,
-        client: ApiClient,
-        stream: StreamProgress,
-        projects: StreamProgress | None,
-        began: str,
+        self, settings: Settings, client: ApiClient, ledger: Ledger, followers: Sequence[StreamProgress]
     ) -> None:
-        """`projects` is the stream whose rows an acknowledgement may change, `began` when the sync did."""
+        """`followers` are the streams whose rows an acknowledgement may change."""
         self._acknowledge = settings.acknowledge
+        self._statuses = settings.statuses
         self._workers = settings.num_workers
         self._client = client
-        self._deliveries = stream.deliveries
-        self._projects = projects
-        self._began = began
+        self._ledger = ledger
+        self._followers = followers
         self._lock = Lock()
         self._is_permitted = True
 
-    def acknowledge(self, units: Sequence[Unit]) -> int:
-        """Acknowledge all orders of which every project is delivered; gives the number of projects."""
+    def acknowledge(self, slices: Sequence[Slice]) -> int:
+        """Acknowledge all orders of which every produced project is delivered; gives the number of projects."""
         orders = [
-            (unit, order_id, delivered)
-            for unit in units
-            for order_id, delivered in self._deliveries.of_orders(unit.key).items()
+            (slice_, order_id, delivered)
+            for slice_ in slices
+            for order_id, delivered in self._ledger.of_orders(slice_.key).items()
         ]
         if not orders:
             return 0
         with ThreadPoolExecutor(self._workers, "acknowledge") as pool:
             return sum(pool.map(lambda order: self._acknowledge_order(*order), orders))
 
-    def _acknowledge_order(self, unit: Unit, order_id: str, delivered: frozenset[int]) -> int:
-        where = f"storefront {unit.storefront_id}, order {order_id or 'none'}"
+    def _acknowledge_order(self, slice_: Slice, order_id: str, delivered: frozenset[int]) -> int:
+        where = f"storefront {slice_.storefront_id}, order {order_id or 'none'}"
         try:
-            listed = self._projects_of(unit, order_id) if order_id else []
+            listed = self._projects_of(slice_, order_id) if order_id else []
             found = {project.id: project for project in listed}
             missing = {id_: ask_project(self._client.get_json, id_) for id_ in delivered - found.keys()}
         except Stopped:
@@ -67,32 +61,37 @@ class Acknowledging:
             logger.warning(f"Not acknowledged yet: {where}: {error.message}")
             return 0
         for project_id, project in missing.items():
-            if project is None or not unit.has(project):
-                self._deliveries.forget(unit.key, {project_id})
+            if project is None or not slice_.has(project):
+                self._ledger.remove(slice_.key, {project_id})
             elif (project.order_id or "") != order_id:
-                self._deliveries.move(unit.key, project)
-            elif self._is_due(unit, order_id, {project_id}, [project]):
+                self._ledger.move(slice_.key, project)
+            elif self._is_due(slice_, order_id, {project_id}, [project]):
                 # projects without an order have nothing in common: each is one of its own
                 found[project_id] = project
         delivered &= found.keys()
-        if order_id and not self._is_due(unit, order_id, delivered, list(found.values())):
+        if order_id and not self._is_due(slice_, order_id, delivered, list(found.values())):
             return 0
-        return sum(self._acknowledge_project(unit, order_id, found[id_]) for id_ in sorted(delivered))
+        produced = (id_ for id_ in sorted(delivered) if self._is_produced(found[id_]))
+        return sum(self._acknowledge_project(slice_, order_id, found[id_]) for id_ in produced)
 
-    def _is_due(self, unit: Unit, order_id: str, delivered: Set[int], projects: Sequence[Project]) -> bool:
+    def _is_due(self, slice_: Slice, order_id: str, delivered: Set[int], projects: Sequence[Project]) -> bool:
         created = min((project.created for project in projects), default="")
-        if created < (self._deliveries.since or ""):
-            self._deliveries.forget(unit.key, delivered)
+        if created < self._ledger.since:
+            self._ledger.remove(slice_.key, delivered)
             return False
-        is_due = all(self._deliveries.has_finished(unit.key, project) for project in projects)
+        produced = [project for project in projects if self._is_produced(project)]
+        is_due = all(self._ledger.has_finished(slice_.key, project) for project in produced)
         if not is_due and order_id:
-            self._deliveries.wait(unit.key, order_id, projects)
+            self._ledger.wait(slice_.key, order_id, produced)
         return is_due
 
-    def _acknowledge_project(self, unit: Unit, order_id: str, project: Project) -> int:
+    def _is_produced(self, project: Project) -> bool:
+        return self._statuses.includes(project.business_status)
+
+    def _acknowledge_project(self, slice_: Slice, order_id: str, project: Project) -> int:
         if not self._is_permitted:
             return 0
-        where = f"storefront {unit.storefront_id}, order {order_id or 'none'}, project {project.id}"
+        where = f"storefront {slice_.storefront_id}, order {order_id or 'none'}, project {project.id}"
         try:
             self._post(project.id)
         except Stopped:
@@ -108,14 +107,16 @@ class Acknowledging:
             logger.warning(f"Not acknowledged, tried again in the next sync: {where}: {error.message}")
             return 0
         logger.info(f"Acknowledged: {where}.")
-        if self._projects and self._projects.scope.includes(project.updated_at) and self._acknowledge.moves_projects:
+        if self._acknowledge.moves_projects:
             # its status is another one now, and no list may show that it has changed
-            self._projects.owe(unit.key, project.id, None)
-        self._deliveries.note_acknowledged(unit.key, project.id, self._began)
+            for stream in self._followers:
+                if stream.scope.includes(project.latest):
+                    stream.owe(slice_.key, project.id)
+        self._ledger.remove(slice_.key, {project.id})
         return 1
 
     def _post(self, project_id: int) -> None:
-        path = f"storefront/v1/projects/{project_id}"
+        path = f"{PATH}/{project_id}"
         if self._acknowledge.mode == "order_data":
             entry = {"key": self._acknowledge.key, "value": self._acknowledge.value, "type": "PlainText"}
             self._client.post(f"{path}/order-data", json=[entry])
@@ -124,9 +125,6 @@ class Acknowledging:
         else:
             self._client.post(f"{path}/statuses/{self._acknowledge.code}")
 
-    def _projects_of(self, unit: Unit, order_id: str) -> list[Project]:
-        params = {"storefrontId": unit.storefront_id, "orderId": order_id, "sorting": "Id ASC"}
-        fetch = partial(read_page, self._client.get_json, "storefront/v1/projects", params)
-        rows = [row for page in walk(fetch, fetch(0), to_the_end=True) for row in page.rows]
-        projects = [project for row in rows if (project := Project.from_row(row))]
-        return [project for project in projects if unit.has(project) and project.order_id == order_id]
+    def _projects_of(self, slice_: Slice, order_id: str) -> list[Project]:
+        projects = projects_of_order(self._client.get_json, slice_.storefront_id, order_id)
+        return [project for project in projects if slice_.has(project)]

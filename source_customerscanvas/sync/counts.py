@@ -22,6 +22,8 @@ class Counts:
     """Rows, where a project may have more or fewer than one."""
     expected_bytes: int | None = None
     passed_over: list[str] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)
+    """Projects that their business status keeps from being produced."""
     troubles: list[Trouble] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
@@ -52,6 +54,18 @@ class Counts:
     def pass_over(self, what: str) -> None:
         with self._lock:
             self.passed_over.append(what)
+
+    def pass_over_once(self, what: str) -> bool:
+        """Whether it is passed over for the first time."""
+        with self._lock:
+            is_first = what not in self.passed_over
+            if is_first:
+                self.passed_over.append(what)
+            return is_first
+
+    def hold(self, what: str) -> None:
+        with self._lock:
+            self.held.append(what)
 
     def note_trouble(self, trouble: Trouble, *, first: bool = False) -> None:
         """`first`: it is more than one project's, and named before those."""

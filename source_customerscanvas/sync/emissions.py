@@ -8,12 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from source_customerscanvas.api.listing import Row
 from source_customerscanvas.errors import ProjectsFailed
-from source_customerscanvas.sync.outcomes import StagedFile
+from source_customerscanvas.sync.dispatcher import Dispatcher
+from source_customerscanvas.sync.outcomes import Records
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.reporting import estimate, summary
-from source_customerscanvas.sync.sync import Sync
 from source_customerscanvas.times import Clock
 
 logger = logging.getLogger("airbyte.source-customerscanvas")
@@ -25,11 +24,6 @@ STATE_SECONDS = 10.0
 """Seconds after which a state is emitted. The reader looks whether it is due as often as `_PATIENCE` says."""
 
 _PATIENCE = 2.5
-
-
-@dataclass(frozen=True)
-class Records:
-    rows: list[tuple[Row, StagedFile | None]]
 
 
 @dataclass(frozen=True)
@@ -46,19 +40,20 @@ class Estimate:
 
 
 Emission = Records | State | Estimate
+"""Rows with their files, a state, or what is to be expected."""
 
 _NOTHING = Estimate(0, None)
 
 
 def emissions(
-    progress: StreamProgress, sync: Sync, clock: Clock, state_projects: int = STATE_PROJECTS
+    progress: StreamProgress, dispatcher: Dispatcher, clock: Clock, state_projects: int = STATE_PROJECTS
 ) -> Iterator[Emission]:
     """All that a sync finds for one stream. Raises what ended it, or `ProjectsFailed`, after everything else."""
     counts = progress.counts
     emitted_at = clock.monotonic()
     emitted_finished = 0
     estimated = _NOTHING
-    for outcome in sync.outcomes(progress, patience=_PATIENCE):
+    for outcome in dispatcher.outcomes(progress, patience=_PATIENCE):
         now = clock.monotonic()
         if estimated == _NOTHING or now - emitted_at >= STATE_SECONDS:
             yield from _changed(estimated, estimated := Estimate(*estimate(counts)))
@@ -70,9 +65,9 @@ def emissions(
             yield State(progress.snapshot())
             emitted_at, emitted_finished = now, counts.finished
         if outcome and outcome.records:
-            yield Records(outcome.records)
+            yield outcome.records
     yield from _changed(estimated, Estimate(*estimate(counts)))
-    yield State(progress.snapshot())
+    yield State(progress.snapshot(is_last=True))
     logger.info(summary(progress))
     if progress.failure:
         raise progress.failure

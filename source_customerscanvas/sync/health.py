@@ -5,15 +5,17 @@ from threading import Lock
 
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.api.listing import read_page, row_id
-from source_customerscanvas.api.projects import PROJECTS
+from source_customerscanvas.api.projects import PATH
 from source_customerscanvas.errors import CustomersCanvasError, NotFound, Stopped
-from source_customerscanvas.sync.tracker import Job, Unit
+from source_customerscanvas.sync.jobs import Job
+from source_customerscanvas.sync.kinds import OF_RESULTS
+from source_customerscanvas.sync.slices import Slice
 
 _SUSPICIOUS = 25
-"""Projects of a unit in a row that could not be read, after which it may be broken as a whole."""
+"""Projects of a slice in a row that could not be read, after which it may be broken as a whole."""
 
 _SAMPLES = 3
-"""Projects that are asked for then. They come from all over the unit's history: those of one import, or all that are
+"""Projects that are asked for then. They come from all over the slice's history: those of one import, or all that are
 being processed just now, may well be broken in a row."""
 
 
@@ -27,17 +29,17 @@ class Health:
         self._failed_in_a_row: Counter[str] = Counter()
         self._broken: dict[str, CustomersCanvasError] = {}
 
-    def broken(self, unit: Unit) -> CustomersCanvasError | None:
-        """Why none of the unit's projects can be read; None while some can."""
-        return self._broken.get(unit.key)
+    def broken(self, slice_: Slice) -> CustomersCanvasError | None:
+        """Why none of the slice's projects can be read; None while some can."""
+        return self._broken.get(slice_.key)
 
-    def note_read(self, unit: Unit) -> None:
+    def note_read(self, slice_: Slice) -> None:
         with self._lock:
-            self._failed_in_a_row[unit.key] = 0
+            self._failed_in_a_row[slice_.key] = 0
 
     def note_failure(self, job: Job, error: CustomersCanvasError) -> None:
         """Note that a project could not be read. Raises `Stopped`."""
-        key = job.unit.key
+        key = job.slice.key
         with self._lock:
             self._failed_in_a_row[key] += 1
         with self._sampling:
@@ -45,22 +47,22 @@ class Health:
                 if key in self._broken or self._failed_in_a_row[key] < _SUSPICIOUS:
                     return
             if self._can_read_others(job):
-                self.note_read(job.unit)
+                self.note_read(job.slice)
             else:
                 self._broken[key] = error
 
     def _can_read_others(self, job: Job) -> bool:
-        what = "" if all(stream.name == PROJECTS for stream in job.streams) else "/processing-results"
+        what = "/processing-results" if any(stream.name in OF_RESULTS for stream in job.streams) else ""
         total = 0
         try:
             for number in range(_SAMPLES):
-                params = {**job.unit.params, "sorting": "Id ASC"}
+                params = {**job.slice.params, "sorting": "Id ASC"}
                 page = read_page(
-                    self._client.get_json, "storefront/v1/projects", params, number * total // _SAMPLES, take=1
+                    self._client.get_json, PATH, params, number * total // _SAMPLES, take=1
                 )
                 total = page.total or total
                 for project_id in map(row_id, page.rows[:1]):
-                    if project_id is not None and self._answers(f"storefront/v1/projects/{project_id}{what}"):
+                    if project_id is not None and self._answers(f"{PATH}/{project_id}{what}"):
                         return True
         except Stopped:
             raise

@@ -1,45 +1,75 @@
-"""Tells what of a project is news to a stream, from what the stream remembers of it."""
+"""Tells what of a project a stream has not handed over yet, from what it remembers of it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from source_customerscanvas.api.artifacts import Artifact
-from source_customerscanvas.state.stream_state import OWED_AGAIN, OWED_MORE, OWED_MORE_AGAIN, Mark
-from source_customerscanvas.sync.progress import StreamProgress
+from source_customerscanvas.api.projects import COMPLETED, Project, Results, digest
+from source_customerscanvas.state.slice_state import Known
+from source_customerscanvas.sync.progress import Settled, StreamProgress
+
+
+@dataclass(frozen=True)
+class Head:
+    """What the row of each artifact of a project carries of it: when it changes, all of them are news."""
+
+    project: Project
+
+    def digest(self, artifact: Artifact) -> str:
+        """Changes when the artifact is made anew, or its project gets another order."""
+        project = self.project
+        return digest([*artifact.identity, project.storefront_id, project.order_id, project.row.get("orderNumber")])
 
 
 def new_artifacts(
     stream: StreamProgress,
     key: str,
     project_id: int,
+    head: Head,
     artifacts: Sequence[Artifact],
     kind: Callable[[Artifact], str],
 ) -> list[Artifact]:
     """Those artifacts that the stream has not emitted as they are now; `kind` is what its scope chooses them by."""
-    with stream.lock:  # once for all: each time, the workers may have to wait for each other
-        mark = stream.mark(key, project_id)
+    with stream.lock:
+        known = stream.known(key, project_id)
         covered = stream.covered(key)
-        changed_since = stream.unchanged_before(key, project_id)
+    emitted = set(known.emitted)
 
     def is_new(artifact: Artifact) -> bool:
-        if artifact.digest in mark.emitted:
+        if head.digest(artifact) in emitted:
             return False
-        if mark.owed in (OWED_MORE, OWED_MORE_AGAIN) and not covered.has_kind(kind(artifact)):
-            return True
-        return mark.owed != OWED_MORE and (artifact.last_modified or changed_since) >= changed_since
+        return not covered.has_kind(kind(artifact)) or not is_older(artifact, known.since)
 
     return [artifact for artifact in artifacts if is_new(artifact)]
 
 
-def is_new_run(
-    stream: StreamProgress, key: str, project_id: int, mark: Mark, artifacts: Callable[[], Sequence[Artifact]]
-) -> bool:
-    """Whether what a completed project shows, and its mark does not know, is of a run not handed over before."""
-    if stream.deliveries.was_acknowledged(key, project_id):
-        return False
-    if mark.owed not in (OWED_AGAIN, OWED_MORE_AGAIN):
-        return True
-    if stream.deliveries.since is None:
-        return False
-    # finished before, and changed since: only the age of its artifacts tells whether it was run again
-    boundary = stream.deliveries.handed_over_before(key, project_id)
-    return any((artifact.last_modified or "") >= boundary for artifact in artifacts())
+def is_older(artifact: Artifact, since: str) -> bool:
+    """Whether an artifact was there before a time; of one without a time, nobody knows."""
+    return (artifact.last_modified or since) < since
+
+
+def is_new_run(known: Known, artifacts: Callable[[], Sequence[Artifact]]) -> bool:
+    """Whether what a completed project shows is of a run that was not handed over before.
+
+    Of one that had finished before, and of which nothing else is known, only the age of its artifacts tells.
+    """
+    return not known.since or any(not is_older(artifact, known.since) for artifact in artifacts())
+
+
+def settled_of(
+    stream: StreamProgress, project: Project, results: Results | None, *, at: str, from_scan: bool
+) -> Settled:
+    """What the state has to know of a project when all of it was handed over; `results` where they were asked for."""
+    agrees = results is None or results.agrees_with(project)
+    is_finished = project.is_completed and (results is None or results.status == COMPLETED)
+    return Settled(
+        project_id=project.id,
+        order_id=project.order_id,
+        created=project.created,
+        latest=project.latest,
+        seen=stream.kind.digest(project) if agrees else "",
+        condition="finished" if is_finished and agrees else "open",
+        has_status=project.processing_status is not None,
+        at=at,
+        from_scan=from_scan,
+    )

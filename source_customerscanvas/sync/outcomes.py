@@ -6,27 +6,23 @@ from queue import SimpleQueue
 from threading import Condition
 
 from source_customerscanvas.api.listing import Row
+from source_customerscanvas.files.artifact_file import DeliveredFile
 
 _MOST_QUEUED = 1000
 """Records that wait for a slow reader before the workers wait too: this bounds the memory of a sync."""
 
-
-@dataclass(frozen=True)
-class StagedFile:
-    """A file that lies complete in the staging directory; `path` is absolute, `size` in bytes."""
-
-    path: str
-    relative_path: str
-    size: int
+Records = list[tuple[Row, DeliveredFile | None]]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Records of a stream, and what to do to its state once they have been handed over."""
+    """Records of a stream, and what to note in its state once they have been handed over."""
 
-    records: list[tuple[Row, StagedFile | None]] = field(default_factory=list)
-    remember: Callable[[], None] | None = None
+    stream: str
+    records: Records = field(default_factory=list)
+    note: Callable[[], None] | None = None
     finished: int = 0
+    """Projects that the stream is done with."""
     checkpoint: bool = False
     """Emit the state before anything else."""
 
@@ -38,12 +34,13 @@ class OutcomeQueue:
         self._queue: SimpleQueue[Outcome | None] = SimpleQueue()
         self._queued = 0
         self._room = Condition()
+        self._is_closed = False
 
     def put(self, outcome: Outcome | None) -> None:
         """Hand an outcome to the reader, when there is room for it; None is the last one."""
         if outcome:
             with self._room:
-                self._room.wait_for(lambda: self._queued < _MOST_QUEUED)
+                self._room.wait_for(lambda: self._queued < _MOST_QUEUED or self._is_closed)
                 self._queued += max(len(outcome.records), 1)
         self._queue.put(outcome)
 
@@ -56,3 +53,9 @@ class OutcomeQueue:
                 self._queued -= room
                 self._room.notify(room)  # not all: most of them would find it full again
         return outcome
+
+    def close(self) -> None:
+        """Nobody takes anything any more: let nobody wait for room."""
+        with self._room:
+            self._is_closed = True
+            self._room.notify_all()

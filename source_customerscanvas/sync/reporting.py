@@ -66,6 +66,8 @@ def summary(stream: StreamProgress) -> str:
     if counts.files:
         parts.append(f"{counts.files} files, {_readable(counts.bytes)}")
     parts.append(f"passed over: {_named(counts.passed_over)}")
+    if counts.held:
+        parts.append(f"held by their status: {_named(counts.held)}")
     parts.append(f"failed: {_named([trouble.where for trouble in counts.troubles])}")
     parts.append(_unfinished(stream))
     return f"Summary of {stream.name}: {'; '.join(parts)}."

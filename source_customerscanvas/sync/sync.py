@@ -1,54 +1,48 @@
-"""One read of the tracked streams: finds what to look at, looks at it with many hands, and hands it over.
+"""One read of the streams that follow projects: the order of its phases, and its threads.
 
-    Tracker (a thread for each unit) ──pages, jobs──▶ workers ──outcomes──▶ StreamProgress ──▶ the stream's reader
-
-The workers are threads of their own, `num_workers` of them: the framework's wait for the outcomes. No worker ever
-waits for another one; a project with files is finished by whichever worker finishes the last of them.
+    acknowledge what the last sync delivered → follow each slice → wait for what is unfinished
 """
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from queue import Empty
-from threading import Condition, Event, Thread
+from threading import Event, Thread
 
+from source_customerscanvas.api.artifacts import Artifacts
 from source_customerscanvas.api.client import ApiClient
-from source_customerscanvas.api.listing import Page
-from source_customerscanvas.api.projects import ARTIFACTS, FILES, PROJECTS, Project
-from source_customerscanvas.api.storefronts import list_storefronts
-from source_customerscanvas.errors import (
-    ConfigurationError,
-    CustomersCanvasError,
-    MissingPermission,
-    Stopped,
-    Trouble,
-    as_known_error,
-)
+from source_customerscanvas.api.storefronts import visible_storefronts
+from source_customerscanvas.errors import Stopped, Trouble, UnknownStorefront, as_known_error
 from source_customerscanvas.files.download import Downloader
 from source_customerscanvas.settings import Settings
+from source_customerscanvas.state.slice_state import Try
 from source_customerscanvas.sync.acknowledging import Acknowledging
-from source_customerscanvas.sync.delivery import Delivery
-from source_customerscanvas.sync.outcomes import Outcome
-from source_customerscanvas.sync.processing import Processing
+from source_customerscanvas.sync.dispatcher import Dispatcher
+from source_customerscanvas.sync.files_reader import FilesReader
+from source_customerscanvas.sync.follower import Follower
+from source_customerscanvas.sync.kinds import ORDERS, PROJECTS, SHOP_ORDERS
+from source_customerscanvas.sync.manifests import ManifestWriter
+from source_customerscanvas.sync.order_reader import OrderReader
 from source_customerscanvas.sync.progress import StreamProgress
+from source_customerscanvas.sync.project_reader import ProjectReader, is_fatal
 from source_customerscanvas.sync.reporting import Reporter
-from source_customerscanvas.sync.tasks import Tasks
-from source_customerscanvas.sync.tracker import Job, Tracker, Unit
+from source_customerscanvas.sync.results_reader import ResultsReader
+from source_customerscanvas.sync.retries import Retries
+from source_customerscanvas.sync.slices import Slice
+from source_customerscanvas.sync.tries import Tries
+from source_customerscanvas.sync.waiting import Waiting
 from source_customerscanvas.times import Clock, format_utc
 
-_TRACKED_AT_ONCE = 4
-"""Units whose lists are read at the same time."""
+logger = logging.getLogger("airbyte.source-customerscanvas")
 
-
-_STOPPING_SECONDS = 1.0
-"""How often a long wait looks whether the sync is being ended."""
+_FOLLOWED_AT_ONCE = 4
+"""Slices whose lists are read at the same time."""
 
 _CLEARING_SECONDS = 5.0
 """For downloads that are under way when a sync is ended to remove what they have written."""
 
 
 class Sync:
-    """One read of the tracked streams. Nothing is asked of the API before `start`."""
+    """One read of the streams that follow projects. Nothing is asked of the API before `start`."""
 
     def __init__(
         self,
@@ -56,195 +50,152 @@ class Sync:
         client: ApiClient,
         clock: Clock,
         streams: Sequence[StreamProgress],
-        transfer: Downloader | None = None,
+        downloader: Downloader | None = None,
+        tries: Mapping[int, Try] | None = None,
     ) -> None:
+        """`tries`: those of all states that the sync was given (see `stream_state.tries_of`)."""
         self._settings = settings
         self._client = client
         self._clock = clock
         self._streams = streams
-        self._tasks = Tasks(2 * settings.num_workers)
-        self._transfer = transfer
-        self._delivery = Delivery(settings, client, clock, transfer, self)
+        self._downloader = downloader
+        artifacts = Artifacts(client)
+        self._results = ResultsReader(client, clock)
+        self._files = FilesReader(settings, downloader)
+        orders = OrderReader(settings, client, self._results, streams)
+        self._projects = ProjectReader(settings, client, self._files, self._results, orders, artifacts)
+        manifests = None
+        if downloader and settings.order_manifest:
+            manifests = ManifestWriter(settings, client, artifacts, self._files, downloader)
+        self.dispatcher = Dispatcher(
+            settings.num_workers, client.stopping, streams, self._projects, orders, manifests
+        )
+        self._tries = Tries(streams, tries or {})
         self._reporter = Reporter(client, clock, streams)
-        self._handed_over = Condition()
-        self._pending = 0
-        self._has_units = Event()
+        self._failed: set[tuple[str, int]] = set()
+        self._has_slices = Event()
+        self._may_change = Event()
 
     def start(self) -> None:
         """Begin to work; outcomes arrive in each stream's queue, which ends with None."""
-        for number in range(self._settings.num_workers):
-            Thread(target=self._tasks.work, name=f"worker-{number}", daemon=True).start()
-        if any(stream.name in (ARTIFACTS, FILES) and not stream.state.units for stream in self._streams):
-            self._tasks.put(self._delivery.artifacts.note_newest)  # else the first projects would wait for it
-        Thread(target=self._run, name="tracker", daemon=True).start()
+        self.dispatcher.start()
+        Thread(target=self._run, name="sync", daemon=True).start()
         self._reporter.start()
 
-    def wait_for_units(self) -> None:
+    def permit_changes(self) -> None:
+        """The configuration has been held against the spec: what changes something in the shop may begin."""
+        self._may_change.set()
+
+    def wait_for_slices(self) -> None:
         """Wait until the storefronts to sync are known, or the sync has ended without them."""
-        self._has_units.wait()
+        self._has_slices.wait()
 
     def abandon(self) -> None:
         """End at once, without a file that is not whole."""
-        self.fail(Stopped())
-        if self._transfer:
-            self._transfer.abandon()
-
-    def outcomes(self, stream: StreamProgress, patience: float) -> Iterator[Outcome | None]:
-        """What was found for a stream, as it comes; None when nothing came for `patience` seconds.
-
-        The reader emits an outcome's records and comes back for the next one: only then it is remembered.
-        """
-        while True:
-            try:
-                outcome = stream.outcomes.take(patience)
-            except Empty:
-                yield None
-                continue
-            if outcome is None:
-                return
-            yield outcome
-            stream.remember(outcome)
-            with self._handed_over:
-                self._pending -= 1
-                self._handed_over.notify_all()
+        self.dispatcher.fail(Stopped())
+        self._may_change.set()
+        if self._downloader:
+            self._downloader.abandon()
 
     def _run(self) -> None:
-        began = format_utc(self._clock.now())
         try:
-            units = self._units()
-            self._has_units.set()
-            self._acknowledge(units, began)
-            with ThreadPoolExecutor(min(_TRACKED_AT_ONCE, max(len(units), 1)), "tracker") as pool:
-                is_whole = all(list(pool.map(self._track, units)))
-            self.drain()
-            is_whole = self._note_broken(units) and is_whole
-            self._move_artifact_cursors(began)  # the wait for processing may be long, and be cut short
-            for stream in self._streams:
-                if is_whole:
-                    stream.deliveries.note_whole_read(began)
-            processing = Processing(self._settings, self._client, self._clock, self._streams, self)
-            processing.follow(units, self._delivery.seen)
+            slices = self._slices()
+            self._begin_states()
+            self._has_slices.set()
+            self._acknowledge(slices)
+            with ThreadPoolExecutor(min(_FOLLOWED_AT_ONCE, max(len(slices), 1)), "follower") as pool:
+                list(pool.map(self._follow, slices))
+            self.dispatcher.drain()
+            self._note_broken(slices)
+            self._wait(slices)
         except Stopped:
             pass
         except Exception as error:
-            self.fail(as_known_error(error))
+            self.dispatcher.fail(as_known_error(error))
         finally:
-            self._has_units.set()
-            self._tasks.end(self._settings.num_workers)
-            self._move_artifact_cursors(began)
-            if self._transfer:
-                self._transfer.end(_CLEARING_SECONDS)
-            for stream in self._streams:
-                stream.outcomes.put(None)
+            self._has_slices.set()
+            if self._downloader:
+                self._downloader.end(_CLEARING_SECONDS)
+            self.dispatcher.end()
             self._reporter.stop()
 
-    def _units(self) -> list[Unit]:
-        ids = [int(storefront["id"]) for storefront in list_storefronts(self._client, self._settings)]
-        units = [Unit(id_, order_id) for id_ in ids for order_id in self._settings.order_ids or [None]]
+    def _slices(self) -> list[Slice]:
+        """What is to be read. A storefront that is not listed now keeps its state; what the settings leave out, not."""
+        names = {int(row["id"]): str(row.get("name") or "") for row in visible_storefronts(self._client, self._settings)}
+        self._files.storefront_names.update(names)
+        known = {key.partition("/")[0] for stream in self._streams for key in stream.state.slices}
+        wanted = set(self._settings.storefront_ids or names)
+        missing = wanted - names.keys()
+        if new := sorted(id_ for id_ in missing if str(id_) not in known):
+            raise UnknownStorefront(new, list(names.items()))
+        vanished = known - set(map(str, names))
+        if self._settings.storefront_ids:
+            vanished &= set(map(str, wanted))
+        for id_ in sorted(vanished):
+            logger.warning(f"Storefront {id_} is not listed now: it is passed over, and its state is kept.")
+        slices = [self._slice(id_, order) for id_ in sorted(wanted & names.keys()) for order in self._orders()]
+        kept = {one.key for one in slices} | {
+            self._slice(int(id_), order).key for id_ in vanished for order in self._orders()
+        }
         for stream in self._streams:
-            stream.keep_units(unit.key for unit in units)
-        return units
+            with stream.lock:
+                stream.state.slices = {key: stream.slice(key) for key in sorted(kept)}
+        return slices
 
-    def _move_artifact_cursors(self, began: str) -> None:
-        newest = self._delivery.artifacts.newest
+    def _orders(self) -> Collection[str | None]:
+        return self._settings.order_ids or [None]
+
+    def _slice(self, storefront_id: int, order_id: str | None) -> Slice:
+        return Slice(storefront_id, order_id, self._settings.shard)
+
+    def _begin_states(self) -> None:
+        """A stream's first sync begins by the shop's clock, which is known from the first answer on."""
         for stream in self._streams:
-            stream.move_artifact_cursors(began if newest is None else newest)
+            with stream.lock:
+                stream.state.began = stream.state.began or format_utc(self._client.shop_now())
 
-    def _track(self, unit: Unit) -> bool:
-        """Follow a unit; what stops it does not stop the others. Gives whether it came to its end."""
+    def _acknowledge(self, slices: Sequence[Slice]) -> None:
+        followers = [stream for stream in self._streams if stream.name in (PROJECTS, ORDERS, SHOP_ORDERS)]
+        for stream in self._streams:
+            if stream.ledger:
+                self._wait_for_permission()
+                acknowledging = Acknowledging(self._settings, self._client, stream.ledger, followers)
+                if acknowledging.acknowledge(slices):
+                    self.dispatcher.checkpoint(and_wait=False)
+
+    def _follow(self, slice_: Slice) -> None:
+        """Follow a slice; what stops it does not stop the others."""
+        follower = Follower(self._client, slice_, self._streams, self.dispatcher)
         try:
-            Tracker(self._client, self._clock, unit, self._streams, self).follow()
+            follower.follow()
         except Stopped:
-            return False
+            return
         except Exception as error:
             known = as_known_error(error)
-            if isinstance(known, ConfigurationError) and not isinstance(known, MissingPermission):
-                self.fail(known)
-                return False
+            if is_fatal(known):
+                self.dispatcher.fail(known)
+                return
             for stream in self._streams:
-                stream.counts.note_trouble(Trouble(unit.describe(), known), first=True)
-            return False
-        return True
+                stream.counts.note_trouble(Trouble(slice_.describe(), known), first=True)
+        self._failed |= {(slice_.key, project_id) for project_id in follower.failed}
 
-    def _note_broken(self, units: Sequence[Unit]) -> bool:
-        """Tell of the units that were given up; what was not read of them is owed. Gives whether there are none."""
-        broken = [(unit, error) for unit in units if (error := self._delivery.health.broken(unit))]
-        for unit, error in broken:
-            for stream in self._streams:
-                stream.counts.note_trouble(Trouble(unit.describe(), error), first=True)
-        return not broken
+    def _note_broken(self, slices: Sequence[Slice]) -> None:
+        """Tell of the slices that were given up; what was not read of them is owed."""
+        for slice_ in slices:
+            error = self._projects.health.broken(slice_)
+            for stream in self._streams if error else ():
+                stream.counts.note_trouble(Trouble(slice_.describe(), error), first=True)
 
-    def _acknowledge(self, units: Sequence[Unit], began: str) -> None:
-        projects = next((stream for stream in self._streams if stream.name == PROJECTS), None)
-        for stream in self._streams:
-            if stream.deliveries.since is None:
-                continue
-            if Acknowledging(self._settings, self._client, stream, projects, began).acknowledge(units):
-                self.checkpoint(and_wait=False)
+    def _wait(self, slices: Sequence[Slice]) -> None:
+        processing = self._settings.processing
+        if processing.on_failure == "report" and not processing.wait_minutes:
+            return
+        if processing.on_failure != "report":
+            self._wait_for_permission()
+        retries = Retries(self._settings, self._client, self._clock, self._tries, self.dispatcher)
+        waiting = Waiting(self._settings, self._client, self._clock, self._streams, self.dispatcher, retries)
+        waiting.follow(slices, self._results, self._failed)
 
-    def fail(self, failure: CustomersCanvasError) -> None:
-        """End all streams with an error; what was handed over stays."""
-        for stream in self._streams:
-            stream.fail(failure)
-        self._client.stopping.set()
-
-    # what the tracker hands out (tracker.Work)
-
-    def expect(self, stream: StreamProgress, projects: int) -> None:
-        stream.counts.expect(projects)
-
-    def take_page(self, unit: Unit, page: Page, projects: list[Project], streams: Sequence[StreamProgress]) -> None:
-        self._raise_if_stopping()
-        if self._delivery.health.broken(unit):
-            raise Stopped
-        after = max(project.id for project in projects)
-        wanted_by: dict[int, list[StreamProgress]] = {}
-        for stream in streams:
-            if stream.failure is not None:
-                continue  # its scan stays where it is: to owe the rest of a shop's history would fill the state
-            wanted = [project for project in projects if stream.wants(unit.key, project)]
-            if stream.name == PROJECTS:
-                self._delivery.put_page(stream, unit, wanted, after, page.skip)
-                continue
-            stream.owe_page(unit.key, wanted, after, page.skip)
-            for project in wanted:
-                wanted_by.setdefault(project.id, []).append(stream)
-        for project in projects:
-            if project.id in wanted_by:
-                self.take_job(Job(unit, project.id, project, wanted_by[project.id], from_scan=True))
-
-    def take_job(self, job: Job) -> None:
-        self._raise_if_stopping()
-        self._tasks.put(partial(self._delivery.do, job))
-
-    def end_scan(self, unit: Unit, stream: StreamProgress) -> None:
-        if stream.failure is None:
-            self.put(stream, Outcome(remember=partial(stream.end_scan, unit.key)))
-
-    def drain(self) -> None:
-        self._tasks.wait_until_done()
-        with self._handed_over:
-            self._handed_over.wait_for(lambda: self._pending == 0)
-
-    def checkpoint(self, *, and_wait: bool) -> None:
-        for stream in self._streams:
-            self.put(stream, Outcome(checkpoint=True))
-        if and_wait:
-            self.drain()
-            for stream in self._streams:
-                while not stream.wait_until_out(_STOPPING_SECONDS):
-                    self._raise_if_stopping()
-
-    def _raise_if_stopping(self) -> None:
-        if self._client.stopping.is_set():
-            raise Stopped
-
-    # what the workers hand over (delivery.Receiver)
-
-    def put(self, stream: StreamProgress, outcome: Outcome) -> None:
-        with self._handed_over:
-            self._pending += 1
-        stream.outcomes.put(outcome)
-
-    def put_file(self, task: partial[None]) -> None:
-        self._tasks.put_file(task)
+    def _wait_for_permission(self) -> None:
+        self._may_change.wait()
+        self.dispatcher.raise_if_stopping()

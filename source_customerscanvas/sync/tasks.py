@@ -41,6 +41,10 @@ class Tasks:
     def wait_until_done(self) -> None:
         self._queue.join()
 
+    def are_done(self) -> bool:
+        with self._queue.all_tasks_done:
+            return self._queue.unfinished_tasks == 0
+
     def end(self, workers: int) -> None:
         for _ in range(workers):
             self._queue.put((self._END, next(self._order), None))

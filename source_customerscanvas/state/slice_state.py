@@ -1,0 +1,241 @@
+"""What a stream remembers of one slice: a storefront, or one order of it.
+
+    {"cursor": "2026-01-31T12:00:00.000000Z",
+     "read": "2026-01-31T12:00:03.000000Z",
+     "scan": {"after": 4711, "covered": {"startDate": null, "kinds": ["Final"]}},
+     "open": {"4690": ["k3Jd92mQ"]},
+     "recent": {"4698": ["k3Jd92mQ", "p0Zx71cc"]},
+     "held": {"5": {"4655": ["Zk0q81ab"]}},
+     "owed": {"4713": {"since": "2026-01-31T11:50:00.000000Z"}},
+     "restarted": {"4690": "2026-01-31T11:50:00.000000Z"},
+     "unlisted": [4690],
+     "orderless": [4698],
+     "again": {"4698": "2026-01-31T11:58:00.000000Z"},
+     "tries": {"4690": [1, "2026-01-31T11:30:00.000000Z"]},
+     "delivered": {"5001": [4698, 4699]},
+     "waiting": {"5001": 4712},
+     "manifests": {"5001": {"due": true, "files": {"7f": ["11/5001/4698/a.pdf", 1024, "9f86…"]}}}}
+
+What holds between the parts, in every state that leaves the connector:
+
+1. Without a `scan`, a project that is in none of `open`, `recent`, `held` and `owed` has finished, has not changed
+   since the look-back window before `cursor`, and was handed over. Project 17 is nowhere: it was delivered last year.
+2. With a `scan`, that is true of the projects with an id up to `after`, and of what the scope `covered` asked for.
+   Project 4800 is nowhere, and `after` is 4711: nobody has read it.
+3. `open` are the projects whose processing may move on without a trace in `lastModified`: they have not finished, or
+   what the list shows and what the results say differ. The first text is the digest of the row that a list showed; it
+   is empty where the project is to be looked at whenever a list shows it. The others are digests of what was emitted.
+4. `recent` are finished projects that a list will show again, or that are asked for once more (`again`, with the time
+   at which they were seen to finish). Of an order, which has few projects, all finished ones stay. `orderless` are
+   those without an order that stay too, as their files come again when they get one.
+5. `held` are finished projects whose business status, under which they stand here, keeps them from being produced.
+6. `owed` is whatever has to be read, from the moment that a list was passed on which it stood until all of its records
+   were handed over. `since`: the project had finished before, and what is older than that was handed over; null:
+   nothing of it was. A project that is owed a second time keeps the earlier value.
+7. `restarted` says the same of an open project that had finished before.
+8. `unlisted` are the open projects without a processing status, which no list of unfinished projects shows.
+
+`tries` counts how often a failed project was resumed or restarted, and when last. `delivered` are the projects of each
+order that are still to be acknowledged in the shop, `waiting` those of these orders that wait for a project.
+`manifests` are the delivered files of orders whose `order.json` is not written yet: path, size and SHA-256; it is `due`
+when the order may have become complete.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from source_customerscanvas.state.scope import Scope, read_text, read_texts, read_time
+
+Condition = Literal["open", "recent", "held"]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is remembered of one project; empty texts stand for nothing. See the module for the meaning of each part."""
+
+    condition: Condition | None = None
+    seen: str = ""
+    emitted: tuple[str, ...] = ()
+    since: str = ""
+
+    def saw(self, results_digest: str) -> bool:
+        """Whether the processing results had this digest when what is known was emitted."""
+        return bool(self.emitted) and self.emitted[0].startswith(results_digest)
+
+
+@dataclass(frozen=True, order=True)
+class Try:
+    """How often the processing of a project was tried again, and when last, as `times.format_utc` writes it."""
+
+    count: int = 0
+    at: str = ""
+
+
+@dataclass
+class Scan:
+    """How far a reading of all projects in the order of their ids has come; `covered` is an earlier, narrower scope."""
+
+    after: int = -1
+    covered: Scope | None = None
+
+
+@dataclass
+class ManifestFiles:
+    """The delivered files of an order without a manifest, by artifact: path, size and SHA-256."""
+
+    due: bool = False
+    files: dict[str, tuple[str, int, str]] = field(default_factory=dict)
+
+
+@dataclass
+class SliceState:
+    """The state of one slice. Whoever reads or writes it holds the lock of its stream (see `sync.progress`)."""
+
+    cursor: str = ""
+    read: str = ""
+    scan: Scan | None = field(default_factory=Scan)
+    known: dict[int, Known] = field(default_factory=dict)
+    owed: set[int] = field(default_factory=set)
+    held_by: dict[int, str] = field(default_factory=dict)
+    """The business status of each held project."""
+    unlisted: set[int] = field(default_factory=set)
+    orderless: dict[int, None] = field(default_factory=dict)
+    """Ids in the order in which they came, so that the oldest can go first."""
+    again: dict[int, str] = field(default_factory=dict)
+    tries: dict[int, Try] = field(default_factory=dict)
+    delivered: dict[int, str] = field(default_factory=dict)
+    """The order of each project that is still to be acknowledged."""
+    waiting: dict[str, int] = field(default_factory=dict)
+    manifests: dict[str, ManifestFiles] = field(default_factory=dict)
+
+    def of(self, project_id: int) -> Known:
+        return self.known.get(project_id) or Known()
+
+    def having(self, condition: Condition) -> Iterator[tuple[int, Known]]:
+        return ((id_, known) for id_, known in self.known.items() if known.condition == condition)
+
+    def owe(self, project_id: int, since: str = "") -> None:
+        """Note that a project is to be read. `since` counts only where nothing is known of it, and is not owed yet."""
+        if project_id not in self.known and project_id not in self.owed and since:
+            self.known[project_id] = Known(since=since)
+        self.owed.add(project_id)
+
+    def settle(self, project_id: int, known: Known | None) -> None:
+        """Note that all that was owed of a project was handed over; None: nothing has to be remembered of it."""
+        self.owed.discard(project_id)
+        self.unlisted.discard(project_id)
+        if known is None or known.condition != "recent":
+            self.orderless.pop(project_id, None)
+            self.again.pop(project_id, None)
+        self.held_by.pop(project_id, None)
+        if known is None:
+            self.known.pop(project_id, None)
+        else:
+            self.known[project_id] = known
+
+    def add_emitted(self, project_id: int, digest: str) -> None:
+        """Note one more thing of a project that stays owed. It is open: it has not been handed over as a whole."""
+        known = self.of(project_id)
+        condition = known.condition or "open"
+        self.known[project_id] = replace(known, condition=condition, emitted=(*known.emitted, digest))
+
+    def forget(self, project_id: int) -> None:
+        """Note that a project does not belong to the slice any more."""
+        self.settle(project_id, None)
+        self.tries.pop(project_id, None)
+        self.waiting = {order: id_ for order, id_ in self.waiting.items() if id_ != project_id}
+
+    def restart_scan(self, covered: Scope) -> None:
+        """Read everything once more in a wider scope. A second widening during the scan reads everything as if new."""
+        if self.scan is not None:
+            self.forget_since()
+        self.scan = Scan(covered=covered if self.scan is None else None)
+
+    def end_scan(self) -> None:
+        """Note that everything was read; what is still owed of it is read whole, as what was covered is forgotten."""
+        if self.scan and self.scan.covered:
+            self.forget_since()
+        self.scan = None
+
+    def forget_since(self) -> None:
+        for project_id, known in list(self.known.items()):
+            if known.since and known.condition is None:
+                del self.known[project_id]
+            elif known.since:
+                self.known[project_id] = replace(known, since="")
+
+    def to_json(self) -> dict[str, Any]:
+        value: dict[str, Any] = {"cursor": self.cursor or None}
+        if self.read:
+            value["read"] = self.read
+        if self.scan:
+            covered = {"covered": self.scan.covered.to_json()} if self.scan.covered else {}
+            value["scan"] = {"after": self.scan.after, **covered}
+        parts: dict[str, dict[str, Any]] = {"open": {}, "recent": {}, "held": {}, "owed": {}, "restarted": {}}
+        for project_id, known in self.known.items():
+            if known.condition == "held":
+                by_status = parts["held"].setdefault(self.held_by.get(project_id, ""), {})
+                by_status[str(project_id)] = [known.seen, *known.emitted]
+            elif known.condition:
+                parts[known.condition][str(project_id)] = [known.seen, *known.emitted]
+                if known.since:
+                    parts["restarted"][str(project_id)] = known.since
+        for project_id in sorted(self.owed):
+            known = self.of(project_id)
+            parts["owed"][str(project_id)] = {} if known.condition else {"since": known.since or None}
+        value |= {name: part for name, part in parts.items() if part}
+        lists: dict[str, Any] = {"unlisted": sorted(self.unlisted), "orderless": list(self.orderless)}
+        lists["again"] = {str(id_): at for id_, at in self.again.items()}
+        lists["tries"] = {str(id_): [one.count, one.at] for id_, one in self.tries.items()}
+        delivered: dict[str, list[int]] = {}
+        for project_id in sorted(self.delivered):
+            delivered.setdefault(self.delivered[project_id], []).append(project_id)
+        lists["delivered"] = delivered
+        lists["waiting"] = {order: id_ for order, id_ in self.waiting.items() if order in delivered}
+        lists["manifests"] = {
+            order: {"due": one.due, "files": {id_: list(file) for id_, file in one.files.items()}}
+            for order, one in self.manifests.items()
+        }
+        return value | {name: part for name, part in lists.items() if part}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "SliceState":
+        """Raises `ValueError`, `KeyError`, `TypeError`, `AttributeError` or `OverflowError` for what is no state."""
+        state = cls(cursor=read_time(value["cursor"]), read=read_time(value.get("read")), scan=None)
+        if value.get("scan") is not None:
+            scan = value["scan"]
+            covered = scan.get("covered")
+            state.scan = Scan(int(scan["after"]), None if covered is None else Scope.from_json(covered))
+        restarted = {int(id_): read_time(since) for id_, since in value.get("restarted", {}).items()}
+        for id_, texts in value.get("open", {}).items():
+            state.known[int(id_)] = _known("open", texts, restarted.get(int(id_), ""))
+        for id_, texts in value.get("recent", {}).items():
+            state.known[int(id_)] = _known("recent", texts)
+        for status, held in value.get("held", {}).items():
+            for id_, texts in held.items():
+                state.known[int(id_)] = _known("held", texts)
+                state.held_by[int(id_)] = str(status)
+        for id_, one in value.get("owed", {}).items():
+            state.owe(int(id_), read_time(one.get("since")))
+        state.unlisted = {int(id_) for id_ in value.get("unlisted", [])}
+        state.orderless = dict.fromkeys(int(id_) for id_ in value.get("orderless", []))
+        state.again = {int(id_): read_time(at) for id_, at in value.get("again", {}).items()}
+        tries = value.get("tries", {}).items()
+        state.tries = {int(id_): Try(int(count), read_time(at)) for id_, (count, at) in tries}
+        delivered = value.get("delivered", {}).items()
+        state.delivered = {int(id_): str(order) for order, ids in delivered for id_ in ids}
+        state.waiting = {str(order): int(id_) for order, id_ in value.get("waiting", {}).items()}
+        state.manifests = {str(order): _manifest(one) for order, one in value.get("manifests", {}).items()}
+        return state
+
+
+def _known(condition: Condition, texts: Any, since: str = "") -> Known:
+    seen, *emitted = read_texts(texts)
+    return Known(condition, seen, tuple(emitted), since)
+
+
+def _manifest(value: Mapping[str, Any]) -> ManifestFiles:
+    given: Mapping[str, Any] = value["files"]
+    files = {str(id_): (read_text(path), int(size), read_text(sha256)) for id_, (path, size, sha256) in given.items()}
+    return ManifestFiles(bool(value["due"]), files)

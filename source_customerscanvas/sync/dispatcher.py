@@ -1,0 +1,213 @@
+"""Hands projects and orders out to the workers, and what they find over to the streams.
+
+    lists ──jobs──▶ Dispatcher ──tasks──▶ workers ──outcomes──▶ the stream's reader ──▶ its state
+
+No worker ever waits for another one; a project with files is finished by whichever worker finishes the last of them.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from queue import Empty
+from threading import Condition, Event, Thread
+
+from source_customerscanvas.api.projects import Project
+from source_customerscanvas.errors import CustomersCanvasError, Stopped, as_known_error
+from source_customerscanvas.sync.changes import Changes
+from source_customerscanvas.sync.jobs import Batch, Job, Touched
+from source_customerscanvas.sync.kinds import FILES, PROJECTS
+from source_customerscanvas.sync.manifests import ManifestWriter
+from source_customerscanvas.sync.order_reader import OrderReader
+from source_customerscanvas.sync.outcomes import Outcome
+from source_customerscanvas.sync.progress import StreamProgress
+from source_customerscanvas.sync.project_reader import ProjectReader, pass_page
+from source_customerscanvas.sync.slices import Slice
+from source_customerscanvas.sync.tasks import Tasks
+
+_LOOKING_SECONDS = 1.0
+"""How often a long wait looks whether the sync is being ended."""
+
+Found = Iterator["Outcome | Callable[[], Iterator[Outcome]]"]
+
+
+class Dispatcher:
+    """The workers of one sync, `num_workers` threads of their own, and the queues before and behind them."""
+
+    def __init__(
+        self,
+        num_workers: int,
+        stopping: Event,
+        streams: Sequence[StreamProgress],
+        projects: ProjectReader,
+        orders: OrderReader,
+        manifests: ManifestWriter | None,
+    ) -> None:
+        self._num_workers = num_workers
+        self._stopping = stopping
+        self._streams = {stream.name: stream for stream in streams}
+        self._projects = projects
+        self._orders = orders
+        self._manifests = manifests
+        self._tasks = Tasks(2 * num_workers)
+        self._handed_over = Condition()
+        self._pending = 0
+
+    def start(self) -> None:
+        for number in range(self._num_workers):
+            Thread(target=self._tasks.work, name=f"worker-{number}", daemon=True).start()
+
+    def end(self) -> None:
+        """No more is handed out: the workers end, and so do the streams."""
+        self._tasks.end(self._num_workers)
+        for stream in self._streams.values():
+            stream.outcomes.put(None)
+
+    def fail(self, failure: CustomersCanvasError) -> None:
+        """End all streams with an error; what was handed over stays."""
+        for stream in self._streams.values():
+            stream.fail(failure)
+        self._stopping.set()
+
+    def take_page(self, slice_: Slice, projects: Sequence[Project], streams: Sequence[StreamProgress]) -> None:
+        """A page of a scan: each stream takes what is a change to it, and notes that it has come past the page."""
+        self.raise_if_stopping()
+        if self._projects.health.broken(slice_):
+            raise Stopped
+        after = max(project.id for project in projects)
+        wanted_by: dict[int, list[StreamProgress]] = {}
+        for stream in streams:
+            if stream.failure is not None:
+                continue  # its scan stays where it is: to owe the rest of a shop's history would fill the state
+            wanted = [project for project in projects if stream.wants(slice_.key, project)]
+            if stream.name == PROJECTS:
+                self.put(self._projects.read_page(stream, slice_.key, wanted, after))
+                continue
+            with stream.lock:
+                for project in wanted:
+                    stream.owe(slice_.key, project)
+                    wanted_by.setdefault(project.id, []).append(stream)
+                pass_page(stream, slice_.key, after)
+        batch = Batch(slice_)
+        for project in projects:
+            if project.id in wanted_by:
+                self.take(Job(batch, project.id, project, wanted_by[project.id], from_scan=True))
+        self._done(batch)
+
+    def take_changes(self, slice_: Slice, changes: Changes) -> None:
+        """The changes that a watch found: they are owed to their streams already."""
+        batch = Batch(slice_)
+        for job in changes.jobs(batch):
+            self.take(job)
+        self._done(batch)
+
+    def take_all(self, slice_: Slice, jobs: Callable[[Batch], Sequence[Job]]) -> None:
+        """Some projects of a slice to read."""
+        batch = Batch(slice_)
+        for job in jobs(batch):
+            self.take(job)
+        self._done(batch)
+
+    def take(self, job: Job) -> None:
+        """A project to read, when there is room for it. Raises `Stopped`."""
+        self.raise_if_stopping()
+        job.batch.add()
+        self._tasks.put(partial(self._run, job.batch, partial(self._projects.read, job)))
+
+    def look_at_manifest(self, slice_: Slice, order_id: str) -> None:
+        """Write the manifest of an order if it is complete, when all that was queued before has been noted."""
+        stream = self._streams[FILES]
+        if self._manifests:
+            task = partial(self._manifests.write, slice_, stream, order_id)
+            self.put(Outcome(FILES, note=partial(self._tasks.put_file, partial(self._run, None, task))))
+
+    def end_scan(self, slice_: Slice, stream: StreamProgress) -> None:
+        """The last page of a scan was handed out."""
+        if stream.failure is None:
+            self.put(Outcome(stream.name, note=partial(_end_scan, stream, slice_.key)))
+
+    def put(self, outcome: Outcome) -> None:
+        """Hand an outcome over to the reader of its stream, when there is room for it."""
+        with self._handed_over:
+            self._pending += 1
+        self._streams[outcome.stream].outcomes.put(outcome)
+
+    def outcomes(self, stream: StreamProgress, patience: float) -> Iterator[Outcome | None]:
+        """What was found for a stream, as it comes; None when nothing came for `patience` seconds.
+
+        The reader emits an outcome's records and comes back for the next one: only then it is noted. One that does not
+        come back ends the sync, as nobody may wait for it.
+        """
+        try:
+            while True:
+                try:
+                    outcome = stream.outcomes.take(patience)
+                except Empty:
+                    yield None
+                    continue
+                if outcome is None:
+                    return
+                yield outcome
+                if outcome.note:
+                    outcome.note()
+                stream.counts.hand_over(outcome)
+                with self._handed_over:
+                    self._pending -= 1
+                    self._handed_over.notify_all()
+        except BaseException:
+            self.fail(Stopped())
+            for one in self._streams.values():
+                one.outcomes.close()
+            raise
+
+    def drain(self) -> None:
+        """Wait until all that was handed out has been handed over and noted. Raises `Stopped`."""
+        while True:
+            self._tasks.wait_until_done()
+            with self._handed_over:
+                self._handed_over.wait_for(lambda: self._pending == 0 or self._stopping.is_set(), _LOOKING_SECONDS)
+                if self._pending == 0 and self._tasks.are_done():
+                    return
+            self.raise_if_stopping()
+
+    def checkpoint(self, *, and_wait: bool) -> None:
+        """Emit the state of each stream, and perhaps wait until it has left the connector."""
+        for stream in self._streams.values():
+            self.put(Outcome(stream.name, checkpoint=True))
+        if and_wait:
+            self.drain()
+            for stream in self._streams.values():
+                while not stream.wait_until_out(_LOOKING_SECONDS):
+                    self.raise_if_stopping()
+
+    def raise_if_stopping(self) -> None:
+        if self._stopping.is_set():
+            raise Stopped
+
+    def _run(self, batch: Batch | None, task: Callable[[], Found]) -> None:
+        try:
+            for found in task():
+                if isinstance(found, Outcome):
+                    self.put(found)
+                else:
+                    if batch:
+                        batch.add()
+                    self._tasks.put_file(partial(self._run, batch, found))
+        except Exception as error:
+            self.fail(as_known_error(error))
+        finally:
+            if batch:
+                self._done(batch)
+
+    def _done(self, batch: Batch) -> None:
+        for order_id, touched in batch.done().items():
+            if touched.settled.pop(FILES, None) is not None:
+                self.look_at_manifest(batch.slice, order_id)
+            if touched.settled:
+                self._look_at_order(batch, order_id, touched)
+
+    def _look_at_order(self, batch: Batch, order_id: str, touched: Touched) -> None:
+        self._tasks.put_file(partial(self._run, None, partial(self._orders.read, batch, order_id, touched)))
+
+
+def _end_scan(stream: StreamProgress, key: str) -> None:
+    with stream.lock:
+        stream.slice(key).end_scan()

@@ -1,0 +1,162 @@
+"""Delivers the files of one project, and tells of each when it is stored."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from threading import Lock
+
+from source_customerscanvas.api.artifacts import Artifact
+from source_customerscanvas.api.listing import Row
+from source_customerscanvas.api.projects import Project, Results
+from source_customerscanvas.errors import NotFound, StoreAway, Stopped, StoreUnavailable, Trouble, as_known_error
+from source_customerscanvas.files.artifact_file import ArtifactFile, DeliveredFile
+from source_customerscanvas.files.download import Downloader
+from source_customerscanvas.files.paths import PathTemplate, ProjectValues
+from source_customerscanvas.settings import Settings
+from source_customerscanvas.state.slice_state import ManifestFiles
+from source_customerscanvas.sync.jobs import Job
+from source_customerscanvas.sync.kinds import FILES
+from source_customerscanvas.sync.news import Head, is_new_run, new_artifacts, settled_of
+from source_customerscanvas.sync.outcomes import Outcome
+from source_customerscanvas.sync.progress import Settled, StreamProgress
+from source_customerscanvas.sync.records import file_record
+
+logger = logging.getLogger("airbyte.source-customerscanvas")
+
+
+@dataclass
+class _Deliveries:
+    """The files of one project on their way; `left` counts those that no worker has finished."""
+
+    job: Job
+    stream: StreamProgress
+    project: Project
+    results: Results
+    settled: Settled
+    left: int
+    trouble: Trouble | None = None
+    lock: Lock = field(default_factory=Lock)
+
+
+class FilesReader:
+    """The stream of files: rows alone where no downloader is given. Shared by the workers of a sync."""
+
+    def __init__(self, settings: Settings, downloader: Downloader | None) -> None:
+        self._settings = settings
+        self._downloader = downloader
+        self._template = PathTemplate(settings.file_path)
+        self.storefront_names: dict[int, str] = {}
+        """Filled before the first project is read."""
+        self._results: dict[int, Results] = {}
+
+    def read(
+        self,
+        job: Job,
+        stream: StreamProgress,
+        project: Project,
+        results: Results,
+        artifacts: Sequence[Artifact],
+        at: str,
+    ) -> Iterator[Outcome | Callable[[], Iterator[Outcome]]]:
+        """The rows of a completed project's files, or the tasks in which workers deliver them first."""
+        finals = [artifact for artifact in artifacts if artifact.output_file] if results.is_completed else []
+        in_scope = [artifact for artifact in finals if stream.scope.has_kind(artifact.format)]
+        head, known = Head(project), stream.known(job.slice.key, project.id)
+        news = new_artifacts(stream, job.slice.key, project.id, head, in_scope, lambda artifact: artifact.format)
+        digests = [head.digest(artifact) for artifact in in_scope] if results.is_completed else known.emitted[1:]
+        settled = settled_of(stream, project, results, at=at, from_scan=job.from_scan)
+        settled = replace(settled, emitted=(results.digest, *digests), is_new_run=None)
+        if results.is_completed:
+            # of all files, as a wider scope only adds to those that were delivered, while another run replaces them
+            is_new = not known.saw(results.digest) and is_new_run(known, lambda: finals)
+            settled = replace(settled, is_new_run=is_new)
+        paths = self.paths(project, finals)
+        stream.counts.expect_rows(len(news), self._sizes(news))
+        if self._downloader is None or not news:
+            rows: list[tuple[Row, DeliveredFile | None]] = [
+                (file_record(project, artifact, paths[artifact.id], None), None) for artifact in news
+            ]
+            yield Outcome(stream.name, rows, partial(stream.settle, job.slice.key, settled), finished=1)
+            self.touch(job, project, results)
+            return
+        deliveries = _Deliveries(job, stream, project, results, settled, len(news))
+        for artifact in news:
+            yield partial(self._deliver, self._downloader, deliveries, artifact, paths[artifact.id])
+
+    def paths(self, project: Project, finals: Sequence[Artifact]) -> dict[str, str]:
+        """Where each of a project's final artifacts goes; all of them have to be given."""
+        return self._template.paths(self.values(project), [artifact.listed for artifact in finals])
+
+    def order_folder(self, project: Project) -> str:
+        """The folder that all files of the project's order share."""
+        return self._template.order_folder(self.values(project), self._settings.storefront_ids)
+
+    def values(self, project: Project) -> ProjectValues:
+        storefront_id = project.storefront_id
+        name = self.storefront_names.get(storefront_id, "") if isinstance(storefront_id, int) else ""
+        return ProjectValues(storefront_id, name, {**project.row, "id": project.id})
+
+    def touch(self, job: Job, project: Project, results: Results | None = None) -> None:
+        """Have the order looked at for its manifest when all of the batch was read."""
+        if self._settings.order_manifest and self._downloader is not None and project.order_id:
+            if results:
+                self._results[project.id] = results
+            job.batch.touch(project.order_id, FILES)
+
+    def take_results(self, project_id: int) -> Results | None:
+        """What this sync has just seen of a project whose order is looked at; once."""
+        return self._results.pop(project_id, None)
+
+    def _sizes(self, artifacts: Sequence[Artifact]) -> int | None:
+        if self._downloader is None:
+            return None
+        return sum(ArtifactFile.from_row(artifact.id, artifact.listed).size or 0 for artifact in artifacts)
+
+    def _deliver(
+        self, downloader: Downloader, deliveries: _Deliveries, artifact: Artifact, path: str
+    ) -> Iterator[Outcome]:
+        """Deliver a file and tell of it; whoever delivers the last one finishes the project."""
+        stream, job, project = deliveries.stream, deliveries.job, deliveries.project
+        where = f"{project.describe()}, artifact {artifact.id}"
+        digest = Head(project).digest(artifact)
+        try:
+            if stream.failure is None:
+                delivered = downloader.deliver(ArtifactFile.from_row(artifact.id, artifact.listed), path)
+                row = file_record(project, artifact, path, delivered)
+                note = partial(self._note, deliveries, artifact.id, digest, delivered)
+                yield Outcome(stream.name, [(row, delivered)], note)
+        except NotFound:
+            logger.warning(f"The file of {where} is gone: it is not tried again unless the artifact changes.")
+            stream.counts.pass_over(f"{where}: the file is gone")
+            # at once, as another file of the project may stay in trouble
+            yield Outcome(stream.name, note=partial(self._note, deliveries, artifact.id, digest, None))
+        except (StoreUnavailable, StoreAway) as error:
+            stream.fail(error)
+        except Stopped:
+            return
+        except Exception as error:
+            deliveries.trouble = Trouble(where, as_known_error(error))
+        with deliveries.lock:
+            deliveries.left -= 1
+            is_last = deliveries.left == 0
+        if not is_last or stream.failure is not None:
+            return
+        if deliveries.trouble:
+            logger.warning(f"Left to the next sync: {deliveries.trouble}", exc_info=deliveries.trouble.error.__cause__)
+            note = partial(stream.leave, job.slice.key, project.id, deliveries.trouble)
+            yield Outcome(stream.name, note=note, finished=1)
+        else:
+            note = partial(stream.settle, job.slice.key, deliveries.settled)
+            yield Outcome(stream.name, note=note, finished=1)
+            self.touch(job, project, deliveries.results)
+
+    def _note(self, deliveries: _Deliveries, artifact_id: str, digest: str, delivered: DeliveredFile | None) -> None:
+        stream, project = deliveries.stream, deliveries.project
+        with stream.lock:
+            state = stream.slice(deliveries.job.slice.key)
+            state.add_emitted(project.id, digest)
+            if delivered and self._settings.order_manifest and project.order_id:
+                manifest = state.manifests.setdefault(project.order_id, ManifestFiles())
+                manifest.due = True
+                manifest.files[artifact_id] = (delivered.relative_path, delivered.size, delivered.sha256)

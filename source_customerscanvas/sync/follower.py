@@ -1,0 +1,72 @@
+"""Follows one slice for all streams of a sync: scans what was never read, then watches the rest."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from source_customerscanvas.api.client import ApiClient
+from source_customerscanvas.api.listing import Page
+from source_customerscanvas.sync.dispatcher import Dispatcher
+from source_customerscanvas.sync.kinds import FILES
+from source_customerscanvas.sync.lists import NEWEST_CREATED, NEWEST_MODIFIED, ProjectLists
+from source_customerscanvas.sync.manifests import due_manifests
+from source_customerscanvas.sync.progress import StreamProgress
+from source_customerscanvas.sync.scan import is_fresh, scan_pages, scanning, start_watch
+from source_customerscanvas.sync.slices import Slice
+from source_customerscanvas.sync.watch import Watch
+from source_customerscanvas.times import format_utc
+
+
+class Follower:
+    """Used once, by one thread."""
+
+    def __init__(
+        self, client: ApiClient, slice_: Slice, streams: Sequence[StreamProgress], dispatcher: Dispatcher
+    ) -> None:
+        self._client = client
+        self._slice = slice_
+        self._streams = streams
+        self._dispatcher = dispatcher
+        self._lists = ProjectLists(client, slice_, streams)
+        self.failed: set[int] = set()
+        """The projects that a list showed as failed."""
+
+    def follow(self) -> None:
+        """Hand out all that is a change in the slice."""
+        key = self._slice.key
+        self._resume_manifests()
+        scans = scanning(self._streams, key)
+        with ThreadPoolExecutor(1, "lists") as pool:
+            # nobody has anything to do before a first sync knows both
+            created = pool.submit(self._lists.first, NEWEST_CREATED) if scans else None
+            first = self._lists.first(NEWEST_MODIFIED)
+        now = format_utc(self._client.shop_now())
+        if first.total is not None and first.is_last:
+            self._take(Watch(self._lists, key, self._streams, now), first, is_whole=True)
+            return
+        if created:
+            fresh = len(scans) == len(self._streams) and is_fresh(scans, key)
+            tops = self._lists.top(NEWEST_MODIFIED, first), self._lists.top(NEWEST_CREATED, created.result())
+            start_watch(scans, key, self._lists.newest(*tops, until=now), now)
+            # those that were read before take what has changed for them, so that no project is asked for twice
+            for projects in scan_pages(self._lists, key, scans):
+                self._dispatcher.take_page(self._slice, projects, self._streams)
+            for stream in scans:
+                self._dispatcher.end_scan(self._slice, stream)
+            if fresh:
+                return  # what changed meanwhile lies behind the cursor and is the next sync's
+            self._dispatcher.drain()
+            first = self._lists.first(NEWEST_MODIFIED)
+            now = format_utc(self._client.shop_now())
+        top = self._lists.top(NEWEST_MODIFIED, first)
+        self._take(Watch(self._lists, key, self._streams, now), top, is_whole=False)
+
+    def _take(self, watch: Watch, modified: Page, *, is_whole: bool) -> None:
+        (watch.take_whole if is_whole else watch.look)(modified)
+        self.failed = watch.changes.failed
+        self._dispatcher.take_changes(self._slice, watch.changes)
+
+    def _resume_manifests(self) -> None:
+        for stream in self._streams:
+            if stream.name == FILES:
+                for order_id in due_manifests(stream, self._slice.key):
+                    self._dispatcher.look_at_manifest(self._slice, order_id)

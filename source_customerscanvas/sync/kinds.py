@@ -1,0 +1,40 @@
+"""The streams that follow projects and orders: what of a list's row is a change to each of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from source_customerscanvas.api.projects import Project
+
+ORDERS, SHOP_ORDERS = "orders", "shop_orders"
+PROJECTS, RESULTS, ARTIFACTS, FILES = "projects", "processing_results", "artifacts", "artifact_files"
+
+OF_RESULTS = frozenset({RESULTS, ARTIFACTS, FILES})
+"""Streams for which a project's processing results are asked for."""
+
+OF_ARTIFACTS = frozenset({ARTIFACTS, FILES})
+
+OF_ORDERS = frozenset({ORDERS, SHOP_ORDERS})
+"""Streams with one row an order, which is made when all changed projects of a batch have been read."""
+
+
+def _whole(project: Project) -> str:
+    return project.whole_digest
+
+
+def _followed(project: Project) -> str:
+    return project.followed_digest
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A stream's name, and the digest of what it takes from the row of a project."""
+
+    name: str
+    digest: Callable[[Project], str]
+
+
+KINDS = {
+    name: Kind(name, _followed if name in OF_RESULTS else _whole)
+    for name in (PROJECTS, RESULTS, ARTIFACTS, FILES, ORDERS, SHOP_ORDERS)
+}
+"""In the order in which a project's outcomes are found."""

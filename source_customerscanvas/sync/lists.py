@@ -1,0 +1,90 @@
+"""The lists of one slice's projects, in the orders in which a scan and a watch read them."""
+
+from collections.abc import Sequence
+
+from source_customerscanvas.api.client import ApiClient
+from source_customerscanvas.api.listing import FetchPage, Page, first_with
+from source_customerscanvas.api.projects import Project, project_list
+from source_customerscanvas.sync.progress import StreamProgress
+from source_customerscanvas.sync.reporting import pass_over
+from source_customerscanvas.sync.slices import Slice
+
+NEWEST_MODIFIED = "LastModified DESC,Id DESC"
+NEWEST_CREATED = "Created DESC,Id DESC"
+TIME_OF = {NEWEST_MODIFIED: "lastModified", NEWEST_CREATED: "created"}
+BY_ID = "Id ASC"
+NEWEST_ID = "Id DESC"
+
+
+class ProjectLists:
+    """Asks for the lists of a slice; used by one thread."""
+
+    def __init__(self, client: ApiClient, slice_: Slice, streams: Sequence[StreamProgress]) -> None:
+        self._client = client
+        self._slice = slice_
+        self._streams = streams
+        self._has_nameless = False
+
+    def fetch(self, sorting: str, **filters: str | int) -> FetchPage:
+        """The list in this order, of the projects that the filters choose."""
+        return project_list(self._client.get_json, {**self._slice.params, "sorting": sorting, **filters})
+
+    def first(self, sorting: str, **filters: str | int) -> Page:
+        return self.fetch(sorting, **filters)(0)
+
+    def projects(self, page: Page) -> list[Project]:
+        """The projects of a page that belong to the slice; what cannot be asked for is said once."""
+        projects = [project for row in page.rows if (project := Project.from_row(row))]
+        if len(projects) < len(page.rows) and not self._has_nameless:
+            self._has_nameless = True
+            pass_over(self._streams, f"{self._slice.describe()}: projects that are listed without a usable id")
+        return [project for project in projects if self._slice.in_shard(project)]
+
+    def top(self, sorting: str, first: Page | None = None) -> Page:
+        """The page of a list on which the rows with a time begin, where those without one come before them.
+
+        `first` is the first page of the list, where that is known. Empty where no row has a time.
+        """
+        fetch, field = self.fetch(sorting), TIME_OF[sorting]
+        first = first or fetch(0)
+        start = first_with(fetch, first, field)
+        if start is None:
+            return Page(first.total or 0, [], first.total)
+        if start == 0:
+            return first
+        back = 1
+        while True:
+            page = fetch(max(start - back, 0))
+            # a row that got its time just now has moved from before the edge to right behind it
+            if page.skip == 0 or not page.rows or page.rows[0].get(field) is None:
+                return page
+            back *= 4
+
+    def page_before(self, after: int) -> Page:
+        """A page of the list by id that begins at or before the first project with a greater id than `after`."""
+        fetch = self.fetch(BY_ID)
+        page = fetch(0)
+        low, high = page.end, page.total or 0
+        while low < high and not self._begins_behind(page, after) and self._ends_before(page, after):
+            middle = fetch((low + high) // 2)
+            if middle.rows and not self._begins_behind(middle, after):
+                page, low = middle, max(middle.end, low + 1)
+            else:
+                high = (low + high) // 2
+        return page
+
+    def newest(self, *pages: Page, until: str) -> str:
+        """The latest time of these pages that is not ahead of the shop's clock, which shows `until`.
+
+        Where all of them are ahead, it is that clock: the cursor says up to when changes are known.
+        """
+        times = {project.latest for page in pages for project in self.projects(page)} - {""}
+        return max((time for time in times if time <= until), default=until if times else "")
+
+    def _begins_behind(self, page: Page, after: int) -> bool:
+        ids = [project.id for row in page.rows if (project := Project.from_row(row))]
+        return bool(ids) and ids[0] > after
+
+    def _ends_before(self, page: Page, after: int) -> bool:
+        ids = [project.id for row in page.rows if (project := Project.from_row(row))]
+        return not ids or ids[-1] <= after

@@ -1,0 +1,174 @@
+"""Looks at one order when its changed projects have been read: its row, the shop's document, its manifest."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from threading import Lock
+
+from source_customerscanvas.api.client import ApiClient
+from source_customerscanvas.api.projects import Project, ask_order, projects_of_order
+from source_customerscanvas.errors import (
+    Conflict,
+    NotFound,
+    Refused,
+    Stopped,
+    Trouble,
+    as_known_error,
+)
+from source_customerscanvas.settings import Settings
+from source_customerscanvas.sync.jobs import Batch, Touched
+from source_customerscanvas.sync.kinds import ORDERS, SHOP_ORDERS
+from source_customerscanvas.sync.outcomes import Outcome
+from source_customerscanvas.sync.progress import Settled, StreamProgress
+from source_customerscanvas.sync.records import order_record, shop_order_record
+from source_customerscanvas.sync.results_reader import ResultsReader
+from source_customerscanvas.sync.slices import Slice
+
+logger = logging.getLogger("airbyte.source-customerscanvas")
+
+_NOT_IMPLEMENTED = 501
+
+_CONCLUSIVE = 2
+"""Orders of a storefront without a document, and none with one, after which its shop is taken to have none."""
+
+
+@dataclass
+class _Documents:
+    """Whether the shop of a storefront gives documents; one worker at a time asks until that is known."""
+
+    lock: Lock = field(default_factory=Lock)
+    has_some: bool = False
+    refused: int = 0
+
+    @property
+    def has_none(self) -> bool:
+        return not self.has_some and self.refused >= _CONCLUSIVE
+
+
+class OrderReader:
+    """What a worker does with an order. Shared by the workers of a sync."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: ApiClient,
+        results: ResultsReader,
+        streams: Sequence[StreamProgress],
+    ) -> None:
+        self._statuses = settings.statuses
+        self._client = client
+        self._results = results
+        self._streams = {stream.name: stream for stream in streams}
+        self._lock = Lock()
+        self._documents: dict[int, _Documents] = {}
+        self._shown: set[tuple[str, int, str]] = set()
+        """Stream, id and digest of the projects that an order's row has shown before they were read themselves."""
+
+    def was_shown(self, stream: str, settled: Settled) -> bool:
+        """Whether a row that was handed over already shows a project as it is."""
+        one = (stream, settled.project_id, settled.seen)
+        with self._lock:
+            if one not in self._shown:
+                return False
+            self._shown.discard(one)
+            return True
+
+    def read(self, batch: Batch, order_id: str, touched: Touched) -> Iterator[Outcome]:
+        """All that the streams are owed of an order. Its projects stay owed where it cannot be read."""
+        streams = [stream for name in touched.settled if (stream := self._streams[name]).failure is None]
+        try:
+            projects = self.projects_of(batch.slice, order_id)
+            for stream in list(streams):
+                yield from self._of_stream(batch, stream, order_id, projects, touched)
+                streams.remove(stream)
+        except Stopped:
+            return
+        except Exception as error:
+            trouble = Trouble(f"storefront {batch.slice.storefront_id}, order {order_id}", as_known_error(error))
+            logger.warning(f"Left to the next sync: {trouble}", exc_info=trouble.error.__cause__)
+            for stream in streams:
+                yield self._left(batch.slice, stream, touched, trouble)
+
+    def projects_of(self, slice_: Slice, order_id: str) -> list[Project]:
+        """The projects of an order that belong to the slice."""
+        projects = projects_of_order(self._client.get_json, slice_.storefront_id, order_id)
+        return [project for project in projects if slice_.has(project)]
+
+    def _of_stream(
+        self, batch: Batch, stream: StreamProgress, order_id: str, projects: list[Project], touched: Touched
+    ) -> Iterator[Outcome]:
+        storefront_id = batch.slice.storefront_id
+        rows = []
+        if stream.name == ORDERS:
+            updated_at = touched.updated_at
+            rows = [order_record(storefront_id, order_id, projects, self._statuses, self._status_of, updated_at)]
+        elif stream.name == SHOP_ORDERS and projects:
+            document = self._document(stream, storefront_id, order_id, projects[0].id)
+            rows = [shop_order_record(storefront_id, order_id, projects, document)] if document is not None else []
+        settled = touched.settled[stream.name]
+        yield Outcome(
+            stream.name,
+            [(row, None) for row in rows],
+            partial(_settle, stream, batch.slice.key, settled),
+            finished=len(settled),
+        )
+        read = {one.project_id for one in settled}
+        with self._lock:
+            digest = stream.kind.digest
+            self._shown |= {(stream.name, one.id, digest(one)) for one in projects if one.id not in read}
+
+    def _status_of(self, project: Project) -> str | None:
+        """The processing status: what its results said in this sync, or else what the list shows."""
+        results = self._results.seen_of(project.id)
+        return results.status if results else project.processing_status
+
+    def _document(self, stream: StreamProgress, storefront_id: int, order_id: str, project_id: int) -> object:
+        """The shop's document of an order; None where the shop has none."""
+        with self._lock:
+            documents = self._documents.setdefault(storefront_id, _Documents())
+        if documents.has_some:
+            return self._ask(stream, documents, storefront_id, order_id, project_id)
+        with documents.lock:
+            if documents.has_none:
+                return None
+            return self._ask(stream, documents, storefront_id, order_id, project_id)
+
+    def _ask(
+        self, stream: StreamProgress, documents: _Documents, storefront_id: int, order_id: str, project_id: int
+    ) -> object:
+        why = "it answers with an error document"
+        is_conclusive = True
+        try:
+            document: object = ask_order(self._client.get_json, project_id)
+            if document is not None:
+                documents.has_some = True
+                return document
+        except (NotFound, Conflict) as error:
+            why, is_conclusive = error.message, False
+        except Refused as error:
+            if error.status != _NOT_IMPLEMENTED:
+                raise
+            why = error.message
+        with self._lock:
+            documents.refused += _CONCLUSIVE if is_conclusive else 1
+        where = f"storefront {storefront_id}"
+        if stream.counts.pass_over_once(f"{where}: its shop gives no documents of some orders"):
+            logger.warning(f"Passed over: {where}, order {order_id}: its shop gives no document of it: {why}")
+        return None
+
+    def _left(self, slice_: Slice, stream: StreamProgress, touched: Touched, trouble: Trouble) -> Outcome:
+        settled = touched.settled[stream.name]
+
+        def note() -> None:
+            stream.counts.note_trouble(trouble)
+            for one in settled:
+                stream.leave(slice_.key, one.project_id, None)
+
+        return Outcome(stream.name, note=note, finished=len(settled))
+
+
+def _settle(stream: StreamProgress, key: str, settled: Sequence[Settled]) -> None:
+    with stream.lock:
+        for one in settled:
+            stream.settle(key, one)

@@ -1,0 +1,288 @@
+"""Reads one project at a time and tells what is news of it: its row, results, artifacts and files."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+from source_customerscanvas.api.artifacts import Artifact, Artifacts
+from source_customerscanvas.api.client import ApiClient
+from source_customerscanvas.api.projects import Project, Results, ask_project, digest
+from source_customerscanvas.errors import (
+    ConfigurationError,
+    CustomersCanvasError,
+    MissingPermission,
+    Stopped,
+    Trouble,
+    as_known_error,
+    shorten,
+)
+from source_customerscanvas.settings import Settings
+from source_customerscanvas.sync.files_reader import FilesReader
+from source_customerscanvas.sync.health import Health
+from source_customerscanvas.sync.jobs import Job
+from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, OF_ARTIFACTS, OF_ORDERS, OF_RESULTS, PROJECTS, RESULTS
+from source_customerscanvas.sync.news import Head, is_new_run, new_artifacts, settled_of
+from source_customerscanvas.sync.order_reader import OrderReader
+from source_customerscanvas.sync.outcomes import Outcome
+from source_customerscanvas.sync.progress import Settled, StreamProgress
+from source_customerscanvas.sync.records import artifact_record, project_record, results_record
+from source_customerscanvas.sync.reporting import pass_over
+from source_customerscanvas.sync.results_reader import ResultsReader
+from source_customerscanvas.times import format_utc
+
+logger = logging.getLogger("airbyte.source-customerscanvas")
+
+Found = Iterator["Outcome | Callable[[], Iterator[Outcome]]"]
+"""Outcomes, and what else is to be done for some: a file to be fetched."""
+
+
+class ProjectReader:
+    """What a worker does with a project. It keeps nothing of one but what its outcomes carry."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: ApiClient,
+        files: FilesReader,
+        results: ResultsReader,
+        orders: OrderReader,
+        artifacts: Artifacts,
+    ) -> None:
+        self.health = Health(client)
+        self._artifacts = artifacts
+        self._orders = orders
+        self._settings = settings
+        self._client = client
+        self._files = files
+        self._results = results
+
+    def read_page(self, stream: StreamProgress, key: str, projects: Sequence[Project], after: int) -> Outcome:
+        """The rows of a scan's page for the stream that needs nothing but them; it ends with the project `after`."""
+        settled = [settled_of(stream, project, None, at="", from_scan=True) for project in projects]
+
+        def note() -> None:
+            with stream.lock:
+                for one in settled:
+                    stream.settle(key, one)
+                pass_page(stream, key, after)
+
+        return Outcome(stream.name, [(project_record(project), None) for project in projects], note, len(projects))
+
+    def read(self, job: Job) -> Found:
+        """All that is news of a project to the streams that want it. Raises what ends the whole sync."""
+        if self.health.broken(job.slice):
+            return  # it stays owed
+        waiting = [stream for stream in job.streams if stream.failure is None]
+        try:
+            yield from self._once_more(job, waiting) if job.once_more else self._read(job, waiting)
+        except Stopped:
+            return
+        except Exception as error:
+            known = as_known_error(error)
+            if is_fatal(known):
+                raise known from None
+            yield from left(job, waiting, Trouble(job.describe(), known))
+            self.health.note_failure(job, known)
+
+    def _once_more(self, job: Job, waiting: list[StreamProgress]) -> Found:
+        """Ask for the results of a finished project; only where they have changed, the project is read again."""
+        results = self._results.ask(job)
+        if results is None:
+            yield from self._pass_over(job, waiting, is_gone=True)
+            return
+        for stream in list(waiting):
+            if stream.known(job.slice.key, job.project_id).saw(results.digest):
+                waiting.remove(stream)
+                yield Outcome(stream.name, note=partial(stream.end_once_more, job.slice.key, job.project_id))
+        if waiting:
+            yield from self._read(replace(job, once_more=False, results=results), waiting)
+
+    def _read(self, job: Job, waiting: list[StreamProgress]) -> Found:
+        """Tell what is news of a project, and take each stream from `waiting` that got its outcome."""
+        project = job.project or ask_project(self._client.get_json, job.project_id)
+        if project is None or not job.slice.has(project):
+            yield from self._pass_over(job, waiting, is_gone=project is None)
+            return
+        at = format_utc(self._client.shop_now())
+        if waiting and waiting[0].name == PROJECTS:
+            yield self._project(job, waiting.pop(0), project, at)
+        results = None
+        if any(stream.name in OF_RESULTS for stream in waiting):
+            results = self._results.of(job, project)
+            if results is None:
+                yield from self._pass_over(job, waiting, is_gone=True)
+                return
+            yield from self._of_results(job, waiting, project, results, at)
+        self.health.note_read(job.slice)
+        for stream in waiting:
+            yield from self._order(job, stream, project, self._results.seen_of(project.id) or results, at)
+
+    def _of_results(
+        self, job: Job, waiting: list[StreamProgress], project: Project, results: Results, at: str
+    ) -> Found:
+        if not (job.from_scan and results.is_completed):
+            # of a shop's history, the log names only what is not simply done
+            logger.info(f"{project.describe()}: {results.status}, files: {len(results.files or [])}.")
+        if results.is_failed:
+            self._warn_of_failure(job, waiting[0], project, results)
+        if waiting[0].name == RESULTS:
+            yield self._results_outcome(job, waiting.pop(0), project, results, at)
+        of_artifacts = [stream for stream in waiting if stream.name in OF_ARTIFACTS]
+        if not of_artifacts:
+            return
+        for stream in list(of_artifacts):
+            if not stream.scope.statuses.includes(project.business_status):
+                waiting.remove(stream)
+                of_artifacts.remove(stream)
+                yield self._held(job, stream, project, results, at)
+        if not of_artifacts:
+            return
+        if results.has_nameless_files:
+            pass_over(of_artifacts, f"{project.describe()}: output files without an artifact id")
+        artifacts = self._artifacts_of(job, of_artifacts, results)
+        if waiting[0].name == ARTIFACTS:
+            yield self._artifacts_outcome(job, waiting.pop(0), project, results, artifacts, at)
+        if waiting and waiting[0].name == FILES:
+            yield from self._files.read(job, waiting.pop(0), project, results, artifacts, at)
+
+    def _artifacts_of(self, job: Job, streams: Sequence[StreamProgress], results: Results) -> list[Artifact]:
+        """All artifacts of the project that one of the streams may want, in the order of their ids."""
+        if job.from_scan:
+            self._artifacts.prepare()
+        output_files = results.output_files
+        details = self._artifacts.details(output_files, newest_first=not job.from_scan)
+        if streams[0].name == ARTIFACTS and set(self._settings.artifact_types) - {"Final"}:
+            groups = {str(artifact["group"]) for artifact in details.values() if artifact.get("group")}
+            for group in groups:
+                for artifact in self._artifacts.of_group(group):
+                    details.setdefault(str(artifact.get("id")), artifact)
+        ids = sorted(output_files.keys() | details.keys())
+        return [Artifact(id_, output_files.get(id_, {}), details.get(id_, {})) for id_ in ids]
+
+    def _project(self, job: Job, stream: StreamProgress, project: Project, at: str) -> Outcome:
+        is_news = stream.known(job.slice.key, project.id).seen != stream.kind.digest(project)
+        settled = settled_of(stream, project, None, at=at, from_scan=job.from_scan)
+        return settling(job, stream, settled, [project_record(project)] if is_news else [])
+
+    def _results_outcome(
+        self, job: Job, stream: StreamProgress, project: Project, results: Results, at: str
+    ) -> Outcome:
+        known = stream.known(job.slice.key, project.id)
+        emitted = results.digest + digest([project.order_keys, project.updated_at])
+        new_run = None
+        if results.is_completed and self._settings.statuses.includes(project.business_status):
+            # without acknowledging it only matters that something is new, whatever its age
+            new_run = not known.saw(results.digest) and (
+                stream.ledger is None or is_new_run(known, lambda: self._artifacts_of(job, [stream], results))
+            )
+        settled = settled_of(stream, project, results, at=at, from_scan=job.from_scan)
+        settled = replace(settled, emitted=(emitted,), is_new_run=new_run)
+        is_news = known.emitted != (emitted,)
+        return settling(job, stream, settled, [results_record(project, results)] if is_news else [])
+
+    def _held(self, job: Job, stream: StreamProgress, project: Project, results: Results, at: str) -> Outcome:
+        """A project that is not produced: nothing of it is emitted, and what was emitted before stays known."""
+        settled = settled_of(stream, project, results, at=at, from_scan=job.from_scan)
+        known = stream.known(job.slice.key, project.id)
+        condition = "held" if settled.condition == "finished" else settled.condition
+        emitted = (results.digest, *known.emitted[1:])
+        settled = replace(settled, condition=condition, emitted=emitted, held_by=str(project.business_status))
+        stream.counts.hold(project.describe())
+        if stream.name == FILES:
+            self._files.touch(job, project)
+        return settling(job, stream, settled, [])
+
+    def _artifacts_outcome(
+        self,
+        job: Job,
+        stream: StreamProgress,
+        project: Project,
+        results: Results,
+        artifacts: Sequence[Artifact],
+        at: str,
+    ) -> Outcome:
+        for artifact in artifacts:
+            if not artifact.details:
+                stream.counts.pass_over(f"{project.describe()}: artifact {artifact.id} is gone")
+        in_scope = [artifact for artifact in artifacts if artifact.details and stream.scope.has_kind(artifact.type)]
+        head = Head(project)
+        news = new_artifacts(stream, job.slice.key, project.id, head, in_scope, lambda artifact: artifact.type)
+        stream.counts.expect_rows(len(news))
+        settled = settled_of(stream, project, results, at=at, from_scan=job.from_scan)
+        emitted = (results.digest, *(head.digest(artifact) for artifact in in_scope))
+        settled = replace(settled, emitted=emitted, is_new_run=bool(news))
+        return settling(job, stream, settled, [artifact_record(project, artifact) for artifact in news])
+
+    def _order(
+        self, job: Job, stream: StreamProgress, project: Project, results: Results | None, at: str
+    ) -> Iterator[Outcome]:
+        """Have the project's order looked at when all of the batch was read, and the order that it was in before."""
+        if stream.name not in OF_ORDERS:
+            return
+        settled = settled_of(stream, project, results, at=at, from_scan=job.from_scan)
+        settled = replace(settled, emitted=(project.order_id or "",))
+        former = stream.known(job.slice.key, project.id).emitted[:1]
+        if former and former[0] not in ("", project.order_id):
+            job.batch.touch(former[0], stream.name)
+        if project.order_id and not self._orders.was_shown(stream.name, settled):
+            job.batch.touch(project.order_id, stream.name, settled)
+        else:
+            yield settling(job, stream, settled, [])
+
+    def _warn_of_failure(self, job: Job, stream: StreamProgress, project: Project, results: Results) -> None:
+        """Say once that a project has failed, whichever streams are selected."""
+        if not stream.known(job.slice.key, project.id).saw(results.digest):
+            # the row has all of it, with the signed addresses that a failed task may name
+            reason = shorten(str(results.description or "")) or "no reason given"
+            logger.warning(f"The processing of {project.describe()} has failed: {reason}")
+
+    def _pass_over(self, job: Job, waiting: Sequence[StreamProgress], *, is_gone: bool) -> Iterator[Outcome]:
+        """Leave out a project that is gone; forget one that belongs elsewhere now and is found there."""
+        where = job.describe()
+        if is_gone:
+            logger.warning(f"{where} is gone: passed over.")
+        for stream in waiting:
+            key = job.slice.key
+            former = stream.known(key, job.project_id).emitted[:1]
+            if stream.name in OF_ORDERS and former and former[0]:
+                job.batch.touch(former[0], stream.name)
+            if is_gone:
+                stream.counts.pass_over(f"{where} is gone")
+            # a list that shows it and a server that does not know it contradict each other: the next sync asks again
+            leaves = is_gone and job.project is not None
+            note = partial(stream.leave, key, job.project_id, None) if leaves else partial(_forget, stream, job)
+            yield Outcome(stream.name, note=note, finished=1)
+
+
+def is_fatal(error: CustomersCanvasError) -> bool:
+    """Whether an error is the whole sync's, and not one project's."""
+    return isinstance(error, ConfigurationError) and not isinstance(error, MissingPermission)
+
+
+def settling(job: Job, stream: StreamProgress, settled: Settled, rows: Sequence[dict[str, object]]) -> Outcome:
+    """Rows of a stream with which all that it was owed of a project is handed over."""
+    note = partial(stream.settle, job.slice.key, settled)
+    return Outcome(stream.name, [(row, None) for row in rows], note, finished=1)
+
+
+def left(job: Job, streams: Sequence[StreamProgress], trouble: Trouble) -> Iterator[Outcome]:
+    """Leave a project that could not be read to the next sync."""
+    logger.warning(f"Left to the next sync: {trouble}", exc_info=trouble.error.__cause__)
+    for stream in streams:
+        yield Outcome(stream.name, note=partial(stream.leave, job.slice.key, job.project_id, trouble), finished=1)
+
+
+def pass_page(stream: StreamProgress, key: str, after: int) -> None:
+    """Note that a scan has come past the project `after`."""
+    with stream.lock:
+        scan = stream.slice(key).scan
+        if scan and scan.after < after:
+            scan.after = after
+
+
+def _forget(stream: StreamProgress, job: Job) -> None:
+    with stream.lock:
+        stream.slice(job.slice.key).forget(job.project_id)
+
+

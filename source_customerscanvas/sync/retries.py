@@ -1,0 +1,149 @@
+"""Resumes or restarts failed processing.
+
+https://customerscanvas.com/dev/backoffice/howto/download-artifacts.html
+"""
+
+import logging
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from threading import Lock
+
+from source_customerscanvas.api.client import ApiClient
+from source_customerscanvas.api.projects import PATH, Project, ask_project, failed_items
+from source_customerscanvas.errors import (
+    Conflict,
+    CustomersCanvasError,
+    MissingPermission,
+    NotFound,
+    Stopped,
+    TransientError,
+)
+from source_customerscanvas.settings import Settings
+from source_customerscanvas.state.slice_state import Try
+from source_customerscanvas.sync.dispatcher import Dispatcher
+from source_customerscanvas.sync.slices import Slice
+from source_customerscanvas.sync.tries import Tries
+from source_customerscanvas.times import Clock, format_utc
+
+logger = logging.getLogger("airbyte.source-customerscanvas")
+
+_DONE = {"resume": "resumed", "restart": "restarted"}
+
+
+@dataclass(frozen=True)
+class Waited:
+    """A project that may move on while the sync waits."""
+
+    slice: Slice
+    project_id: int
+
+    def describe(self) -> str:
+        return f"{self.slice.describe()}, project {self.project_id}"
+
+
+class Retries:
+    """Tries failed projects again. Used by one thread."""
+
+    def __init__(
+        self, settings: Settings, client: ApiClient, clock: Clock, tries: Tries, dispatcher: Dispatcher
+    ) -> None:
+        self._processing = settings.processing
+        self._statuses = settings.statuses
+        self._workers = settings.num_workers
+        self._client = client
+        self._clock = clock
+        self._tries = tries
+        self._dispatcher = dispatcher
+        self._lock = Lock()
+        self._is_permitted = settings.processing.on_failure != "report"
+
+    def is_due(self, one: Waited) -> bool:
+        if not self._is_permitted:
+            return False
+        known = self._of(one)
+        earliest = format_utc(self._clock.now() - timedelta(minutes=self._processing.retry_delay_minutes))
+        return known.count < self._processing.max_attempts and known.at <= earliest
+
+    def make(self, projects: Iterable[Waited]) -> set[Waited]:
+        """Try these projects again; gives those that are being processed now, or may be."""
+        with ThreadPoolExecutor(self._workers, "retry") as pool:
+            ones = list(projects)
+            items = dict(zip(ones, pool.map(self._items, ones), strict=True))
+        before = {one: self._of(one) for one, found in items.items() if found is not None}
+        if not before:
+            return set()
+        self._note(before)
+        # a try that no state knows of would be repeated without end by syncs that are killed
+        self._dispatcher.checkpoint(and_wait=True)
+        with ThreadPoolExecutor(self._workers, "retry") as pool:
+            made = pool.map(lambda one: self._try(one, before[one], items[one] or []), before)
+            under_way = {one for one, is_under_way in zip(before, made, strict=True) if is_under_way}
+        # the state may have been long in leaving, and a request in getting through: the delay counts from its end
+        self._note({one: before[one] for one in under_way})
+        return under_way
+
+    def _of(self, one: Waited) -> Try:
+        return self._tries.of(one.slice.key, one.project_id)
+
+    def _note(self, before: Mapping[Waited, Try]) -> None:
+        """Note that each of the projects is tried now, once more than before."""
+        at = format_utc(self._clock.now())
+        for one, known in before.items():
+            self._tries.note(one.slice.key, one.project_id, Try(known.count + 1, at))
+
+    def _items(self, one: Waited) -> list[int] | None:
+        """The items that have failed, where some have not; an empty list: the project as a whole. None: leave it."""
+        try:
+            project = ask_project(self._client.get_json, one.project_id)
+            if project is None or not self._statuses.includes(project.business_status):
+                return None
+            return self._failed_items(project)
+        except Stopped:
+            raise
+        except CustomersCanvasError as error:
+            logger.warning(f"{one.describe()}: it has failed and is not {_DONE[self._verb]} now: {error.message}")
+            return None
+
+    def _failed_items(self, project: Project) -> list[int]:
+        failed, others = failed_items(self._client.get_json, project)
+        return failed if others else []
+
+    @property
+    def _verb(self) -> str:
+        return self._processing.on_failure
+
+    def _try(self, one: Waited, before: Try, items: list[int]) -> bool:
+        """Whether the project is being processed now, or may be; `before` is the try before this one."""
+        where = one.describe() + (f", items {', '.join(map(str, items))}" if items else "")
+        if not self._is_permitted:
+            self._tries.take_back(one.slice.key, one.project_id, before)
+            return False
+        try:
+            for item in items or [None]:
+                params = None if item is None else {"itemId": item}
+                self._client.post(f"{PATH}/{one.project_id}/{self._verb}-processing", params)
+        except Conflict:
+            logger.info(f"{where}: it is being processed already, or has not failed any more.")
+        except NotFound:
+            logger.warning(f"{where}: it is gone and cannot be processed again.")
+            return False
+        except MissingPermission as error:
+            self._tries.take_back(one.slice.key, one.project_id, before)
+            self._stop_trying(error)
+            return False
+        except CustomersCanvasError as error:
+            if not isinstance(error, Stopped):
+                logger.warning(f"{where}: it has failed and could not be {_DONE[self._verb]}: {error.message}")
+            # a server that broke down while it answered may have begun all the same: only asking tells
+            return isinstance(error, TransientError)
+        else:
+            logger.info(f"{where}: it has failed and was {_DONE[self._verb]}.")
+        return True
+
+    def _stop_trying(self, error: MissingPermission) -> None:
+        with self._lock:
+            is_first, self._is_permitted = self._is_permitted, False
+        if is_first:
+            logger.warning(f"Failed processing stays failed: {error.message}")
