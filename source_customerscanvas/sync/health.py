@@ -57,9 +57,7 @@ class Health:
         try:
             for number in range(_SAMPLES):
                 params = {**job.slice.params, "sorting": "Id ASC"}
-                page = read_page(
-                    self._client.get_json, PATH, params, number * total // _SAMPLES, take=1
-                )
+                page = read_page(self._client.get_json, PATH, params, number * total // _SAMPLES, take=1)
                 total = page.total or total
                 for project_id in map(row_id, page.rows[:1]):
                     if project_id is not None and self._answers(f"{PATH}/{project_id}{what}"):

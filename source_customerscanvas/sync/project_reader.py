@@ -284,5 +284,3 @@ def pass_page(stream: StreamProgress, key: str, after: int) -> None:
 def _forget(stream: StreamProgress, job: Job) -> None:
     with stream.lock:
         stream.slice(job.slice.key).forget(job.project_id)
-
-

@@ -80,9 +80,7 @@ def begin_reading(
     Nothing is changed in the shop before `Reading.permit_changes`. Raises `UnreadableState` and `InvalidSetting`.
     """
     delivery = settings.files.delivery
-    wants_files = FILES in selected and (
-        selected[FILES].include_files if delivery == "airbyte" else delivery != "none"
-    )
+    wants_files = FILES in selected and (selected[FILES].include_files if delivery == "airbyte" else delivery != "none")
     # what proves that an order has arrived: its files, or else its results
     answering = FILES if FILES in selected else RESULTS
     streams = {}

@@ -65,5 +65,3 @@ class ResultsReader:
             # no run yet, or no project any more: only asking for the project itself tells them apart
             is_there = ask_project(self._client.get_json, job.project_id)
             return Results.from_answer(None) if is_there else None
-
-

@@ -1,6 +1,6 @@
 """One read of the streams that follow projects: the order of its phases, and its threads.
 
-    acknowledge what the last sync delivered → follow each slice → wait for what is unfinished
+acknowledge what the last sync delivered → follow each slice → wait for what is unfinished
 """
 
 import logging
@@ -67,9 +67,7 @@ class Sync:
         manifests = None
         if downloader and settings.order_manifest:
             manifests = ManifestWriter(settings, client, artifacts, self._files, downloader)
-        self.dispatcher = Dispatcher(
-            settings.num_workers, client.stopping, streams, self._projects, orders, manifests
-        )
+        self.dispatcher = Dispatcher(settings.num_workers, client.stopping, streams, self._projects, orders, manifests)
         self._tries = Tries(streams, tries or {})
         self._reporter = Reporter(client, clock, streams)
         self._failed: set[tuple[str, int]] = set()
@@ -121,7 +119,9 @@ class Sync:
 
     def _slices(self) -> list[Slice]:
         """What is to be read. A storefront that is not listed now keeps its state; what the settings leave out, not."""
-        names = {int(row["id"]): str(row.get("name") or "") for row in visible_storefronts(self._client, self._settings)}
+        names = {
+            int(row["id"]): str(row.get("name") or "") for row in visible_storefronts(self._client, self._settings)
+        }
         self._files.storefront_names.update(names)
         known = {key.partition("/")[0] for stream in self._streams for key in stream.state.slices}
         wanted = set(self._settings.storefront_ids or names)
