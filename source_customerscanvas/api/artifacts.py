@@ -16,7 +16,7 @@ from typing import Any
 from source_customerscanvas.api.calls import path_segment
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.api.listing import PAGE_SIZE, Page, Row, read_page, walk
-from source_customerscanvas.errors import CustomersCanvasError, NotFound, Refused, ServerTrouble, TransientError
+from source_customerscanvas.errors import NotFound, Refused, ServerTrouble, TransientError
 from source_customerscanvas.settings import file_format
 from source_customerscanvas.times import to_utc
 

@@ -359,24 +359,3 @@ class GetsJson(Protocol):
         self, path: str, params: Mapping[str, Any] | None = None, understand: Callable[[Any], Any] | None = None
     ) -> Any:
         """See `ApiClient.get_json`."""
-
-
-_shared: dict[Settings, GetsJson] = {}
-_sharing = Lock()
-
-
-def share_client(settings: Settings, client: GetsJson) -> None:
-    """Let this client be the one for these settings, instead of any that was before: it may have been stopped."""
-    with _sharing:
-        _shared.clear()
-        _shared[settings] = client
-
-
-def shared_client(settings: Settings) -> GetsJson:
-    """The process' client for these settings.
-
-    The framework makes the manifest's components itself, one for each stream and without a place to hand them a
-    client. One client for all keeps one token, one count of requests under way and one pace.
-    """
-    with _sharing:
-        return _shared.setdefault(settings, ApiClient(settings))

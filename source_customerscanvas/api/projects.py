@@ -248,7 +248,8 @@ def failed_items(get_json: Callable[..., Results], project: Project) -> tuple[li
     ids = [item_id for item_id in found if item_id is not None]
     if len(ids) <= 1:
         return [], []
-    failed, others = [], []
+    failed: list[int] = []
+    others: list[int] = []
     for item_id in ids:
         try:
             results = _ask_item(get_json, project.id, item_id)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from source_customerscanvas.settings import Statuses
+from source_customerscanvas.settings import ALL_STATUSES, Statuses
 from source_customerscanvas.times import to_utc
 
 
@@ -21,7 +21,7 @@ class Scope:
 
     start_date: str | None = None
     kinds: tuple[str, ...] | None = None
-    statuses: Statuses = Statuses()
+    statuses: Statuses = ALL_STATUSES
     shard: str | None = None
     destination: str | None = None
 

@@ -9,7 +9,7 @@ from threading import Lock
 from source_customerscanvas.api.artifacts import Artifact
 from source_customerscanvas.api.listing import Row
 from source_customerscanvas.api.projects import Project, Results
-from source_customerscanvas.errors import NotFound, StoreAway, Stopped, StoreUnavailable, Trouble, as_known_error
+from source_customerscanvas.errors import NotFound, Stopped, StoreAway, StoreUnavailable, Trouble, as_known_error
 from source_customerscanvas.files.artifact_file import ArtifactFile, DeliveredFile
 from source_customerscanvas.files.download import Downloader
 from source_customerscanvas.files.paths import PathTemplate, ProjectValues

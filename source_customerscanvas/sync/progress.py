@@ -58,7 +58,7 @@ class StreamProgress:
     def __init__(
         self, kind: Kind, state: StreamState, lookback_minutes: int, *, since: str | None = None, answers: bool = False
     ) -> None:
-        """`answers`: orders are acknowledged on this stream's word, those created at or after `since` (see `Ledger`)."""
+        """`answers`: orders are acknowledged on this stream's word, those created from `since` on (see `Ledger`)."""
         self.kind = kind
         self.name = kind.name
         self.lock = RLock()

@@ -12,7 +12,7 @@ from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.errors import CustomersCanvasError, StoreAway, StoreUnavailable
 from source_customerscanvas.files.download import Downloader
 from source_customerscanvas.files.stores import store_for
-from source_customerscanvas.settings import Settings
+from source_customerscanvas.settings import ALL_STATUSES, Settings
 from source_customerscanvas.state.scope import Scope
 from source_customerscanvas.state.stream_state import StreamState, tries_of
 from source_customerscanvas.sync.emissions import STATE_PROJECTS, Emission, emissions
@@ -132,7 +132,7 @@ def _scope(name: str, settings: Settings, wants_files: bool) -> Scope:
     return Scope(
         start_date=settings.start_date,
         kinds=kinds,
-        statuses=settings.statuses if follows_statuses else Scope().statuses,
+        statuses=settings.statuses if follows_statuses else ALL_STATUSES,
         shard=str(settings.shard) if settings.shard else None,
         destination=settings.files.destination if name == FILES and wants_files else None,
     )

@@ -121,9 +121,11 @@ class Retries:
             self._tries.take_back(one.slice.key, one.project_id, before)
             return False
         try:
-            for item in items or [None]:
-                params = None if item is None else {"itemId": item}
-                self._client.post(f"{PATH}/{one.project_id}/{self._verb}-processing", params)
+            path = f"{PATH}/{one.project_id}/{self._verb}-processing"
+            for item in items:
+                self._client.post(path, {"itemId": item})
+            if not items:
+                self._client.post(path)
         except Conflict:
             logger.info(f"{where}: it is being processed already, or has not failed any more.")
         except NotFound:

@@ -182,9 +182,9 @@ class Sync:
     def _note_broken(self, slices: Sequence[Slice]) -> None:
         """Tell of the slices that were given up; what was not read of them is owed."""
         for slice_ in slices:
-            error = self._projects.health.broken(slice_)
-            for stream in self._streams if error else ():
-                stream.counts.note_trouble(Trouble(slice_.describe(), error), first=True)
+            if error := self._projects.health.broken(slice_):
+                for stream in self._streams:
+                    stream.counts.note_trouble(Trouble(slice_.describe(), error), first=True)
 
     def _wait(self, slices: Sequence[Slice]) -> None:
         processing = self._settings.processing

@@ -9,8 +9,8 @@ The API cannot be asked for what was modified since, therefore each sync looks a
 - the held projects, by the business statuses that hold them (see `held`);
 - those that were seen to finish a look-back window ago: a later run may have added files.
 
-All of it is collected first. Then it is noted at once that it is owed and that the cursor has moved: a killed sync finds
-each project owed, or the cursor where it was.
+All of it is collected first. Then it is noted at once that it is owed and that the cursor has moved: a killed sync
+finds each project owed, or the cursor where it was.
 """
 
 from collections.abc import Sequence
