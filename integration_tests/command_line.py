@@ -19,7 +19,8 @@ DoneT = TypeVar("DoneT")
 ROOT = Path(__file__).parents[1]
 FULL_REFRESH = ("storefronts", "project_statuses", "processing_pipelines")
 TRACKED = ("projects", "processing_results", "artifacts", "artifact_files")
-STREAMS = (*FULL_REFRESH, *TRACKED)
+OF_ORDERS = ("orders", "shop_orders")
+STREAMS = (*FULL_REFRESH, *OF_ORDERS, *TRACKED)
 MESSAGE_TYPES = frozenset({"RECORD", "STATE", "LOG", "TRACE", "SPEC", "CATALOG", "CONNECTION_STATUS", "CONTROL"})
 
 Message = dict[str, Any]

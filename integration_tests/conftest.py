@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from threading import Event, Lock, current_thread
 from typing import Any, cast
-from unittest.mock import patch
 
 import pytest
 
 from integration_tests.engine import KEYS, STREAMS, Read, Row, States, Warehouse, read
 from sandbox import Missing, Sandbox
-from source_customerscanvas.api.client import ApiClient
-from source_customerscanvas.api.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
+from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, PROJECTS, RESULTS
 from source_customerscanvas.times import Clock, to_utc
 
 STOREFRONT = 11
@@ -57,9 +55,7 @@ class Connection:
     def read(self, streams: tuple[str, ...] | None = None, **options: Any) -> dict[str, Read]:
         """One sync from the states; what comes is only given back."""
         config = {"clock": self.clock, **self.config, **options}
-        # the client's back-offs take the same time as everything else
-        with patch("source_customerscanvas.sync.reading.ApiClient", lambda settings: ApiClient(settings, self.clock)):
-            return read(self.sandbox, self.states, streams or self.streams, **config)
+        return read(self.sandbox, self.states, streams or self.streams, **config)
 
     def take(self, reads: dict[str, Read]) -> dict[str, list[Any]]:
         """Keep records and states; gives the keys of the records of each stream that has any."""
@@ -117,7 +113,12 @@ def truth(sandbox: Sandbox, ids: set[int] | None = None) -> dict[str, dict[Any, 
             item = {key: file[key] for key in ("orderLineItemId", "orderLineItemIndex", "projectItemId")}
             rows[ARTIFACTS][artifact["id"]] = {**artifact, "lastModified": last_modified, **order, **item}
             listed = {key: file[key] for key in ("artifactId", "name", "format", "size")}
-            unfetched = {"sha256": None, "filePath": None, "lastModified": last_modified}
+            unfetched = {
+                "sha256": None,
+                "filePath": f"{project['storefrontId']}/{project['orderId']}/{project['id']}/{file['name']}",
+                "fileUrl": None,
+                "lastModified": last_modified,
+            }
             rows[FILES][file["artifactId"]] = {**order, **listed, **unfetched}
     return rows
 

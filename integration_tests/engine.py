@@ -11,11 +11,11 @@ from typing import Any
 from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer
 
 from sandbox import Sandbox
-from source_customerscanvas.api.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
 from source_customerscanvas.errors import CustomersCanvasError
 from source_customerscanvas.settings import Settings
-from source_customerscanvas.streams import TrackedPartition
+from source_customerscanvas.streams import FollowingPartition
 from source_customerscanvas.sync.emissions import STATE_PROJECTS
+from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, PROJECTS, RESULTS
 from source_customerscanvas.sync.reading import Selected, begin_reading
 from source_customerscanvas.times import SYSTEM_CLOCK, Clock
 
@@ -79,10 +79,11 @@ def read(
     lost. `taken_by` is called with the stream, the kind and the content of each message when it is taken.
     """
     settings = Settings.from_config(
-        sandbox.config(**{"num_workers": 4, "file_directory": str(files) if files else None, **config})
+        sandbox.config(**{"num_workers": 4, "files": folder(files) if files else {"delivery": "none"}, **config})
     )
-    selected = {name: Selected((states or {}).get(name, {}), include_files=files is not None) for name in streams}
+    selected = {name: Selected((states or {}).get(name, {})) for name in streams}
     reading = begin_reading(settings, selected, clock)
+    reading.permit_changes()
     reads = {name: Read() for name in reading.names}
     lock = Lock()
     is_killed = False
@@ -101,7 +102,7 @@ def read(
 
     def consume(stream: str) -> None:
         try:
-            for message in TrackedPartition(stream, reading.emissions(stream, state_projects)).read():
+            for message in FollowingPartition(stream, reading.emissions(stream, state_projects)).read():
                 if isinstance(message, AirbyteMessage):
                     dumped = AirbyteMessageSerializer.dump(message)
                     if "state" in dumped:
@@ -119,6 +120,11 @@ def read(
     for reader in readers:
         reader.join()
     return reads
+
+
+def folder(path: Path) -> dict[str, str]:
+    """The setting `files` for a folder of this machine."""
+    return {"delivery": "folder", "path": str(path)}
 
 
 def states_of(reads: Mapping[str, Read]) -> States:

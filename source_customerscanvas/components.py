@@ -1,9 +1,10 @@
 """What the manifest's own streams need and the low-code language cannot say."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from threading import Lock
 from typing import Any
 
 from airbyte_cdk.sources.declarative.extractors.record_filter import RecordFilter
@@ -11,14 +12,40 @@ from airbyte_cdk.sources.declarative.retrievers import Retriever
 from airbyte_cdk.sources.declarative.transformations import RecordTransformation
 from airbyte_cdk.sources.types import Config, StreamSlice, StreamState
 
-from source_customerscanvas.api.client import GetsJson, shared_client
+from source_customerscanvas.api.client import ApiClient, GetsJson
 from source_customerscanvas.api.listing import Row, read_page, row_id, walk
-from source_customerscanvas.errors import CustomersCanvasError, NotFound, WrongHost
+from source_customerscanvas.errors import CustomersCanvasError, NeedsItsSource, NotFound, Stopped, WrongHost
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.streams import traced
 from source_customerscanvas.times import to_utc
 
 logger = logging.getLogger("airbyte.source-customerscanvas")
+
+
+@dataclass(frozen=True)
+class _Shared:
+    client: GetsJson
+    failure: Callable[[], CustomersCanvasError | None] = lambda: None
+
+
+_shared: dict[Settings, _Shared] = {}
+_sharing = Lock()
+
+
+def share(settings: Settings, client: GetsJson, failure: Callable[[], CustomersCanvasError | None]) -> None:
+    """Let this client be the one for these settings; `failure` tells what has stopped it.
+
+    The framework makes the manifest's components itself, one for each stream and without a place to hand them a
+    client. One client for all keeps one token, one count of requests under way and one pace.
+    """
+    with _sharing:
+        _shared.clear()
+        _shared[settings] = _Shared(client, failure)
+
+
+def _shared_for(settings: Settings) -> _Shared:
+    with _sharing:
+        return _shared.setdefault(settings, _Shared(ApiClient(settings)))
 
 
 @dataclass
@@ -48,7 +75,8 @@ class ListRetriever(Retriever):
         """The rows. Every error is one of the connector's own, as the framework reports it."""
         try:
             settings = Settings.from_config(self.config)
-            rows: Iterable[Mapping[str, Any]] = self._rows(shared_client(settings))
+            shared = _shared_for(settings)
+            rows: Iterable[Mapping[str, Any]] = self._rows(shared.client)
             if self.record_filter:
                 rows = self.record_filter.filter_records(rows, stream_state={}, stream_slice=stream_slice)
             emitted = 0
@@ -61,6 +89,8 @@ class ListRetriever(Retriever):
             logger.info(f"Summary of {self.name}: {emitted} records.")
         except NotFound:
             raise traced(WrongHost(settings.api_url, f"it has no {self.path}")) from None
+        except Stopped as error:
+            raise traced(shared.failure() or error) from error
         except CustomersCanvasError as error:
             raise traced(error) from error
 
@@ -80,6 +110,23 @@ class ListRetriever(Retriever):
                     yield {**row, "id": id_}
         if has_nameless:
             logger.warning(f"The list of {self.name} has rows without an id: they are passed over.")
+
+
+@dataclass
+class ProjectRetriever(Retriever):
+    """Stands for what reads a stream that follows projects: the source gives the stream the engine's partition.
+
+    The low-code language's cursors keep one entry for each project that ever was, notice only what moves a project's
+    `lastModified`, and read each stream for itself. The engine (see `sync`) reads all of these streams together.
+    """
+
+    config: Config
+
+    def read_records(
+        self, records_schema: Mapping[str, Any], stream_slice: StreamSlice | None = None
+    ) -> Iterable[Mapping[str, Any]]:
+        """Only `SourceCustomersCanvas` can read such a stream. Raises `NeedsItsSource`."""
+        raise traced(NeedsItsSource())
 
 
 @dataclass

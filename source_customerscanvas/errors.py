@@ -3,7 +3,8 @@
     CustomersCanvasError
     ├── ConfigurationError            the user changes the connection's settings
     │   ├── UnreadableInput           a file that the command line names
-    │   ├── InvalidSetting, InvalidUrl, InvalidDate, UnknownStorefront, UnknownStream, UnreadableState
+    │   ├── InvalidSetting, InvalidUrl, InvalidDate, UnknownStorefront, UnreadableState
+    │   ├── UnknownStream, DoubledStream, NeedsItsSource     what the catalog asks for
     │   ├── WrongClient               the identity server does not know the client or its secret
     │   ├── WrongHost                 what answers there is not a Customer's Canvas installation
     │   ├── MissingPermission         the external app may not do what is asked of it
@@ -13,7 +14,6 @@
     │   ├── ServerTrouble             5xx, 429 for too long, an HTML page, a body that is not what was asked for
     │   ├── BrokenDownload            a file that never came whole
     │   ├── StoreAway                 the place where files go has not answered for two minutes
-    │   └── EndedEarly                the process that reads was ended
     ├── NotFound                      404 or 410
     ├── FileRefused                   the place where files go takes others, but not this one
     ├── Conflict                      409
@@ -140,6 +140,20 @@ class UnknownStream(ConfigurationError):
         super().__init__(
             f"The catalog asks for streams that there are not: {shorten(', '.join(unknown))}. Refresh the connection's "
             f"schema; the streams are {', '.join(known)}."
+        )
+
+
+class DoubledStream(ConfigurationError):
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(
+            f"The catalog names a stream more than once: {shorten(', '.join(names))}. Leave one entry for each stream."
+        )
+
+
+class NeedsItsSource(ConfigurationError):
+    def __init__(self) -> None:
+        super().__init__(
+            "This stream cannot be read from the manifest alone: run `source-customerscanvas`, or its image."
         )
 
 
@@ -304,16 +318,6 @@ class ProjectsFailed(CustomersCanvasError):
         only_settings = troubles and all(trouble.error.failure_type == "config_error" for trouble in troubles)
         self.failure_type = "config_error" if only_settings else "transient_error"
         self.troubles = tuple(troubles)
-
-
-class EndedEarly(TransientError):
-    """The process that reads has ended before it was to: the system may have killed it."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The process that reads from Customer's Canvas has ended unexpectedly, perhaps for lack of memory. The "
-            "next sync goes on from the last state."
-        )
 
 
 class Stopped(CustomersCanvasError):

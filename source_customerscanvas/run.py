@@ -1,24 +1,25 @@
 """The command line: `source-customerscanvas spec | check | discover | read`.
 
-Importing the framework takes more than a second, in which a sync of some hundred projects could be half done. `read`
-therefore begins before the import, in a process of its own (see `beside`). Whatever is wrong with the arguments is left
-to the framework to find.
+Importing the framework takes about a second, in which a sync of some hundred projects could be half done. `read`
+therefore begins before the import, in threads of its own. Whatever is wrong with the arguments is left to the framework
+to find, and nothing is changed in the shop before it has taken the command.
 """
 
 import gc
 import json
 import logging
 import os
+import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from functools import partial
+from collections.abc import Callable
+from contextlib import suppress
 from io import TextIOWrapper
+from itertools import pairwise
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from source_customerscanvas.beside import IS_POSSIBLE, ReadingProcess
 from source_customerscanvas.errors import CustomersCanvasError, UnreadableInput
 
 if TYPE_CHECKING:
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_SENSIBLE_WORKERS = range(1, 101)
 _FAILED = 1
-_INTERRUPTED = 130
-"""What a shell says of a command that Ctrl+C has ended."""
+_SIGNALLED = 128
+"""What a shell adds to the number of the signal that has ended a command."""
+
+_begun: "list[Reading]" = []
+"""The read of this process, once there is one, for a signal to end."""
 
 
 def run() -> None:
@@ -38,21 +41,40 @@ def run() -> None:
     A command that fails ends at once: some of its threads wait for a reader of their messages, who is gone by then,
     and the interpreter would wait for those threads.
     """
+    # a process that is the first of its container gets no signal that it does not handle
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
     try:
         _run(sys.argv[1:])
     except SystemExit:
+        _abandon()
         raise
     except BrokenPipeError:
-        os._exit(_FAILED)  # nobody is left to be told of it
-    except KeyboardInterrupt:
-        os._exit(_INTERRUPTED)
+        _leave(_FAILED)  # nobody is left to be told of it
     except BaseException as error:
         sys.excepthook(type(error), error, error.__traceback__)
         with suppress(OSError):
             sys.stdout.flush()
         with suppress(OSError):
             sys.stderr.flush()
-        os._exit(_FAILED)
+        _leave(_FAILED)
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    _leave(_SIGNALLED + number)
+
+
+def _leave(code: int) -> None:
+    """End now, without a file that is not whole."""
+    try:
+        _abandon()
+    finally:
+        os._exit(code)
+
+
+def _abandon() -> None:
+    for reading in _begun:
+        reading.abandon()
 
 
 def _run(arguments: list[str]) -> None:
@@ -61,14 +83,15 @@ def _run(arguments: list[str]) -> None:
     # an import makes a hundred thousand objects that stay: looking through them for garbage takes a tenth of its time,
     # and a twentieth of a sync's
     gc.disable()
-    begun = ReadingProcess(partial(begin_early, arguments)) if arguments[:1] == ["read"] and IS_POSSIBLE else None
+    begun = begin_early(arguments) if arguments[:1] == ["read"] else None
+    if begun:
+        _begun.append(begun)
 
-    with _without_enum_docs():
-        from airbyte_cdk.exception_handler import init_uncaught_exception_handler
-        from airbyte_cdk.logger import PRINT_BUFFER, init_logger
+    from airbyte_cdk.exception_handler import init_uncaught_exception_handler
+    from airbyte_cdk.logger import PRINT_BUFFER, init_logger
 
-        from source_customerscanvas.source import Entrypoint, SourceCustomersCanvas
-        from source_customerscanvas.streams import traced
+    from source_customerscanvas.source import Entrypoint, SourceCustomersCanvas
+    from source_customerscanvas.streams import traced
 
     gc.freeze()
     gc.enable()
@@ -96,26 +119,6 @@ def _run(arguments: list[str]) -> None:
         for message in entrypoint.run(parsed):
             # in one piece: the log writes to the same place
             output.write(f"{message}\n")
-
-
-@contextmanager
-def _without_enum_docs() -> Iterator[None]:
-    """Spare the framework a third of its import, in which it reads the source of each enum that a message may hold.
-
-    Its serializers look there for the descriptions of a JSON schema that nobody asks them for, by means of the package
-    `attributes-doc`, which takes a class without source for one without descriptions.
-    """
-    try:
-        import attributes_doc
-    except ImportError:
-        yield
-        return
-    get_attributes_doc = attributes_doc.get_attributes_doc
-    attributes_doc.get_attributes_doc = lambda cls: {}
-    try:
-        yield
-    finally:
-        attributes_doc.get_attributes_doc = get_attributes_doc
 
 
 def _read_input(what: str, path: str | None, read: Callable[[str], T]) -> T | None:
@@ -149,40 +152,37 @@ def _log_what_would_be_printed() -> None:
 
 
 def begin_early(arguments: list[str]) -> "Reading | None":
-    """Begin the read that the arguments ask for; None where there is none, or anything about it is unusual.
+    """Begin the read that the arguments ask for; None where there is none, or something about it is wrong.
 
-    Only what changes nothing in the shop begins before the configuration has been held against the spec.
+    The framework then reads the same files, and says what is wrong with them.
     """
     from source_customerscanvas.settings import Settings
-    from source_customerscanvas.sync.reading import TRACKED, Selected, begin_reading
+    from source_customerscanvas.sync.kinds import KINDS
+    from source_customerscanvas.sync.reading import Selected, begin_reading
     from source_customerscanvas.times import SYSTEM_CLOCK
 
-    if arguments[:1] != ["read"] or len(arguments) % 2 == 0:
-        return None
-    files = dict(zip(arguments[1::2], arguments[2::2], strict=True))
-    if not files.keys() <= {"--config", "--catalog", "--state"}:
-        return None
+    files = {name: value for name, value in pairwise(arguments) if name.startswith("--")}
     try:
         settings = Settings.from_config(_read_json(files["--config"]))
-        is_harmless = settings.acknowledge.mode == "none" and settings.processing.on_failure == "report"
-        if not is_harmless or settings.num_workers not in _SENSIBLE_WORKERS:
-            return None
         states = _states(_read_json(files["--state"])) if "--state" in files else {}
+        streams = _read_json(files["--catalog"])["streams"]
         selected = {
             stream["stream"]["name"]: Selected(
-                states.get(stream["stream"]["name"], {}) if stream["sync_mode"] == "incremental" else {},
+                states.get(stream["stream"]["name"], {}),
                 bool(stream.get("include_files")),
+                full_refresh=stream["sync_mode"] == "full_refresh",
             )
-            for stream in _read_json(files["--catalog"])["streams"]
-            if stream["stream"]["name"] in TRACKED
+            for stream in streams
+            if stream["stream"]["name"] in KINDS
         }
-        return begin_reading(settings, selected, SYSTEM_CLOCK) if selected else None
+        is_plain = len({stream["stream"]["name"] for stream in streams}) == len(streams)
+        return begin_reading(settings, selected, SYSTEM_CLOCK, states.values()) if selected and is_plain else None
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OSError, CustomersCanvasError):
         return None
 
 
 def _read_json(path: str) -> Any:
-    return json.loads(Path(path).read_text())
+    return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
 def _states(messages: list[Any]) -> dict[str, Any]:

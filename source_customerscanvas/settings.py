@@ -142,6 +142,9 @@ class Statuses:
         return excluded <= (others if other.mode == "except" else set())
 
 
+ALL_STATUSES = Statuses()
+
+
 @dataclass(frozen=True)
 class Shard:
     """One of `count` disjoint parts of the orders."""

@@ -1,4 +1,4 @@
-"""The source: the manifest's streams, and the tracked ones beside them."""
+"""The source: the streams that the manifest declares, those that follow projects read by the engine."""
 
 import logging
 import sys
@@ -17,7 +17,6 @@ from airbyte_cdk.models import (
     AirbyteStreamState,
     ConfiguredAirbyteCatalog,
     ConnectorSpecification,
-    FailureType,
     Status,
     StreamDescriptor,
     SyncMode,
@@ -29,14 +28,15 @@ from airbyte_cdk.sources.streams.concurrent.abstract_stream import AbstractStrea
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_customerscanvas.api.client import ApiClient, share_client
+from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.api.storefronts import list_storefronts
-from source_customerscanvas.beside import ReadingProcess
 from source_customerscanvas.checks import check_configuration, check_connection
-from source_customerscanvas.errors import CustomersCanvasError, Stopped, UnknownStream, UnreadableInput
+from source_customerscanvas.components import ProjectRetriever, share
+from source_customerscanvas.errors import CustomersCanvasError, DoubledStream, UnknownStream, UnreadableInput
 from source_customerscanvas.settings import Settings
-from source_customerscanvas.streams import TrackedPartition, traced, tracked_stream
-from source_customerscanvas.sync.reading import TRACKED, Reading, Selected, begin_reading
+from source_customerscanvas.streams import FollowingPartition, following_stream, traced
+from source_customerscanvas.sync.kinds import FILES
+from source_customerscanvas.sync.reading import Reading, Selected, begin_reading
 from source_customerscanvas.times import SYSTEM_CLOCK, Clock
 
 
@@ -54,14 +54,14 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
         state: list[AirbyteStateMessage] | None = None,
         *,
         clock: Clock = SYSTEM_CLOCK,
-        begun: ReadingProcess | None = None,
+        begun: Reading | None = None,
     ) -> None:
         super().__init__(
             path_to_yaml=str(Path(__file__).with_name("manifest.yaml")), catalog=catalog, config=config, state=state
         )
         self._clock = clock
         self._begun = begun
-        self._partitions: dict[str, TrackedPartition] = {}
+        self._partitions: dict[str, FollowingPartition] = {}
 
     @classmethod
     def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
@@ -87,9 +87,25 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
         ]
 
     def streams(self, config: Mapping[str, Any]) -> list[AbstractStream]:
-        definitions = self.resolved_manifest["definitions"]["tracked_streams"]
-        tracked = [tracked_stream(name, definitions[name], self._partitions.get(name), self.logger) for name in TRACKED]
-        return [*super().streams(config), *tracked]
+        following = self._following()
+        stages_files = Settings.from_config(config).files.delivery == "airbyte"
+        return [
+            following_stream(
+                stream,
+                self._partitions.get(stream.name),
+                self.logger,
+                is_file_based=stream.name == FILES and stages_files,
+            )
+            if stream.name in following
+            else stream
+            for stream in super().streams(config)
+        ]
+
+    def _following(self) -> set[str]:
+        """The names of the streams whose retriever in the manifest says that the engine reads them."""
+        class_name = f"{ProjectRetriever.__module__}.{ProjectRetriever.__name__}"
+        streams = self.resolved_manifest["streams"]
+        return {stream["name"] for stream in streams if stream["retriever"]["class_name"] == class_name}
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
         """Prove what a sync needs, without changing anything (see `checks`)."""
@@ -117,22 +133,22 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
         try:
             self._check_streams(catalog)
             settings = Settings.from_config(config)
-            reading = self._begun if self._begun and self._begun.begin() else self._begin(settings, catalog, state)
-            share_client(settings, reading.client)
+            reading = self._begun or self._begin(settings, catalog, state)
+            reading.permit_changes()
+            share(settings, reading.client, reading.failure)
             if settings.storefront_ids:
                 # the manifest's own streams would pass over a storefront that is not there without a word
                 if reading.names:
-                    reading.wait_for_units()
+                    reading.wait_for_slices()
                 else:
                     list_storefronts(reading.client, settings)
         except CustomersCanvasError as error:
             raise traced(error) from error
-        self._partitions = {name: TrackedPartition(name, reading.emissions(name)) for name in reading.names}
+        self._partitions = {name: FollowingPartition(name, reading.emissions(name)) for name in reading.names}
         errors: list[AirbyteErrorTraceMessage] = []
         try:
             for message in super().read(logger, config, catalog, state):
                 if message.type == Type.TRACE and message.trace and message.trace.error:
-                    _explain(message.trace.error, reading)
                     errors.append(message.trace.error)
                 yield message
                 if message.type == Type.STATE and message.state and message.state.stream:
@@ -149,38 +165,32 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
             if len(types) == 1:
                 error.failure_type = types.pop() or error.failure_type
             raise
-        finally:
-            reading.end()
 
     def _check_streams(self, catalog: ConfiguredAirbyteCatalog) -> None:
-        # the framework passes over a stream that it does not know without a word
-        known = [*(stream["name"] for stream in self.resolved_manifest["streams"]), *TRACKED]
-        unknown = [configured.stream.name for configured in catalog.streams if configured.stream.name not in known]
-        if unknown:
+        # the framework passes over a stream that it does not know without a word, and stumbles over one that is doubled
+        known = [stream["name"] for stream in self.resolved_manifest["streams"]]
+        names = [configured.stream.name for configured in catalog.streams]
+        if unknown := [name for name in names if name not in known]:
             raise UnknownStream(unknown, known)
+        if doubled := sorted({name for name in names if names.count(name) > 1}):
+            raise DoubledStream(doubled)
 
     def _begin(
         self, settings: Settings, catalog: ConfiguredAirbyteCatalog, state: list[AirbyteStateMessage] | None
     ) -> Reading:
         states = ConnectorStateManager(state)
-        selected = {}
-        for stream in catalog.streams:
-            name = stream.stream.name
-            if name in TRACKED:
-                # a full refresh reads everything, whatever state it is given
-                is_incremental = stream.sync_mode == SyncMode.incremental
-                given = states.get_stream_state(name, None) if is_incremental else {}
-                selected[name] = Selected(given, bool(stream.include_files))
+        following = self._following()
+        selected = {
+            stream.stream.name: Selected(
+                states.get_stream_state(stream.stream.name, None),
+                bool(stream.include_files),
+                full_refresh=stream.sync_mode == SyncMode.full_refresh,
+            )
+            for stream in catalog.streams
+            if stream.stream.name in following
+        }
         all_states = [vars(one.stream.stream_state) for one in state or [] if one.stream and one.stream.stream_state]
         return begin_reading(settings, selected, self._clock, all_states)
-
-
-def _explain(error: AirbyteErrorTraceMessage, reading: "Reading | ReadingProcess") -> None:
-    """Let a stream that was ended because others could not go on tell of what ended them."""
-    failure = reading.failure() if error.message == Stopped().message else None
-    if failure:
-        error.message = error.internal_message = failure.message
-        error.failure_type = FailureType(failure.failure_type)
 
 
 class Entrypoint(AirbyteEntrypoint):

@@ -1,8 +1,7 @@
-"""The tracked streams as the framework sees them.
+"""The streams that follow projects as the framework sees them.
 
-The low-code language's cursors keep one entry for each project that ever was and notice only what moves a project's
-`lastModified`. These streams therefore plug into the framework's own extension points (`DefaultStream`, `Cursor`,
-`PartitionGenerator`): each has one partition, which hands over what a read emits for it (see `emissions`).
+They plug into the framework's own extension points (`DefaultStream`, `Cursor`, `PartitionGenerator`): each has one
+partition, which hands over what a read emits for it (see `sync.emissions`).
 
 States travel with the records, through the same queue: a partition may yield any message, and the framework passes it
 on in order. So a state cannot overtake the records that it covers.
@@ -28,6 +27,7 @@ from airbyte_cdk.models import (
     TraceType,
     Type,
 )
+from airbyte_cdk.sources.streams.concurrent.abstract_stream import AbstractStream
 from airbyte_cdk.sources.streams.concurrent.cursor import Cursor, CursorField
 from airbyte_cdk.sources.streams.concurrent.default_stream import DefaultStream
 from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partition
@@ -36,8 +36,8 @@ from airbyte_cdk.sources.types import Record
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_customerscanvas.errors import CustomersCanvasError
-from source_customerscanvas.sync.emissions import Emission, Estimate, Records, State
-from source_customerscanvas.sync.outcomes import StagedFile
+from source_customerscanvas.files.artifact_file import DeliveredFile
+from source_customerscanvas.sync.emissions import Emission, Estimate, State
 
 
 def traced(error: CustomersCanvasError) -> AirbyteTracedException:
@@ -50,23 +50,27 @@ def traced(error: CustomersCanvasError) -> AirbyteTracedException:
     )
 
 
-def tracked_stream(
-    name: str, definition: Mapping[str, Any], partition: "TrackedPartition | None", logger: logging.Logger
+def following_stream(
+    declared: AbstractStream, partition: "FollowingPartition | None", logger: logging.Logger, *, is_file_based: bool
 ) -> DefaultStream:
-    """A stream as `definitions.tracked_streams` of the manifest declares it; it can be read if it has a partition."""
+    """A stream with the name, key, cursor and schema that the manifest declares, which the engine reads.
+
+    It can be read if it has a partition.
+    """
+    shown = declared.as_airbyte_stream()
     return DefaultStream(
         partition_generator=_OnePartition(partition),
-        name=name,
-        json_schema=definition["schema"],
-        primary_key=[definition["primary_key"]],
-        cursor_field=CursorField(definition["cursor_field"]),
+        name=declared.name,
+        json_schema=shown.json_schema,
+        primary_key=[path[0] for path in shown.source_defined_primary_key or []],
+        cursor_field=CursorField((shown.default_cursor_field or [""])[0]),
         logger=logger,
         cursor=_PartitionKeepsState(),
-        supports_file_transfer=definition["file_based"],
+        supports_file_transfer=is_file_based,
     )
 
 
-class TrackedPartition(Partition):
+class FollowingPartition(Partition):
     """All that a read emits for one stream."""
 
     def __init__(self, stream_name: str, emissions: Iterator[Emission]) -> None:
@@ -80,20 +84,25 @@ class TrackedPartition(Partition):
     def _messages(self) -> Iterator[Record | AirbyteMessage]:
         try:
             for emission in self._emissions:
-                if isinstance(emission, Records):
-                    for row, file in emission.rows:
-                        yield self._record(row, file)
-                elif isinstance(emission, State):
+                if isinstance(emission, State):
                     yield self._state(emission)
-                else:
+                elif isinstance(emission, Estimate):
                     yield self._estimate(emission)
+                else:
+                    for row, file in emission:
+                        yield self._record(row, file)
         except CustomersCanvasError as error:
             raise traced(error) from error
 
-    def _record(self, data: Mapping[str, Any], file: StagedFile | None) -> Record:
-        reference = file and AirbyteRecordMessageFileReference(
-            staging_file_url=file.path, source_file_relative_path=file.relative_path, file_size_bytes=file.size
-        )
+    def _record(self, data: Mapping[str, Any], file: DeliveredFile | None) -> Record:
+        reference = None
+        if file and file.local_path and not file.url:
+            # only what lies there for the destination to take away
+            reference = AirbyteRecordMessageFileReference(
+                staging_file_url=file.local_path,
+                source_file_relative_path=file.relative_path,
+                file_size_bytes=file.size,
+            )
         return Record(data=data, stream_name=self._stream_name, file_reference=reference)
 
     def _state(self, state: State) -> AirbyteMessage:

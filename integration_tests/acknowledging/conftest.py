@@ -10,7 +10,7 @@ from integration_tests.conftest import STOREFRONT, Connection
 from integration_tests.engine import STREAMS, SandboxClock
 from integration_tests.shops import HOUR, MINUTE
 from sandbox import RequestRecord, Sandbox
-from source_customerscanvas.api.projects import FILES, PROJECTS, RESULTS
+from source_customerscanvas.sync.kinds import FILES, PROJECTS, RESULTS
 
 POSTED = r"/projects/\d+/(order-data|transitions/.+|statuses/.+)$"
 LONG_AGO = "2020-01-01T00:00:00Z"
@@ -45,7 +45,7 @@ class Acknowledging(Connection):
     def of_delivering(self, key: str) -> Any:
         """What the state of the stream that delivers says of its storefront."""
         state = self.states[FILES if FILES in self.streams else RESULTS]
-        return state["units"][str(STOREFRONT)].get(key)
+        return state["slices"][str(STOREFRONT)].get(key)
 
 
 def posts(sandbox: Sandbox) -> list[int]:

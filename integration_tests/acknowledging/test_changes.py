@@ -8,7 +8,7 @@ from integration_tests.acknowledging.conftest import begun, each_move, order, po
 from integration_tests.conftest import STOREFRONT, Connection
 from integration_tests.shops import HOUR
 from sandbox import Sandbox
-from source_customerscanvas.api.projects import PROJECTS, RESULTS
+from source_customerscanvas.sync.kinds import PROJECTS, RESULTS
 
 
 def test_given_order_data_when_an_order_was_delivered_then_key_and_value_are_attached_through_each_project(
@@ -78,4 +78,4 @@ def test_given_default_settings_when_orders_are_delivered_then_nothing_is_posted
     assert posts(sandbox) == []
     for state in connection.states.values():
         assert "lastSync" not in state
-        assert "delivered" not in state["units"][str(STOREFRONT)]
+        assert "delivered" not in state["slices"][str(STOREFRONT)]

@@ -10,7 +10,7 @@ import pytest
 from integration_tests.acknowledging.conftest import Acknowledging, begun, order
 from integration_tests.conftest import STOREFRONT, Connection
 from sandbox import Sandbox
-from source_customerscanvas.api.projects import RESULTS
+from source_customerscanvas.sync.kinds import RESULTS
 
 
 @pytest.mark.parametrize("status", [None, "Pending", "InProgress", "Failed"])

@@ -7,7 +7,7 @@ import pytest
 from integration_tests.acknowledging.conftest import MODES, POSTED, Acknowledging, begun, each_mode, order
 from integration_tests.conftest import STOREFRONT, warnings
 from sandbox import Sandbox
-from source_customerscanvas.api.projects import RESULTS
+from source_customerscanvas.sync.kinds import RESULTS
 
 
 @each_mode

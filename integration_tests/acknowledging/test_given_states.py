@@ -12,7 +12,7 @@ from integration_tests.conftest import STOREFRONT
 from integration_tests.engine import Read
 from integration_tests.shops import HOUR
 from sandbox import Sandbox
-from source_customerscanvas.api.projects import FILES, RESULTS
+from source_customerscanvas.sync.kinds import FILES, RESULTS
 
 
 def test_given_a_sync_whose_output_was_lost_when_repeated_then_nothing_is_acknowledged_that_it_did_not_cover(

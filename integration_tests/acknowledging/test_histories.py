@@ -18,7 +18,7 @@ from integration_tests.conftest import STOREFRONT
 from integration_tests.engine import STREAMS, Read, SandboxClock, States, read
 from integration_tests.shops import DAY, MINUTE
 from sandbox import RequestRecord, Sandbox, Switches
-from source_customerscanvas.api.projects import FILES, RESULTS
+from source_customerscanvas.sync.kinds import FILES, RESULTS
 
 HISTORIES = int(os.environ.get("HISTORIES", "200"))
 
@@ -158,7 +158,7 @@ class History:
         for project in self.shop.projects():
             orders.setdefault(project["orderId"], []).append(project)
         done = {id_ for id_, ones in orders.items() if all(one["processingStatus"] == "Completed" for one in ones)}
-        waiting = self.states[self.delivering]["units"][str(STOREFRONT)].get("delivered", {})
+        waiting = self.states[self.delivering]["slices"][str(STOREFRONT)].get("delivered", {})
         assert not done & waiting.keys()
         if self.acknowledge["since"]:
             ids = {project["id"] for order_id in done for project in orders[order_id]}

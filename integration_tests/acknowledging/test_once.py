@@ -16,7 +16,7 @@ from integration_tests.acknowledging.conftest import (
 )
 from integration_tests.shops import HOUR, MINUTE
 from sandbox import FileSpec, Sandbox
-from source_customerscanvas.api.projects import FILES
+from source_customerscanvas.sync.kinds import FILES
 
 
 @each_mode

@@ -17,7 +17,7 @@ from integration_tests.acknowledging.conftest import (
 )
 from integration_tests.shops import HOUR, MINUTE
 from sandbox import Sandbox
-from source_customerscanvas.api.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
+from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, PROJECTS, RESULTS
 
 
 @each_mode

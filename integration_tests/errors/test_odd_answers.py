@@ -14,7 +14,7 @@ from integration_tests.conftest import STOREFRONT, Connection
 from integration_tests.engine import STREAMS, Read
 from integration_tests.shops import DAY, LISTS, fill
 from sandbox import FileSpec, Sandbox
-from source_customerscanvas.api.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
+from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, PROJECTS, RESULTS
 
 ODD_VALUES: st.SearchStrategy[Any] = st.one_of(
     st.sampled_from(

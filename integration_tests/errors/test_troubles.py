@@ -10,7 +10,7 @@ import pytest
 from integration_tests.conftest import STOREFRONT, Connection
 from integration_tests.shops import DAY, HOUR, LISTS, fill, shop_of
 from sandbox import Sandbox
-from source_customerscanvas.api.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
+from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, PROJECTS, RESULTS
 
 
 def test_given_one_unreadable_project_when_synced_then_all_others_are_there_and_the_next_sync_takes_up_only_it(

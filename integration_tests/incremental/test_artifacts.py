@@ -10,7 +10,7 @@ import pytest
 from integration_tests.conftest import STOREFRONT, Connection, ShopClock
 from integration_tests.shops import DAY, HOUR, MINUTE, fill
 from sandbox import Sandbox
-from source_customerscanvas.api.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
+from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, PROJECTS, RESULTS
 
 
 def test_given_a_finished_project_when_only_its_row_changes_then_its_artifacts_are_not_emitted_again(

@@ -10,7 +10,7 @@ from integration_tests.conftest import STOREFRONT, Connection
 from integration_tests.engine import STREAMS
 from integration_tests.shops import ANY, DAY, HOUR, shop_of
 from sandbox.views import SortKey
-from source_customerscanvas.api.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
+from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, PROJECTS, RESULTS
 from source_customerscanvas.times import to_utc
 
 TOKEN = STOREFRONTS = NEWEST_MODIFIED = NEWEST_CREATED = PENDING = IN_PROGRESS = FAILED = COMPLETED = PROJECT_PAGE = 1
@@ -82,7 +82,7 @@ def test_given_nulls_that_sort_first_when_projects_are_only_modified_then_neithe
             else:
                 connection.sync()
             assert requests_without_news(connection) <= TOKEN + STOREFRONTS + WATCH + 7
-            marks = connection.states[PROJECTS]["units"][str(STOREFRONT)]["projects"]
+            marks = connection.states[PROJECTS]["slices"][str(STOREFRONT)]["projects"]
             sizes.append(len(" ".join(marks).split()))
         assert sizes == [1] * 4
 

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from integration_tests.engine import KEYS, STREAMS, Read, States, Warehouse, read, states_of
 from sandbox import Missing, Sandbox, Switches
-from source_customerscanvas.api.projects import ARTIFACTS, PROJECTS, RESULTS
+from source_customerscanvas.sync.kinds import ARTIFACTS, PROJECTS, RESULTS
 from source_customerscanvas.times import to_utc
 
 HISTORIES = int(os.environ.get("HISTORIES", "200"))
@@ -217,7 +217,7 @@ class ShopHistory(RuleBasedStateMachine):
     def states_are_small(self) -> None:
         if self.sandbox and self.states:
             marked = [
-                len(" ".join(unit["projects"])) for state in self.states.values() for unit in state["units"].values()
+                len(" ".join(unit["projects"])) for state in self.states.values() for unit in state["slices"].values()
             ]
             assert all(size < 4_000 for size in marked)
 

@@ -12,7 +12,7 @@ from integration_tests.shops import CHANGES, DAY, HOUR, LISTS, change_shop, fill
 from sandbox import Sandbox
 from sandbox.messages import RequestRecord
 from sandbox.rows import ProcessingStatus
-from source_customerscanvas.api.projects import PROJECTS, RESULTS
+from source_customerscanvas.sync.kinds import PROJECTS, RESULTS
 
 OTHER = 12
 PATIENCE = 10.0

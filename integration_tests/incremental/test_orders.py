@@ -10,7 +10,7 @@ from integration_tests.conftest import STOREFRONT, Connection
 from integration_tests.engine import STREAMS
 from integration_tests.shops import DAY
 from sandbox import Sandbox
-from source_customerscanvas.api.projects import FILES, PROJECTS
+from source_customerscanvas.sync.kinds import FILES, PROJECTS
 
 
 def test_given_two_storefronts_with_equal_order_ids_when_synced_then_their_rows_do_not_mix(

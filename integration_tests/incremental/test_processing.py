@@ -10,7 +10,7 @@ import pytest
 from integration_tests.conftest import STOREFRONT, Connection
 from integration_tests.shops import DAY, HOUR, LISTS, MINUTE, WAYS, YEAR, each_way, fill, let_lag_pass, shop_of
 from sandbox import RequestRecord, Sandbox
-from source_customerscanvas.api.projects import FILES, PROJECTS, RESULTS
+from source_customerscanvas.sync.kinds import FILES, PROJECTS, RESULTS
 
 
 @pytest.mark.parametrize(

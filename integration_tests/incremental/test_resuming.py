@@ -11,7 +11,7 @@ from integration_tests.conftest import STOREFRONT, Connection
 from integration_tests.engine import STREAMS, Read, Row
 from integration_tests.shops import DAY, HOUR, MINUTE, fill, shop_of
 from sandbox import FileSpec, Sandbox
-from source_customerscanvas.api.projects import ARTIFACTS, FILES, RESULTS
+from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, RESULTS
 
 
 def up_to(reads: dict[str, Read], cuts: dict[str, int]) -> dict[str, list[tuple[str, Row]]]:

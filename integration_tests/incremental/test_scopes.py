@@ -12,7 +12,7 @@ from integration_tests.conftest import STOREFRONT, Connection
 from integration_tests.engine import STREAMS
 from integration_tests.shops import DAY, HOUR, fill, shop_of
 from sandbox import FileSpec, Sandbox
-from source_customerscanvas.api.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
+from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, PROJECTS, RESULTS
 
 
 def size_of(state: dict[str, Any]) -> int:

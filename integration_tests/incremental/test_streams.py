@@ -8,7 +8,7 @@ from integration_tests.conftest import STOREFRONT, Connection
 from integration_tests.engine import STREAMS
 from integration_tests.shops import DAY, LISTS, fill
 from sandbox import Sandbox
-from source_customerscanvas.api.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
+from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, PROJECTS, RESULTS
 
 
 @pytest.mark.parametrize("page_cap", [4, 100])

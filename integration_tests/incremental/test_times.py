@@ -9,7 +9,7 @@ import pytest
 from integration_tests.conftest import STOREFRONT, Connection
 from integration_tests.shops import HOUR, LISTS, MINUTE, WAYS, each_way, fill
 from sandbox import Sandbox
-from source_customerscanvas.api.projects import PROJECTS, RESULTS
+from source_customerscanvas.sync.kinds import PROJECTS, RESULTS
 
 
 @each_way

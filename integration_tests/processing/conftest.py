@@ -11,7 +11,7 @@ import pytest
 from integration_tests.conftest import Connection
 from integration_tests.engine import STREAMS, SandboxClock
 from sandbox import RequestRecord, Sandbox
-from source_customerscanvas.api.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
+from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, PROJECTS, RESULTS
 
 ASKED = r"/projects/\d+/processing-results$"
 TRIED = r"/(resume|restart)-processing$"

@@ -9,7 +9,7 @@ from integration_tests.engine import STREAMS
 from integration_tests.processing.conftest import Diary, failures_named, wait
 from integration_tests.shops import HOUR
 from sandbox import Sandbox
-from source_customerscanvas.api.projects import ARTIFACTS, FILES, RESULTS
+from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, RESULTS
 
 
 @pytest.mark.parametrize("streams", [(RESULTS,), (ARTIFACTS,), (FILES,), STREAMS], ids=" ".join)

@@ -15,7 +15,7 @@ from integration_tests.engine import STREAMS
 from integration_tests.processing.conftest import FACTOR, TRIED, Diary, every_selection, project_of, wait
 from integration_tests.shops import HOUR, MINUTE
 from sandbox import RequestRecord, Sandbox
-from source_customerscanvas.api.projects import RESULTS
+from source_customerscanvas.sync.kinds import RESULTS
 
 
 def test_given_an_old_state_again_when_synced_then_its_tries_count_and_only_those_lost_are_repeated(
@@ -53,7 +53,7 @@ def test_given_a_try_when_its_request_arrives_then_a_state_of_each_stream_with_i
     def note(request: RequestRecord) -> None:
         out = {stream: content for _, stream, kind, content in list(diary.taken) if kind == "state"}
         for stream in streams:
-            tries = out[stream]["units"][str(STOREFRONT)]["tries"]
+            tries = out[stream]["slices"][str(STOREFRONT)]["tries"]
             known.append((project_of(request), tries[str(project_of(request))][0]))
 
     sandbox.on(TRIED, note)
@@ -71,7 +71,7 @@ def test_given_a_state_on_its_way_out_when_it_holds_a_try_then_the_request_waits
     too_early: list[bool] = []
 
     def take(stream: str, kind: str, content: dict[str, Any]) -> None:
-        if kind == "state" and content["units"][str(STOREFRONT)].get("tries"):
+        if kind == "state" and content["slices"][str(STOREFRONT)].get("tries"):
             too_early.append(not too_early and arrived.wait(0.3))
 
     connection.sync((RESULTS,), processing={"on_failure": "resume"}, taken_by=take)
@@ -124,7 +124,7 @@ def test_given_a_failed_project_when_the_command_tries_it_then_the_state_with_th
                 for message in messages
                 if message["type"] == "STATE"
             }
-            units = {name: state["units"][str(STOREFRONT)] for name, state in states.items()}
+            units = {name: state["slices"][str(STOREFRONT)] for name, state in states.items()}
             seen.append({name for name, unit in units.items() if unit.get("tries", {}).get(str(project), [0])[0] == 1})
 
         sandbox.on(TRIED, look)

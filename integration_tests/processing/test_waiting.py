@@ -22,9 +22,9 @@ from integration_tests.processing.conftest import (
 )
 from integration_tests.shops import HOUR, MINUTE
 from sandbox import Sandbox
-from source_customerscanvas.api.projects import ARTIFACTS, FILES, PROJECTS, RESULTS
 from source_customerscanvas.errors import StagingUnavailable
 from source_customerscanvas.files.download import FileTransfer
+from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, PROJECTS, RESULTS
 
 
 class TickingClock(SandboxClock):
@@ -234,7 +234,7 @@ def test_given_a_project_that_is_removed_when_waited_for_then_the_sync_ends(
     assert diary.rounds() == [0, 120]
     assert any(f"project {project} is gone" in message for message in warnings(caplog))
     connection.sync()  # it is forgotten when it is still not there
-    assert all(state["units"][str(STOREFRONT)]["projects"] == [] for state in connection.states.values())
+    assert all(state["slices"][str(STOREFRONT)]["projects"] == [] for state in connection.states.values())
 
 
 def test_given_files_that_can_be_written_nowhere_when_something_is_unfinished_then_the_sync_ends_at_once(
