@@ -8,7 +8,7 @@ import pytest
 
 from integration_tests.conftest import STOREFRONT
 from sandbox import Sandbox
-from sandbox.listing import ProjectFilter
+from sandbox.shop.listing import ProjectFilter
 
 MINUTE, HOUR, DAY, YEAR = 60, 3600, 86_400, 31_536_000
 LISTS = r"/projects$"

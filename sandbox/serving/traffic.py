@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sandbox.faults import Fault, Limiter
-from sandbox.messages import Reply, RequestRecord
+from sandbox.serving.faults import Fault
+from sandbox.serving.limiter import Limiter
+from sandbox.serving.messages import Origin, RequestRecord
+from sandbox.serving.outages import Outage
 
 HookCall = Callable[[RequestRecord], object]
 
@@ -37,7 +39,7 @@ class Hook:
 
 
 class Traffic:
-    """Shared by both listeners; written by the server's thread, read and set up by any."""
+    """Shared by all listeners; written by the server's thread, read and set up by any."""
 
     def __init__(self, keep: int | None = None) -> None:
         self._lock = threading.Lock()
@@ -46,8 +48,11 @@ class Traffic:
         self._in_flight = 0
         self._faults: list[Fault] = []
         self._hooks: list[Hook] = []
+        self._outages: list[Outage] = []
         self.max_in_flight = 0
-        self.limiter: Limiter | None = None
+        self.limiters: dict[Origin, Limiter] = {}
+        self.began_outage: Callable[[Outage], None] = lambda outage: None
+        """Called with each outage that is added: listeners that have to refuse connections."""
         self.errors: list[BaseException] = []
         """What hooks and edits raised."""
 
@@ -99,5 +104,17 @@ class Traffic:
     def hooks_for(self, request: RequestRecord) -> list[Hook]:
         return [hook for hook in self._hooks if hook.is_due(request)] if self._hooks else []
 
-    def refusal(self) -> Reply | None:
-        return self.limiter.refusal() if self.limiter is not None else None
+    def add_outage(self, outage: Outage) -> None:
+        with self._lock:
+            self._outages = [*(one for one in self._outages if not one.is_over), outage]
+        self.began_outage(outage)
+
+    def clear_outages(self) -> None:
+        with self._lock:
+            for outage in self._outages:
+                outage.end()
+            self._outages = []
+
+    def outage_at(self, origin: Origin) -> Outage | None:
+        """The outage that a server suffers now."""
+        return next((one for one in self._outages if origin in one.origins and one.is_on), None)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sandbox.clock import to_ticks
-from sandbox.rows import Project
+from sandbox.shop.rows import Project
 
 _FIELDS = {
     "storefrontId": "storefront_id",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from sandbox.clock import TICKS, midnight
-from sandbox.rows import Artifact, Project
-from sandbox.showing import group_of, owner_id, product_reference
-from sandbox.views import SortKey
+from sandbox.shop.deriving import group_of, owner_id, product_reference
+from sandbox.shop.rows import Artifact, Project
+from sandbox.shop.views import SortKey
 
 PERIOD_DAYS = {"Today": 0, "Last7Days": 7, "Last30Days": 30}
 SORTABLE_OF_PROJECTS = ("Id", "Created", "LastModified", "Name")

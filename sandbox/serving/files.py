@@ -6,14 +6,24 @@ import re
 import secrets
 from urllib.parse import quote, unquote
 
-from sandbox.artifacts import Missing
-from sandbox.contents import Content
-from sandbox.messages import FileBody, Reply, RequestRecord, problem
-from sandbox.rows import Artifact
-from sandbox.shop import Shop
+from sandbox.serving.messages import FileBody, Reply, RequestRecord, page, problem
+from sandbox.shop import Missing, Shop
+from sandbox.shop.contents import Content
+from sandbox.shop.rows import Artifact
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
-_MEDIA_TYPES = {"pdf": "application/pdf", "png": "image/png", "json": "application/json", "txt": "text/plain"}
+_MEDIA_TYPES = {
+    "pdf": "application/pdf",
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "tif": "image/tiff",
+    "tiff": "image/tiff",
+    "bmp": "image/bmp",
+    "json": "application/json",
+    "txt": "text/plain",
+}
+_TITLES = {403: "Forbidden", 404: "Not Found", 410: "Gone"}
 
 
 class Files:
@@ -28,7 +38,7 @@ class Files:
         """`GET artifacts/{id}/file`, after the token was found good. Raises Missing."""
         artifact, content = self._shop.content(artifact_id)
         if artifact.gone is not None:
-            return problem(artifact.gone, "Not Found" if artifact.gone == 404 else "Gone")
+            return problem(artifact.gone, _TITLES.get(artifact.gone, "Gone"), f"The file of {artifact_id} is gone.")
         if self._switches.file_redirect:
             name = quote(artifact.spec.name or "", safe="")
             address = f"{self._shop.show.cdn_url}/files/{quote(artifact_id, safe='')}/{name}"
@@ -36,20 +46,24 @@ class Files:
         return self._file(request, artifact, content)
 
     def anonymous(self, request: RequestRecord) -> Reply:
-        """`GET /files/{id}/{name}` of the CDN."""
+        """`GET /files/{id}/{name}` of the CDN, which knows nothing of the API's problem documents."""
         parts = request.path.split("/")
         if request.method not in ("GET", "HEAD"):
-            return problem(405, "Method Not Allowed")
+            return page(405, "Method Not Allowed")
         if len(parts) < 3 or parts[1] != "files":
-            return problem(404, "Not Found")
+            return page(404, "Not Found")
         try:
             artifact, content = self._shop.content(unquote(parts[2]))
-        except Missing as error:
-            return problem(404, "Not Found", str(error))
-        if not artifact.spec.anonymous and request.query.get("signature") != self._signature:
-            return problem(403, "Forbidden")
+        except Missing:
+            return page(404, "Not Found")
+        is_signed = request.query.get("signature") == self._signature
+        link = "works" if is_signed else self._shop.show.link(artifact)
+        if link == "refused" or not (artifact.spec.anonymous or is_signed):
+            return page(403, "Forbidden")
+        if link == "expired" or request.query.get("link", "0") != str(artifact.links if not is_signed else 0):
+            return Reply(410, body=b"Request has expired", content_type="text/plain")
         if artifact.gone is not None:
-            return problem(artifact.gone, "Not Found" if artifact.gone == 404 else "Gone")
+            return page(artifact.gone, _TITLES.get(artifact.gone, "Gone"))
         return self._file(request, artifact, content)
 
     def _file(self, request: RequestRecord, artifact: Artifact, content: Content) -> Reply:
@@ -63,7 +77,10 @@ class Files:
         body = FileBody(content, 0, content.length, self._switches.sends_content_length)
         media_type = _MEDIA_TYPES.get((spec.format or "").lower(), "application/octet-stream")
         reply = Reply(200, file=body, headers=headers, content_type=media_type)
-        if spec.content_encoding == "gzip" and "gzip" in request.headers.get("Accept-Encoding", ""):
+        if spec.content_encoding == "stored-gzip":
+            # As it lies there, whatever the client accepts; ranges are those of the packed bytes.
+            headers["Content-Encoding"] = "gzip"
+        elif spec.content_encoding == "gzip" and "gzip" in request.headers.get("Accept-Encoding", ""):
             body.gzipped = True
             headers["Content-Encoding"] = "gzip"
             headers["Vary"] = "Accept-Encoding"

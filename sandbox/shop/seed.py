@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 from sandbox.clock import TICKS
-from sandbox.processing import FONT_MISSING
-from sandbox.rows import FileSpec, ProcessingStatus, print_files
-from sandbox.shop import Shop
+from sandbox.shop import Shop, special_orders
+from sandbox.shop.processing import FONT_MISSING
+from sandbox.shop.rows import FileSpec, ProcessingStatus, print_files
+from sandbox.shop.special_orders import SpecialOrders
+from sandbox.shop.tables import COMPLETE, NEW, PROCESSING
 
 STOREFRONTS = ((11, "Print shop EU", "Shopify"), (12, "Corporate portal", "Custom"))
 
@@ -27,6 +30,7 @@ _NAMES = ("Business cards", "Summer flyer", "Trade fair poster", "Team mugs", "I
 _FAILURES = (FONT_MISSING, "Image 'logo.tif' is not found", "The stock photo could not be bought")
 _STATES: tuple[ProcessingStatus | None, ...] = ("Completed", "Failed", "InProgress", "Pending", None)
 _WEIGHTS = (82, 6, 4, 5, 3)
+_LEAST_WITH_SPECIAL_ORDERS = 30
 
 
 def fill(shop: Shop, projects: int, files_per_project: int | None = None, file_size: int | None = None) -> None:
@@ -38,19 +42,24 @@ def fill(shop: Shop, projects: int, files_per_project: int | None = None, file_s
     sets = _FILE_SETS if files_per_project is None and file_size is None else None
     same = print_files(1 if files_per_project is None else files_per_project, file_size)
     order_of = dict.fromkeys((identity for identity, _, _ in STOREFRONTS), _FIRST_ORDER)
+    special = special_orders.COUNT if sets and projects >= _LEAST_WITH_SPECIAL_ORDERS else 0
     step = _DAYS * 86_400 * TICKS // max(projects, 1)
     created = now - _DAYS * 86_400 * TICKS
     made = 0
-    while made < projects:
+    while made < projects - special:
         storefront = STOREFRONTS[0 if dice.random() < 0.6 else 1][0]
         order = order_of[storefront]
         order_of[storefront] += 1
-        for line in range(min(dice.choice((1, 1, 1, 2, 2, 3, 4)), projects - made)):
+        for line in range(min(dice.choice((1, 1, 1, 2, 2, 3, 4)), projects - special - made)):
             created += int(step * dice.random() * 1.9)
             made += 1
             files = sets[dice.randrange(len(sets))] if sets else same
             state = _STATES[made - 1] if made <= len(_STATES) else dice.choices(_STATES, _WEIGHTS)[0]
             _create(shop, dice, storefront, str(order), line, min(created, now - 60 * TICKS), state, files)
+    if special:
+        storefront = STOREFRONTS[0][0]
+        created = min(created, now - 3600 * TICKS)
+        SpecialOrders(shop, storefront, order_of[storefront], created, 60 * TICKS).add()
 
 
 def _create(
@@ -61,7 +70,7 @@ def _create(
     line: int,
     created: int,
     state: ProcessingStatus | None,
-    files: tuple[FileSpec, ...],
+    files: Sequence[FileSpec],
 ) -> None:
     started = created + dice.randrange(2 * TICKS, 20 * TICKS)
     ended = started + dice.randrange(2 * TICKS, 30 * TICKS)
@@ -82,5 +91,5 @@ def _create(
         status_description=dice.choice(_FAILURES) if state == "Failed" else None,
         name=f"{dice.choice(_NAMES)} {order}/{line + 1}",
         order_line_item_index=line,
-        status=dice.choice((1, 2, 3)) if state == "Completed" else 1,
+        status=dice.choice((PROCESSING, PROCESSING, COMPLETE)) if state == "Completed" else NEW,
     )

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sandbox.contents import Content
+from sandbox.shop.contents import Content
 
-Origin = Literal["api", "cdn"]
+Origin = Literal["api", "hub", "cdn"]
+ORIGINS: tuple[Origin, ...] = ("api", "hub", "cdn")
 
 
 @dataclass
@@ -62,6 +63,14 @@ def problem(status: int, title: str, detail: str | None = None) -> Reply:
         {"type": None, "title": title, "status": status, "detail": detail, "instance": None},
         content_type="application/problem+json; charset=utf-8",
     )
+
+
+def page(status: int, title: str) -> Reply:
+    """What a web server or a gateway answers, which knows nothing of the API."""
+    text = f"{status} {title}"
+    html = f"<html>\r\n<head><title>{text}</title></head>\r\n<body>\r\n<center><h1>{text}</h1></center>\r\n"
+    html += "<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
+    return Reply(status, body=html.encode(), content_type="text/html")
 
 
 def conflict(description: str, **more: Any) -> Reply:

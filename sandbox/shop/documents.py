@@ -16,6 +16,7 @@ PREVIEW_SIZE = 12 * 1024
 
 _CARD_WIDTH, _CARD_HEIGHT = 252, 144
 _LINE_LENGTH = 26
+_PICTURES = {"jpg": "JPEG", "jpeg": "JPEG", "tif": "TIFF", "tiff": "TIFF", "bmp": "BMP"}
 _COLORS = ((0x0B, 0x6E, 0x99), (0xC0, 0x39, 0x2B), (0x2E, 0x7D, 0x32), (0x6A, 0x1B, 0x9A), (0xE6, 0x7E, 0x22))
 
 
@@ -41,7 +42,9 @@ def document(format: str | None, card: Card) -> bytes:
     if kind == "pdf":
         return _pdf(card)
     if kind == "png":
-        return _png(card)
+        return _padded(_picture(card, "PNG"), card)
+    if kind in _PICTURES:
+        return _picture(card, _PICTURES[kind])
     if kind == "json":
         return _json(card)
     return "\n".join((card.title, *card.lines(), "")).encode()
@@ -98,7 +101,7 @@ def _escape(text: str) -> str:
 
 
 @lru_cache(maxsize=512)
-def _png(card: Card) -> bytes:
+def _picture(card: Card, format: str) -> bytes:
     # Pillow takes longer to import than the rest of the server.
     from PIL import Image, ImageDraw
 
@@ -115,8 +118,8 @@ def _png(card: Card) -> bytes:
     for number, line in enumerate(card.lines()):
         draw.text((84, 78 + number * 15), _drawable(line), fill=(51, 51, 51))
     out = io.BytesIO()
-    image.save(out, "PNG")
-    return _padded(out.getvalue(), card)
+    image.save(out, format)
+    return out.getvalue()
 
 
 def _drawable(text: str) -> str:

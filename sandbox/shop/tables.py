@@ -8,19 +8,22 @@ TENANT_ID = 7001
 
 TENANT: dict[str, Any] = {"tenantId": TENANT_ID, "tenancyName": "sandbox-prints", "isActive": True}
 
+NEW, ON_HOLD, PROCESSING, COMPLETE, CANCELLED = 1, 2, 3, 4, 5
+
 STATUSES: tuple[dict[str, Any], ...] = (
-    {"id": 101, "code": 1, "color": "#90A4AE", "displayName": "New"},
-    {"id": 102, "code": 2, "color": "#42A5F5", "displayName": "In production"},
-    {"id": 103, "code": 3, "color": "#66BB6A", "displayName": "Ready to ship"},
-    {"id": 104, "code": 4, "color": "#2E7D32", "displayName": "Shipped"},
-    {"id": 105, "code": 5, "color": "#E53935", "displayName": "Cancelled"},
+    {"id": 101, "code": NEW, "color": "#90A4AE", "displayName": "New"},
+    {"id": 102, "code": ON_HOLD, "color": "#FFA726", "displayName": "On hold"},
+    {"id": 103, "code": PROCESSING, "color": "#42A5F5", "displayName": "Processing"},
+    {"id": 104, "code": COMPLETE, "color": "#2E7D32", "displayName": "Complete"},
+    {"id": 105, "code": CANCELLED, "color": "#E53935", "displayName": "Cancelled"},
 )
 
 TRANSITIONS: tuple[dict[str, Any], ...] = (
-    {"id": 201, "name": "start-production", "displayName": "Start production", "startStatus": 1, "resultStatus": 2},
-    {"id": 202, "name": "finish-production", "displayName": "Finish production", "startStatus": 2, "resultStatus": 3},
-    {"id": 203, "name": "ship", "displayName": "Ship", "startStatus": 3, "resultStatus": 4},
+    {"id": 201, "name": "start-production", "displayName": "Start production", "startStatus": 1, "resultStatus": 3},
+    {"id": 202, "name": "finish-production", "displayName": "Finish production", "startStatus": 3, "resultStatus": 4},
+    {"id": 203, "name": "hold", "displayName": "Put on hold", "startStatus": 1, "resultStatus": 2},
     {"id": 204, "name": "cancel", "displayName": "Cancel", "startStatus": 1, "resultStatus": 5},
+    {"id": 205, "name": "release", "displayName": "Release", "startStatus": 2, "resultStatus": 3},
 )
 
 PIPELINES: tuple[dict[str, Any], ...] = (
