@@ -42,7 +42,7 @@ def test_given_a_taken_port_when_started_then_one_sentence_says_so() -> None:
         port = taken.getsockname()[1]
         done = subprocess.run([*COMMAND, "--port", str(port)], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr == f"Port {port} (or --cdn-port 0) is taken.\n"
+    assert done.stderr == f"Port {port} (or --hub-port 0, --cdn-port 0) is taken.\n"
 
 
 def test_given_an_unknown_switch_when_started_then_the_known_ones_are_named() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.clock import Clock
+from sandbox.shop import Shop
 from sandbox.shop.listing import (
     SORTABLE_OF_PROJECTS,
     ArtifactFilter,
@@ -18,7 +19,6 @@ from sandbox.shop.listing import (
     period_start,
 )
 from sandbox.shop.rows import FileSpec
-from sandbox.shop import Shop
 from sandbox.switches import Switches
 
 EVERYTHING = 1000
