@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 
 import httpx
@@ -14,22 +13,6 @@ from sandbox import FileSpec, RequestRecord, Sandbox
 
 RESULTS = "/api/storefront/v1/projects/1/processing-results"
 PROJECTS = "/api/storefront/v1/projects"
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(empty=True) as sandbox:
-        sandbox.shop.create_project(processing="Completed", files=[FileSpec(size=100_000)])
-        yield sandbox
-
-
-@pytest.fixture
-def client(sandbox: Sandbox) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=sandbox.url, trust_env=False, timeout=5) as client:
-        form = {"grant_type": "client_credentials", "client_id": "sandbox", "client_secret": "sandbox-secret"}
-        token = client.post("/connect/token", data=form).json()["access_token"]
-        client.headers["Authorization"] = f"Bearer {token}"
-        yield client
 
 
 def file_path(sandbox: Sandbox) -> str:
