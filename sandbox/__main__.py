@@ -55,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sandbox.limit(**{"requests_per_second": None, **limit})
         for fault in faults:
             sandbox.fault(**fault)
+        for outage in outages:
+            sandbox.outage(**outage)
     except (TypeError, ValueError) as error:
         parser.error(str(error))
     stop = threading.Event()
@@ -68,8 +70,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"Port {ports} {reason}.", file=sys.stderr)
         return 1
     try:
-        for outage in outages:
-            sandbox.outage(**outage)
         _announce(sandbox, options.ready_file)
         stop.wait()
     finally:

@@ -74,6 +74,8 @@ class Sandbox(Steering):
         self.url = self.shop.show.api_url = self._address("api")
         self.hub_url = self._address("hub")
         self.cdn_url = self.shop.show.cdn_url = self._address("cdn")
+        for outage in self.traffic.outages:
+            self._begin_outage(outage)
         return self
 
     def close(self) -> None:
@@ -107,7 +109,7 @@ class Sandbox(Steering):
 
     def _begin_outage(self, outage: Outage) -> None:
         """Connections are refused from when this returns, if the outage begins at once and nobody asked over HTTP."""
-        if outage.kind != "refused":
+        if outage.kind != "refused" or not self._thread.is_alive():
             return
         refuses = [self._listeners[origin].refuse(outage) for origin in outage.origins]
         if threading.current_thread() is self._thread:

@@ -64,6 +64,13 @@ def test_given_refused_connections_when_the_outage_ends_then_the_same_port_liste
     assert client.get(RESULTS).status_code == 200
 
 
+def test_given_an_outage_from_before_when_opened_then_connections_are_refused() -> None:
+    sandbox = Sandbox(empty=True)
+    sandbox.outage("refused", ["cdn"])
+    with sandbox, pytest.raises(httpx.ConnectError):
+        httpx.get(sandbox.cdn_url, trust_env=False)
+
+
 def test_given_a_sandbox_that_refuses_when_closed_then_it_ends() -> None:
     with Sandbox(empty=True) as sandbox:
         sandbox.outage("refused")

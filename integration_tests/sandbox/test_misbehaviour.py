@@ -197,5 +197,22 @@ def test_given_the_control_endpoints_when_used_then_the_shop_changes(sandbox: Sa
     assert (first["path"], first["status"]) == ("/connect/token", 200)
     client.delete(f"/sandbox/projects/{identity}")
     assert client.get(f"/sandbox/projects/{identity}").status_code == 404
+    moved = client.post("/sandbox/shop/add_item_run", json={"projectId": 1, "files": [{"name": "b.pdf"}]}).json()
+    assert moved["result"] == sandbox.shop.project(1)["items"][1]["id"]
+    client.post("/sandbox/shop/set_status", json={"project_id": 1, "code": 5})
+    assert sandbox.shop.project(1)["status"] == 5
+    assert client.post("/sandbox/shop/remove_project", json={"project_id": 1}).status_code == 400
+    items = [{"processing": "Completed", "files": [{"name": name}]} for name in ("a.pdf", "b.pdf")]
+    several = client.post("/sandbox/projects", json={"itemPipelines": items, "postProcessing": items[0]}).json()["id"]
+    assert len(sandbox.shop.results(several)["outputFileDetails"]) == 3
+    times = client.post("/sandbox/clock", json={"shopAhead": -60}).json()
+    assert times["now"] > times["shopNow"] == sandbox.shop.now().isoformat()
+    client.post("/sandbox/outages", json={"kind": "503", "where": ["api"]})
+    assert client.get(PROJECTS).status_code == 503
+    client.delete("/sandbox/faults")
+    client.post("/sandbox/limit", json={"requests_per_second": 0.01, "burst": 1})
+    assert [client.get(PROJECTS).status_code for _ in range(2)] == [200, 429]
+    client.post("/sandbox/limit", json={})
+    assert client.get(PROJECTS).status_code == 200
     # Control requests are not part of the record.
     assert sandbox.count("/sandbox") == 0

@@ -48,7 +48,7 @@ class Traffic:
         self._in_flight = 0
         self._faults: list[Fault] = []
         self._hooks: list[Hook] = []
-        self._outages: list[Outage] = []
+        self.outages: list[Outage] = []
         self.max_in_flight = 0
         self.limiters: dict[Origin, Limiter] = {}
         self.began_outage: Callable[[Outage], None] = lambda outage: None
@@ -106,15 +106,15 @@ class Traffic:
 
     def add_outage(self, outage: Outage) -> None:
         with self._lock:
-            self._outages = [*(one for one in self._outages if not one.is_over), outage]
+            self.outages = [*(one for one in self.outages if not one.is_over), outage]
         self.began_outage(outage)
 
     def clear_outages(self) -> None:
         with self._lock:
-            for outage in self._outages:
+            for outage in self.outages:
                 outage.end()
-            self._outages = []
+            self.outages = []
 
     def outage_at(self, origin: Origin) -> Outage | None:
         """The outage that a server suffers now."""
-        return next((one for one in self._outages if origin in one.origins and one.is_on), None)
+        return next((one for one in self.outages if origin in one.origins and one.is_on), None)

@@ -219,7 +219,12 @@ def _print_file(name: str, size: int | None) -> FileSpec:
 
 def print_files(files: Sequence[FileSpec] | int, size: int | None = None) -> Sequence[FileSpec]:
     """The files, or that many plain print files."""
-    return PrintFiles(files, size) if isinstance(files, int) else tuple(files)
+    return _plain_files(files, size) if isinstance(files, int) else tuple(files)
+
+
+@lru_cache(maxsize=64)
+def _plain_files(count: int, size: int | None) -> PrintFiles:
+    return PrintFiles(count, size)
 
 
 def outcomes_of(outcome: ProcessingStatus | Sequence[ProcessingStatus]) -> tuple[ProcessingStatus, ...]:
