@@ -370,6 +370,18 @@ def test_given_a_document_of_an_order_when_read_then_it_is_the_shops(sandbox: Sa
     assert run(read()) == document
 
 
+def test_given_a_project_when_its_preview_is_asked_for_then_image_and_address_are_given(sandbox: Sandbox) -> None:
+    async def read() -> None:
+        async with Clients(sandbox, token(sandbox)) as api:
+            image = await api.projects.projects_get_preview(1)
+            assert image.startswith(b"\x89PNG")
+            assert httpx.get(await api.projects.projects_get_preview_url(1)).content == image
+            with pytest.raises(NotFoundException):
+                await api.projects.projects_get_preview_url(999_999)
+
+    run(read())
+
+
 def test_given_no_run_when_results_are_empty_then_the_client_has_none(sandbox: Sandbox) -> None:
     identity = sandbox.shop.create_project(storefront_id=11)
     sandbox.switches.results_before_run = "204"

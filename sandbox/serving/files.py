@@ -12,6 +12,7 @@ from sandbox.shop.contents import Content
 from sandbox.shop.rows import Artifact
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_PREVIEW = re.compile(r"/previews/(\d+)\.png")
 _MEDIA_TYPES = {
     "pdf": "application/pdf",
     "png": "image/png",
@@ -46,7 +47,10 @@ class Files:
         return self._file(request, artifact, content)
 
     def anonymous(self, request: RequestRecord) -> Reply:
-        """`GET /files/{id}/{name}` of the CDN, which knows nothing of the API's problem documents."""
+        """`GET /files/{id}/{name}` of the CDN, which knows nothing of the API's problem documents; and previews."""
+        preview = _PREVIEW.fullmatch(request.path)
+        if preview is not None:
+            return self._preview(int(preview.group(1)))
         parts = request.path.split("/")
         if request.method not in ("GET", "HEAD"):
             return page(405, "Method Not Allowed")
@@ -65,6 +69,12 @@ class Files:
         if artifact.gone is not None:
             return page(artifact.gone, _TITLES.get(artifact.gone, "Gone"))
         return self._file(request, artifact, content)
+
+    def _preview(self, project_id: int) -> Reply:
+        try:
+            return Reply(body=self._shop.preview(project_id), content_type="image/png")
+        except Missing:
+            return page(404, "Not Found")
 
     def _file(self, request: RequestRecord, artifact: Artifact, content: Content) -> Reply:
         spec = artifact.spec

@@ -29,6 +29,8 @@ class ProjectsApi:
             operation("GET", STOREFRONT + "projects", "Projects_read", self._projects),
             operation("GET", project, "Projects_read", self._project),
             operation("GET", project + "/order", "Projects_read", self._order),
+            operation("GET", project + "/preview", "Projects_read", self._preview),
+            operation("GET", project + "/preview-url", "Projects_read", self._preview_url),
             operation("GET", project + "/transitions", "Projects_read", self._open_transitions),
             operation("POST", project + "/resume-processing", "Projects_full", self._resume),
             operation("POST", project + "/restart-processing", "Projects_full", self._restart),
@@ -75,6 +77,13 @@ class ProjectsApi:
             if error.answer == "problem":
                 return Reply(200, problem(404, "Not Found", str(error)).payload)
             return problem(int(error.answer), "Not Found" if error.answer == "404" else "Not Implemented", str(error))
+
+    def _preview(self, request: RequestRecord, project_id: str) -> Reply:
+        return Reply(body=self._shop.preview(int(project_id)), content_type="image/png")
+
+    def _preview_url(self, request: RequestRecord, project_id: str) -> Reply:
+        self._shop.find(int(project_id))
+        return Reply(payload=f"{self._shop.show.cdn_url}/previews/{int(project_id)}.png")
 
     def _open_transitions(self, request: RequestRecord, project_id: str) -> Reply:
         return self._lists.table(request, self._shop.transitions(int(project_id)), "name")

@@ -10,7 +10,7 @@ from sandbox.clock import format_ticks
 from sandbox.shop.contents import Content, Document, Filling, packed
 from sandbox.shop.deriving import group_of, item_line
 from sandbox.shop.documents import Card, document, document_size
-from sandbox.shop.rows import Artifact
+from sandbox.shop.rows import Artifact, Project
 from sandbox.shop.tables import TENANT_ID
 from sandbox.switches import Link, Switches
 
@@ -112,6 +112,10 @@ class ArtifactPresenter:
         if spec.content_encoding == "stored-gzip":
             return _packed(name, spec.size, spec.format, self._card(artifact))
         return _content(name, spec.size, spec.format, self._card(artifact))
+
+    def preview(self, project: Project) -> bytes:
+        """A picture of the project, as PNG."""
+        return document("png", Card(project.name or "", project.order_id or "-", str(project.id), "Preview"))
 
     def _card(self, artifact: Artifact) -> Card:
         project = artifact.project

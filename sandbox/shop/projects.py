@@ -181,6 +181,11 @@ class Projects(Tenant):
         return self.show.project(self.find(project_id))
 
     @locked
+    def preview(self, project_id: int) -> bytes:
+        """A picture of the project, as PNG. Raises Missing."""
+        return self.show.preview(self.find(project_id))
+
+    @locked
     def project_ids(self) -> list[int]:
         return list(self._projects)
 
