@@ -10,7 +10,7 @@ import pytest
 from integration_tests.conftest import STOREFRONT, Connection
 from integration_tests.engine import STREAMS
 from integration_tests.shops import ANY, DAY, HOUR, shop_of
-from sandbox.views import SortKey
+from sandbox.shop.views import SortKey
 from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, PROJECTS, RESULTS
 from source_customerscanvas.times import to_utc
 
