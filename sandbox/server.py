@@ -79,8 +79,8 @@ class Sandbox:
         except BaseException:
             self.close()
             raise
-        self.url = self.shop.show.api_url = f"http://{_HOST}:{self._api_listener.port}"
-        self.cdn_url = self.shop.show.cdn_url = f"http://{_HOST}:{self._cdn_listener.port}"
+        self.url = self.shop.show.api_url = f"http://{_HOST}:{self._api_listener.port}"  # ignore-https-check
+        self.cdn_url = self.shop.show.cdn_url = f"http://{_HOST}:{self._cdn_listener.port}"  # ignore-https-check
         return self
 
     def close(self) -> None:
