@@ -96,9 +96,8 @@ format: $(VENV)/check.stamp
 # POETRY_PYPI_MIRROR_URL in the environment: another index to lock from, which the lock does not name
 lock: $(LOCK_VENV)/lock.stamp
 	$(LOCK_VENV)/bin/poetry lock --no-interaction --regenerate
-	$(LOCK_VENV)/bin/poetry export --no-interaction --only main --without-urls | \
-		$(LOCK_VENV)/bin/python tools/requirements.py > requirements.lock.part
-	mv requirements.lock.part requirements.lock
+	$(LOCK_VENV)/bin/poetry export --no-interaction --only main --without-urls --output $(LOCK_VENV)/exported
+	$(LOCK_VENV)/bin/python tools/requirements.py < $(LOCK_VENV)/exported > requirements.lock
 
 clean:
 	rm -rf $(VENV) $(DEMO_VENV) $(LOCK_VENV) $(QA_VENV) $(foreach python,$(PYTHONS),.venv-$(notdir $(python))) demo-output

@@ -1,6 +1,7 @@
 """The requirements of the image: what poetry.lock holds, less what the connector has no use for.
 
-    poetry export --only main --without-urls | python tools/requirements.py > requirements.lock
+    poetry export --only main --without-urls --output exported
+    python tools/requirements.py < exported > requirements.lock
 
 pip installs them without looking for dependencies (`--no-deps`), so that what is left out stays out.
 """
