@@ -81,7 +81,7 @@ check-qa:
 	fi
 
 run-qa: $(QA_VENV)/qa.stamp
-	$(QA_VENV)/bin/python tools/check_qa.py
+	@DO_NOT_TRACK=1 $(QA_VENV)/bin/python -W ignore tools/check_qa.py
 
 image-check: $(VENV)/sandbox.stamp
 	$(VENV)/bin/python -m tools.check_image

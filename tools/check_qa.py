@@ -12,16 +12,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import warnings
 from pathlib import Path
 
-os.environ["DO_NOT_TRACK"] = "1"
-warnings.simplefilter("ignore")
-
-from airbyte_ops_mcp.connector_ops.utils import Connector  # noqa: E402
-from airbyte_ops_mcp.connector_qa.checks import ENABLED_CHECKS  # noqa: E402
-from airbyte_ops_mcp.connector_qa.models import Check, CheckResult, CheckStatus  # noqa: E402
-from airbyte_ops_mcp.metadata_validator import (  # noqa: E402
+from airbyte_ops_mcp.connector_ops.utils import Connector
+from airbyte_ops_mcp.connector_qa.checks import ENABLED_CHECKS
+from airbyte_ops_mcp.connector_qa.models import Check, CheckResult, CheckStatus
+from airbyte_ops_mcp.metadata_validator import (
     PRE_UPLOAD_VALIDATORS,
     ValidatorOptions,
     validate_and_load,
