@@ -56,9 +56,10 @@ def is_older(artifact: Artifact, since: str) -> bool:
 def is_new_run(known: Known, artifacts: Callable[[], Sequence[Artifact]]) -> bool:
     """Whether what a completed project shows is of a run that was not handed over before.
 
-    Of one that had finished before, and of which nothing else is known, only the age of its artifacts tells.
+    Of one that had finished before, and of which nothing else is known, only the age of its artifacts tells. One
+    without a time tells nothing: it would have the project acknowledged again and again.
     """
-    return not known.since or any(not is_older(artifact, known.since) for artifact in artifacts())
+    return not known.since or any((artifact.last_modified or "") >= known.since for artifact in artifacts())
 
 
 def settled_of(stream: StreamProgress, project: Project, results: Results | None, at: str) -> Settled:
