@@ -29,9 +29,10 @@ What holds between the parts, in every state that leaves the connector:
 3. `open` are the projects whose processing may move on without a trace in `lastModified`: they have not finished, or
    what the list shows and what the results say differ. The first text is the digest of the row that a list showed; it
    is empty where the project is to be looked at whenever a list shows it. The others are digests of what was emitted.
-4. `recent` are finished projects that a list will show again, or that are asked for once more (`again`, with the time
-   at which they were seen to finish), or that are `delivered` and not acknowledged. Of an order, which has few projects, all finished ones stay. `orderless` are
-   those without an order that stay too, as their files come again when they get one.
+4. `recent` are finished projects that a list will show again, that are asked for once more (`again`, with the time at
+   which they were seen to finish), or that are `delivered` and not acknowledged. Of an order, which has few projects,
+   all finished ones stay. `orderless` are those without an order that stay too, as their files come again when they
+   get one.
 5. `held` are finished projects whose business status, under which they stand here, keeps them from being produced.
 6. `owed` is whatever has to be read, from the moment that a list was passed on which it stood until all of its records
    were handed over. A time says that the project had finished before, and what is older than that was handed over;
