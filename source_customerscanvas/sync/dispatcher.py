@@ -210,4 +210,4 @@ class Dispatcher:
 
 def _end_scan(stream: StreamProgress, key: str) -> None:
     with stream.lock:
-        stream.slice(key).end_scan()
+        stream.slice(key).scan = None

@@ -40,9 +40,7 @@ def test_given_any_state_when_written_then_a_person_finds_each_project_where_the
         expected = {str(id_): [known.seen, *known.emitted] for id_, known in state.having(condition)}
         assert value.get(condition, {}) == expected
     held = {(code, id_): texts for code, some in value.get("held", {}).items() for id_, texts in some.items()}
-    assert held == {
-        (state.held_by[id_], str(id_)): [known.seen, *known.emitted] for id_, known in state.having("held")
-    }
+    assert held == {(state.held_by[id_], str(id_)): [known.seen, *known.emitted] for id_, known in state.having("held")}
     assert set(value.get("owed", {})) == {str(id_) for id_ in state.owed}
 
 
