@@ -106,11 +106,12 @@ def test_given_a_row_without_a_usable_id_when_listed_then_it_is_passed_over_and_
     assert len(caplog.messages) == 1
 
 
-def test_given_a_first_scan_when_it_begins_then_the_watch_that_follows_begins_there_and_once_only() -> None:
+def test_given_a_first_scan_when_it_begins_then_the_watch_that_follows_begins_there_and_stays_when_it_goes_on() -> None:
     progress = stream(watched(cursor="", read="", scan=Scan()))
     assert is_fresh([progress], KEY)
     assert scanning([progress, stream()], KEY) == [progress]
     start_watch([progress], KEY, CURSOR, AFTER)
-    start_watch([progress], KEY, FIVE_HOURS_AHEAD, FIVE_HOURS_AHEAD)
     state = progress.slice(KEY)
+    state.scan = Scan(after=4)
+    start_watch([progress], KEY, FIVE_HOURS_AHEAD, FIVE_HOURS_AHEAD)
     assert (state.cursor, state.read, is_fresh([progress], KEY)) == (CURSOR, AFTER, False)
