@@ -122,7 +122,9 @@ def test_given_the_rooms_when_one_uses_another_then_it_lies_below_it() -> None:
 
 
 def test_given_the_framework_when_it_is_imported_then_only_on_airbytes_side() -> None:
-    users = {module for module, tree in modules(PACKAGE).items() for name in imports(tree) if name.startswith("airbyte")}
+    users = {
+        module for module, tree in modules(PACKAGE).items() for name in imports(tree) if name.startswith("airbyte")
+    }
     assert {room(module) for module in users} <= set(AIRBYTES_SIDE)
     assert users
 

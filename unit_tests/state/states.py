@@ -58,7 +58,9 @@ def slice_states(draw: st.DrawFn) -> SliceState:
             if condition == "recent" and draw(st.booleans()):
                 state.again[project_id] = draw(times)
             if condition == "open":
-                draw(st.sampled_from([state.unlisted.add, lambda id_: state.obsolete.update({id_: None}), id]))(project_id)
+                draw(st.sampled_from([state.unlisted.add, lambda id_: state.obsolete.update({id_: None}), id]))(
+                    project_id
+                )
             if draw(st.booleans()):
                 state.owe(project_id)
     if state.scan or state.owed:

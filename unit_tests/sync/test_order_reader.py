@@ -23,9 +23,7 @@ PROBLEM = {"title": "No order", "status": 400}
 
 
 def reader(shop: ListedShop, *streams: StreamProgress, statuses: Statuses | None = None) -> OrderReader:
-    settings = Settings(
-        "app", "s3cret", "https://hub.example", "https://api.example", statuses=statuses or Statuses()
-    )
+    settings = Settings("app", "s3cret", "https://hub.example", "https://api.example", statuses=statuses or Statuses())
     return OrderReader(settings, shop.client(), ResultsReader(shop.client(), shop), streams)
 
 
