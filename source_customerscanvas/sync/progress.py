@@ -109,7 +109,8 @@ class StreamProgress:
             if project.id in state.owed or (known and known.condition and known.seen != self.kind.digest(project)):
                 return True
             if known and known.condition:
-                return bool(state.covered) and self._is_new_to_scan(state, project)
+                enters = known.condition == "held" and self.scope.statuses.includes(project.business_status)
+                return enters or (bool(state.covered) and self._is_new_to_scan(state, project))
             if not self.scope.includes(project.latest):
                 return False
             if self._is_new_to_scan(state, project):
