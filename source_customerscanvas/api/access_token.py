@@ -65,8 +65,9 @@ class AccessToken:
 
     def current(self) -> str | None:
         """The token, or None where it is to be renewed first."""
-        with self._lock:
-            return self._text if self._clock.monotonic() < self._renew_at else None
+        # without the lock: whoever renews it holds that, perhaps for minutes
+        text = self._text
+        return text if self._clock.monotonic() < self._renew_at else None
 
     def scopes(self) -> frozenset[str] | None:
         """The permissions of a new token, such as `Projects_full`; None where the identity server does not say."""

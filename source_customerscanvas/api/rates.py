@@ -32,6 +32,9 @@ _STEP_BACK = 0.8
 _FEW = 10
 """Requests that say too little: what was served in the time before counts too."""
 
+_LEAST_FIRST = 1.0
+"""Requests a second to begin with after too few to tell: others may have used up what there was."""
+
 _LONG_SECONDS = 5.0
 """Of a first phase, whose end tells more about the rate than its beginning."""
 
@@ -74,7 +77,7 @@ class Rate:
         if self._rate is None:
             self._rate = self._first(len(served), active, pause)
             self._saved_up = len(served)
-            self._grows_in = max(search, pause)
+            self._grows_in = search if len(served) < _FEW else max(search, pause)
             self._phases.clear()  # a bucket was full when it began
         else:
             low = self._least(served, active, latency)
@@ -95,7 +98,7 @@ class Rate:
         if active > _LONG_SECONDS:
             return max(sum(moment > self._exhausted - _LONG_SECONDS for moment in self._served), 1) / _LONG_SECONDS
         # most servers count by the second, or let a second's worth through at once
-        return max(served / (active + max(pause, 1.0)), 1 / pause)
+        return max(served / (active + max(pause, 1.0)), 1 / pause, _LEAST_FIRST if served < _FEW else 0.0)
 
     def _least(self, served: list[float], active: float, latency: float) -> float:
         """The rate that was borne for certain."""
