@@ -23,6 +23,12 @@ _SECONDS_OF_A_DOUBT = 8.0
 _LATENCIES = 8
 """In which it does at most, as no answer comes sooner than one."""
 
+_ROUNDED_SECONDS = 1.0
+"""By which a server may ask for more than it needs; beyond that a bucket has the next request in twice its interval."""
+
+_LONGEST_WINDOW = 120.0
+"""Seconds; a longer pause was no limit."""
+
 _MARGIN = 0.97
 """Left below a rate, as neither servers nor networks are punctual."""
 
@@ -82,14 +88,17 @@ class Rate:
         else:
             low = self._least(served, active, latency)
             top = max(self._refused_at or low, low)
-            if pause > active or active < 3 * latency:
+            if pause > _ROUNDED_SECONDS + 2 / low + 2 * latency:
+                # a window: what it allows is known, and the next refusal costs another long pause
+                doubt, rate = 0.0, low
+            elif pause > active or active < 3 * latency:
                 doubt, rate = abs(log(low / self._rate)), low
             else:
                 doubt, rate = log(top / low), sqrt(low * top)
             if active < search:
                 rate = min(rate, self._rate * _STEP_BACK)
             self._rate = rate * _MARGIN
-            steady = max(_STEADY_SECONDS, _STEADY_REQUESTS / self._rate)
+            steady = max(_STEADY_SECONDS, _STEADY_REQUESTS / self._rate, min(2 * pause, _LONGEST_WINDOW))
             self._grows_in = min(max(search, _SECONDS_OF_A_DOUBT / max(doubt, 0.01)), steady)
         self._resumed = now
         self._served.clear()
