@@ -248,7 +248,7 @@ def project_list(get_json: Callable[..., Any], params: Mapping[str, Any]) -> Fet
 def projects_of_order(get_json: Callable[..., Any], storefront_id: int, order_id: str) -> list[Project]:
     """All projects of an order without their bulk, each once, in the order of their ids."""
     fetch = project_list(get_json, {"storefrontId": storefront_id, "orderId": order_id, "sorting": "Id ASC"})
-    rows = (row for page in walk(fetch, fetch(0), to_the_end=True) for row in page.rows)
+    rows = (row for page in walk(fetch, fetch(0)) for row in page.rows)
     projects = {project.id: project.without_bulk() for row in rows if (project := Project.from_row(row))}
     return [projects[id_] for id_ in sorted(projects) if projects[id_].order_id == order_id]
 
