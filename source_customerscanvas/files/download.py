@@ -9,7 +9,8 @@ from threading import Condition
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from source_customerscanvas.api.calls import Origin, normalised, origin_of, path_segment
+from source_customerscanvas.addresses import Origin, normalised, origin_of
+from source_customerscanvas.api.calls import path_segment
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.errors import (
     BrokenDownload,
