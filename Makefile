@@ -15,6 +15,7 @@ find_python = $(shell for candidate in $(CANDIDATES); do \
 PYTHON ?= $(call find_python,10,13)
 DEMO_PYTHON ?= $(call find_python,10,12)
 QA_PYTHON ?= $(call find_python,11,12)
+AZURITE := 3.35.0
 PYTHONS ?= python3.10 python3.11 python3.12 python3.13
 
 .PHONY: help demo sandbox test test-connector test-pyairbyte test-pythons check image-check bench format lock clean
@@ -40,7 +41,7 @@ sandbox: $(VENV)/sandbox.stamp
 
 test: test-connector test-pyairbyte
 
-test-connector: $(VENV)/test.stamp
+test-connector: $(VENV)/test.stamp $(VENV)/azurite.stamp
 	$(VENV)/bin/python -m pytest --numprocesses auto --dist worksteal -m "not pyairbyte" unit_tests integration_tests
 
 test-pyairbyte:

@@ -22,10 +22,10 @@ from source_customerscanvas.errors import (
 from source_customerscanvas.files.paths import check_template
 from source_customerscanvas.files.stores import store_for
 from source_customerscanvas.settings import Settings, plain
+from source_customerscanvas.times import SYSTEM_CLOCK
 
 CHECK_PATIENCE_SECONDS = 15.0
 """For a server that does not answer: whoever checks sits and waits, and has most likely mistyped."""
-from source_customerscanvas.times import SYSTEM_CLOCK
 
 _FULL_PROJECTS = "Projects_full"
 

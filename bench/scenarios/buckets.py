@@ -41,7 +41,9 @@ def large_file_s3(context: Context) -> Result:
         )
     taken = done["large"].seconds
     checks = [
-        Check("time of 1 GiB into S3, of that of the library's own upload", taken / done["library"].seconds, TIMES, 1.2),
+        Check(
+            "time of 1 GiB into S3, of that of the library's own upload", taken / done["library"].seconds, TIMES, 1.2
+        ),
         Check("peak memory over that of a file of 1 KB", done["large"].peak - done["small"].peak, "MB", 60),
         Check("the library's own upload", done["library"].seconds, "s"),
         Check("the connector", taken, "s"),
