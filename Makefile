@@ -114,6 +114,15 @@ $(VENV)/sandbox.stamp $(VENV)/test.stamp $(VENV)/check.stamp: pyproject.toml | $
 	@$(VENV)/bin/python -m compileall -q source_customerscanvas
 	@touch $@
 
+# Azure's storage for the tests, which leave it out where it is not there
+$(VENV)/azurite.stamp: | $(VENV)/bin/python
+	@if command -v npm >/dev/null; then \
+		npm install --silent --no-audit --no-fund --prefix $(VENV)/azurite azurite@$(AZURITE) && touch $@ || \
+		echo "Skipped: Azurite could not be installed."; \
+	else \
+		echo "Skipped: Azurite needs npm."; \
+	fi
+
 $(DEMO_VENV)/demo.stamp: REQUIREMENTS := demo/requirements.txt
 $(DEMO_VENV)/test.stamp: REQUIREMENTS := demo/requirements-test.txt
 
