@@ -29,9 +29,6 @@ REPORT = OUTPUT / "report.html"
 LOG = OUTPUT / "demo.log"
 SCRATCH = OUTPUT / ".pyairbyte"
 
-# `file_directory` has a folder for each stream with files
-FILES_OF_STREAM = Path("files", "artifact_files")
-
 PROJECTS = 40
 STREAMS = ("storefronts", "project_statuses", "processing_pipelines", *PROJECT_KEYS)
 _STYLES = {"ready": (), "unfinished": ("yellow",), "failed": ("red",)}
@@ -75,7 +72,7 @@ def run(screen: Screen) -> None:
     # The clock stands still: no pipeline finishes by itself while a sync looks on.
     with Sandbox(projects=PROJECTS, clock="manual") as sandbox:
         screen.line("sandbox", f"a print shop with {PROJECTS} projects, on {sandbox.url}")
-        config = sandbox.config(file_download="always", file_directory=str(FILES))
+        config = sandbox.config(files={"delivery": "folder", "path": str(FILES)})
         try:
             with screen.working("PyAirbyte", lambda: "loading") as conclude:
                 warehouse = Warehouse(DATABASE, SCRATCH, config)
@@ -106,7 +103,7 @@ def _sync_twice(screen: Screen, sandbox: Sandbox, warehouse: Warehouse) -> None:
 
     screen.title("First sync: everything there is")
     before = _sync(screen, sandbox, warehouse)
-    first = read_orders(before, FILES_OF_STREAM)
+    first = read_orders(before, Path(FILES.name))
     _show(screen, first, ())
 
     unfinished = {
@@ -118,7 +115,7 @@ def _sync_twice(screen: Screen, sandbox: Sandbox, warehouse: Warehouse) -> None:
     after = _sync(screen, sandbox, warehouse)
     _prove(before, after, unfinished)
     screen.line("picked up", f"{finished} projects, exactly those whose pipelines finished")
-    second = read_orders(after, FILES_OF_STREAM)
+    second = read_orders(after, Path(FILES.name))
     _verify_files(second)
     _show(screen, second, unfinished)
     write_report(REPORT, second, unfinished, sandbox.now())
