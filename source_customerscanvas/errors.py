@@ -100,8 +100,9 @@ class InvalidUrl(ConfigurationError):
     def __init__(self, field: str) -> None:
         # the URL itself is left out: it may hold a password, which is one reason to be refused
         super().__init__(
-            f"The URL in `{field}` cannot be used: enter one that begins with https:// (http:// only for this machine "  # ignore-https-check
-            "itself) and the name of a host, without user name, query or fragment."
+            f"The URL in `{field}` cannot be used: enter one that begins with https:// "
+            "(http:// only for this machine itself) "  # ignore-https-check
+            "and the name of a host, without user name, query or fragment."
         )
 
 
