@@ -53,7 +53,8 @@ test-pyairbyte:
 
 .PHONY: run-pyairbyte
 run-pyairbyte: $(DEMO_VENV)/test.stamp
-	$(DEMO_VENV)/bin/python -m pytest -m pyairbyte integration_tests/release/test_pyairbyte.py integration_tests/release/test_examples.py
+	$(DEMO_VENV)/bin/python -m pytest -m pyairbyte \
+		$(foreach name,pyairbyte examples serverless,integration_tests/release/test_$(name).py)
 
 test-pythons:
 	@for python in $(PYTHONS); do \
