@@ -4,29 +4,33 @@ PORT ?= 8080
 
 VENV := .venv
 DEMO_VENV := .venv-demo
+LOCK_VENV := .venv-lock
+QA_VENV := .venv-qa
 
 # Found by running it, because a pyenv shim may be there and fail. Looked for only when an environment has to be made.
 CANDIDATES := python3 python3.12 python3.11 python3.10 python3.13 python
 find_python = $(shell for candidate in $(CANDIDATES); do \
-	"$$candidate" -c 'import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, $(1)))' \
+	"$$candidate" -c 'import ensurepip, sys, venv; sys.exit(not (3, $(1)) <= sys.version_info[:2] <= (3, $(2)))' \
 	>/dev/null 2>&1 && { echo "$$candidate"; break; }; done)
-PYTHON ?= $(call find_python,13)
-DEMO_PYTHON ?= $(call find_python,12)
+PYTHON ?= $(call find_python,10,13)
+DEMO_PYTHON ?= $(call find_python,10,12)
+QA_PYTHON ?= $(call find_python,11,12)
 PYTHONS ?= python3.10 python3.11 python3.12 python3.13
 
-.PHONY: help demo sandbox test check bench format clean
+.PHONY: help demo sandbox test test-connector test-pyairbyte test-pythons check image-check bench format lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo             the sandbox's orders into a database, and their print files (Python 3.10 to 3.12)"
 	@echo "make demo STORE=s3    the same with the files in a bucket of an S3 server that it starts"
-	@echo "make sandbox PORT=N   a fake of the Customer's Canvas API on http://127.0.0.1:N (default $(PORT))"
+	@echo "make sandbox PORT=N   a fake of the Customer's Canvas API on http://localhost:N (default $(PORT))"
 	@echo "make test             all tests"
 	@echo "make test-pythons     the unit tests with each supported version of Python that is there"
 	@echo "make check            format, lint, types, Dockerfile, metadata, docs"
 	@echo "make bench            speed, memory and scale (some 20 minutes; ONLY=first-sync,no-news or QUICK=1 for less)"
 	@echo "make format           format the code and fix what can be fixed"
-	@echo "make lock             requirements.lock anew: the newest versions that the image may be built from"
+	@echo "make image-check      build the image without Docker and run its commands (Debian, root)"
+	@echo "make lock             poetry.lock anew, and from it requirements.lock, which the image is built from"
 	@echo "make clean            remove what these commands installed"
 
 demo: $(DEMO_VENV)/demo.stamp
@@ -65,6 +69,23 @@ check: $(VENV)/check.stamp
 	$(VENV)/bin/mypy .
 	$(VENV)/bin/hadolint Dockerfile
 	$(VENV)/bin/python tools/check_metadata.py
+	$(VENV)/bin/python tools/check_examples.py
+	@$(MAKE) --no-print-directory check-qa
+
+# Airbyte's checks, where their package supports the Python that is there
+.PHONY: check-qa run-qa
+check-qa:
+	@if test -x $(QA_VENV)/bin/python || test -n "$(QA_PYTHON)"; then \
+		$(MAKE) --no-print-directory run-qa; \
+	else \
+		echo "Skipped: Airbyte's checks need Python 3.11 or 3.12; set QA_PYTHON=/path/to/python."; \
+	fi
+
+run-qa: $(QA_VENV)/qa.stamp
+	@DO_NOT_TRACK=1 $(QA_VENV)/bin/python -W ignore tools/check_qa.py
+
+image-check: $(VENV)/sandbox.stamp
+	$(VENV)/bin/python -m tools.check_image
 
 bench: $(VENV)/sandbox.stamp
 	$(VENV)/bin/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
@@ -73,31 +94,32 @@ format: $(VENV)/check.stamp
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
-lock: $(VENV)/lock.stamp
-	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url \
-		--no-annotate --upgrade --custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml
+# POETRY_PYPI_MIRROR_URL in the environment: another index to lock from, which the lock does not name
+lock: $(LOCK_VENV)/lock.stamp
+	$(LOCK_VENV)/bin/poetry lock --no-interaction --regenerate
+	$(LOCK_VENV)/bin/poetry export --no-interaction --only main --without-urls --output $(LOCK_VENV)/exported
+	$(LOCK_VENV)/bin/python tools/requirements.py < $(LOCK_VENV)/exported > requirements.lock
 
 clean:
-	rm -rf $(VENV) $(DEMO_VENV) $(foreach python,$(PYTHONS),.venv-$(notdir $(python))) demo-output
+	rm -rf $(VENV) $(DEMO_VENV) $(LOCK_VENV) $(QA_VENV) $(foreach python,$(PYTHONS),.venv-$(notdir $(python))) demo-output
 
 # A stamp is newer than pyproject.toml when what is declared there is installed. The package is compiled as pip compiles
 # all others: where Python is told to write no bytecode, each command would do it anew.
 $(VENV)/sandbox.stamp: EXTRAS := sandbox
 $(VENV)/test.stamp: EXTRAS := sandbox,test
 $(VENV)/check.stamp: EXTRAS := sandbox,test,lint
-$(VENV)/lock.stamp: EXTRAS := lock
 
-$(VENV)/sandbox.stamp $(VENV)/test.stamp $(VENV)/check.stamp $(VENV)/lock.stamp: pyproject.toml | $(VENV)/bin/python
+$(VENV)/sandbox.stamp $(VENV)/test.stamp $(VENV)/check.stamp: pyproject.toml | $(VENV)/bin/python
 	$(VENV)/bin/python -m pip install --quiet --editable '.[$(EXTRAS)]'
 	@$(VENV)/bin/python -m compileall -q source_customerscanvas
 	@touch $@
 
-$(DEMO_VENV)/demo.stamp: EXTRAS := sandbox,demo
-$(DEMO_VENV)/test.stamp: EXTRAS := sandbox,demo,pyairbyte
+$(DEMO_VENV)/demo.stamp: REQUIREMENTS := demo/requirements.txt
+$(DEMO_VENV)/test.stamp: REQUIREMENTS := demo/requirements-test.txt
 
-$(DEMO_VENV)/demo.stamp $(DEMO_VENV)/test.stamp: pyproject.toml | $(DEMO_VENV)/bin/python
+$(DEMO_VENV)/demo.stamp $(DEMO_VENV)/test.stamp: pyproject.toml $(wildcard demo/*.txt) | $(DEMO_VENV)/bin/python
 	@echo "Installing PyAirbyte into $(DEMO_VENV): about 1 GB, some minutes."
-	$(DEMO_VENV)/bin/python -m pip install --quiet --editable '.[$(EXTRAS)]'
+	$(DEMO_VENV)/bin/python -m pip install --quiet --editable '.[sandbox,demo]' --requirement $(REQUIREMENTS)
 	@$(DEMO_VENV)/bin/python -m compileall -q source_customerscanvas
 	@touch $@
 
@@ -111,3 +133,18 @@ $(DEMO_VENV)/bin/python:
 		echo "The demo needs Python 3.10, 3.11 or 3.12, which PyAirbyte supports; set DEMO_PYTHON=/path/to/python." >&2; \
 		exit 1; }; \
 	"$$python" -m venv $(DEMO_VENV)
+
+$(LOCK_VENV)/lock.stamp: tools/requirements-lock.txt | $(LOCK_VENV)/bin/python
+	$(LOCK_VENV)/bin/python -m pip install --quiet --requirement $<
+	@touch $@
+
+$(QA_VENV)/qa.stamp: tools/requirements-qa.txt | $(QA_VENV)/bin/python
+	@echo "Installing Airbyte's checks into $(QA_VENV): about 900 MB, a minute or two."
+	$(QA_VENV)/bin/python -m pip install --quiet --requirement $<
+	@touch $@
+
+$(LOCK_VENV)/bin/python: | $(VENV)/bin/python
+	$(VENV)/bin/python -m venv $(LOCK_VENV)
+
+$(QA_VENV)/bin/python:
+	"$(QA_PYTHON)" -m venv $(QA_VENV)

@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.shape import FIRST_STOREFRONT, Shape
 from sandbox import Sandbox
-from sandbox.rows import ProcessingStatus
+from sandbox.shop.rows import ProcessingStatus
 
 _DAYS = 60
 _UNFINISHED: tuple[ProcessingStatus, ...] = ("Pending", "InProgress", "Failed")

@@ -8,7 +8,7 @@ import pytest
 
 from integration_tests.conftest import STOREFRONT
 from sandbox import Sandbox
-from sandbox.listing import ProjectFilter
+from sandbox.shop.listing import ProjectFilter
 
 MINUTE, HOUR, DAY, YEAR = 60, 3600, 86_400, 31_536_000
 LISTS = r"/projects$"
@@ -27,7 +27,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "zero-offset": {"time_format": "+00:00"},
     "offset": {"time_format": "offset"},
     "no-zone": {"time_format": "none"},
-    "results-pending": {"results_before_run": "pending"},
+    "results-404": {"results_before_run": "404"},
     "status-pending": {"processing_status_before_run": "Pending"},
     "status-lags": {"processing_status_lag": 30.0},
     "results-lag": {"processing_status_lag": -30.0},

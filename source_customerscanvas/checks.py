@@ -8,9 +8,21 @@ from jsonschema.exceptions import ValidationError
 
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.api.listing import read_page
+from source_customerscanvas.api.statuses import list_statuses, list_transitions
 from source_customerscanvas.api.storefronts import list_storefronts
-from source_customerscanvas.errors import InvalidSetting, MissingPermission, NotFound, UnknownStorefront, WrongHost
+from source_customerscanvas.errors import (
+    InvalidSetting,
+    MissingPermission,
+    NotFound,
+    NotTheApi,
+    UnknownStatus,
+    UnknownTransition,
+    WrongHost,
+)
 from source_customerscanvas.settings import Settings, plain
+
+CHECK_PATIENCE_SECONDS = 15.0
+"""For a server that does not answer: whoever checks sits and waits, and has most likely mistyped."""
 
 _FULL_PROJECTS = "Projects_full"
 
@@ -68,14 +80,13 @@ def _naming(alternatives: Sequence[Mapping[str, Any]]) -> set[str]:
 def check_connection(client: ApiClient, settings: Settings) -> None:
     """Do once what each part of a sync does first; the errors say what to change.
 
-    In this order: the token, the storefronts, reading projects, reading artifacts and, where the settings ask for
-    changes in the shop, the permission for them.
+    In this order: the token, the storefronts, reading projects, the business statuses and transitions that the settings
+    name, reading artifacts and, where the settings ask for changes in the shop, the permission for them.
     """
     scopes = client.token_scopes()
     storefronts = list_storefronts(client, settings)
-    if not storefronts:
-        raise UnknownStorefront([], [])
     _list(client, settings, "storefront/v1/projects", {"storefrontId": storefronts[0]["id"]})
+    _check_names(client, settings)
     _list(client, settings, "storage/v1/artifacts", {})
     # only the scopes of the token tell whether projects may be changed, and a server may leave them out
     if scopes is not None and _FULL_PROJECTS not in scopes:
@@ -85,8 +96,27 @@ def check_connection(client: ApiClient, settings: Settings) -> None:
             raise MissingPermission("Projects: Full", "acknowledge orders")
 
 
+def _check_names(client: ApiClient, settings: Settings) -> None:
+    """Raises `UnknownStatus` or `UnknownTransition` for what the tenant does not have."""
+    acknowledge = settings.acknowledge
+    named = {"statuses.codes": settings.statuses.codes}
+    if acknowledge.mode == "status":
+        named["acknowledge.code"] = (acknowledge.code,)
+    if any(named.values()):
+        existing = {row.get("code"): str(row.get("displayName") or "") for row in list_statuses(client)}
+        for field, codes in named.items():
+            missing = [code for code in codes if code not in existing]
+            if missing:
+                known = [(code, name) for code, name in existing.items() if isinstance(code, int)]
+                raise UnknownStatus(field, missing, known)
+    if acknowledge.mode == "transition":
+        names = [name for row in list_transitions(client) if isinstance(name := row.get("name"), str)]
+        if acknowledge.name not in names:
+            raise UnknownTransition("acknowledge.name", acknowledge.name, names)
+
+
 def _list(client: ApiClient, settings: Settings, path: str, params: Mapping[str, Any]) -> None:
     try:
         read_page(client.get_json, path, params, 0, take=1)
-    except NotFound:
+    except (NotFound, NotTheApi):
         raise WrongHost(settings.api_url, f"it has no {path}") from None

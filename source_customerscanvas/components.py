@@ -14,7 +14,7 @@ from airbyte_cdk.sources.types import Config, StreamSlice, StreamState
 
 from source_customerscanvas.api.client import ApiClient, GetsJson
 from source_customerscanvas.api.listing import Row, read_page, row_id, walk
-from source_customerscanvas.errors import CustomersCanvasError, NeedsItsSource, NotFound, Stopped, WrongHost
+from source_customerscanvas.errors import CustomersCanvasError, NeedsItsSource, NotFound, NotTheApi, Stopped, WrongHost
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.streams import traced
 from source_customerscanvas.times import to_utc
@@ -87,7 +87,7 @@ class ListRetriever(Retriever):
                 yield record
                 emitted += 1
             logger.info(f"Summary of {self.name}: {emitted} records.")
-        except NotFound:
+        except (NotFound, NotTheApi):
             raise traced(WrongHost(settings.api_url, f"it has no {self.path}")) from None
         except Stopped as error:
             raise traced(shared.failure() or error) from error

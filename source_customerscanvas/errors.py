@@ -3,18 +3,22 @@
     CustomersCanvasError
     ├── ConfigurationError            the user changes the connection's settings
     │   ├── UnreadableInput           a file that the command line names
-    │   ├── InvalidSetting, InvalidUrl, InvalidDate, UnknownStorefront, UnreadableState
+    │   ├── InvalidSetting, InvalidUrl, InvalidDate, UnreadableState
+    │   ├── UnknownStorefront, UnknownStatus, UnknownTransition     what the shop does not have
     │   ├── UnknownStream, DoubledStream, NeedsItsSource     what the catalog asks for
     │   ├── WrongClient               the identity server does not know the client or its secret
     │   ├── WrongHost                 what answers there is not a Customer's Canvas installation
     │   ├── MissingPermission         the external app may not do what is asked of it
+    │   ├── MissingCertificates       the environment names a CA bundle that is not there
     │   └── StoreUnavailable          the place where files go refuses them (wrong key, no room, read-only, gone)
     ├── TransientError                the same request may succeed later
     │   ├── Unreachable               no connection, a reset, a time-out
     │   ├── ServerTrouble             5xx, 429 for too long, an HTML page, a body that is not what was asked for
+    │   │   └── NotTheApi             a 404 of somebody in between
+    │   ├── ServerAway                nothing at all is answered, for minutes: the sync ends
     │   ├── BrokenDownload            a file that never came whole
-    │   ├── StoreAway                 the place where files go has not answered for two minutes
-    ├── NotFound                      404 or 410
+    │   └── StoreAway                 the place where files go has not answered for two minutes
+    ├── NotFound                      404 or 410, in the API's own words
     ├── FileRefused                   the place where files go takes others, but not this one
     ├── Conflict                      409
     ├── Refused                       any other status that says no
@@ -102,8 +106,9 @@ class InvalidUrl(ConfigurationError):
     def __init__(self, field: str) -> None:
         # the URL itself is left out: it may hold a password, which is one reason to be refused
         super().__init__(
-            f"The URL in `{field}` cannot be used: enter one that begins with https:// (http:// only for this machine "
-            "itself) and the name of a host, without user name, query or fragment."
+            f"The URL in `{field}` cannot be used: enter one that begins with https:// "
+            "(http:// only for this machine itself) "  # ignore-https-check
+            "and the name of a host, without user name, query or fragment."
         )
 
 
@@ -132,6 +137,28 @@ class UnknownStorefront(ConfigurationError):
         super().__init__(
             f"No such storefront: {missing}. The app can see {seen or 'none at all'}. Correct `storefront_ids`, or "
             "check that `environment` and `tenant_id` are the ones these storefronts belong to."
+        )
+
+
+class UnknownStatus(ConfigurationError):
+    """Codes in `field` that no business status has; `existing` are the tenant's, as (code, name)."""
+
+    def __init__(self, field: str, missing: Sequence[int], existing: Sequence[tuple[int, str]]) -> None:
+        named = ", ".join(f"{code} ({shorten(name or 'unnamed')})" for code, name in existing[:_NAMED_PROJECTS])
+        super().__init__(
+            f"No such business status: {', '.join(map(str, missing))}. The tenant has {named or 'none at all'}. "
+            f"Correct `{field}`."
+        )
+
+
+class UnknownTransition(ConfigurationError):
+    """`existing` are the names of the tenant's transitions."""
+
+    def __init__(self, field: str, missing: str, existing: Sequence[str]) -> None:
+        named = ", ".join(f"“{shorten(name)}”" for name in existing[:_NAMED_PROJECTS])
+        super().__init__(
+            f"No such status transition: “{shorten(missing)}”. The tenant has {named or 'none at all'}. Correct "
+            f"`{field}`."
         )
 
 
@@ -183,14 +210,28 @@ class WrongHost(ConfigurationError):
 
 
 class MissingPermission(ConfigurationError):
-    """`permission` as the app's settings name it, such as `Projects: Read`; `purpose` ends “is needed to …”."""
+    """`permission` as the app's settings name it, such as `Projects: Read`; `purpose` ends “is needed to …”.
 
-    def __init__(self, permission: str, purpose: str) -> None:
+    `alternative` is one that may do as well, where the vendor does not say which it is.
+    """
+
+    def __init__(self, permission: str, purpose: str, alternative: str = "") -> None:
+        named = f"“{permission}”" + (f" (or “{alternative}”)" if alternative else "")
         super().__init__(
-            f"The external app lacks the permission “{permission}”, which is needed to {purpose}. Grant it in "
-            f"{_APP_SETTINGS} > the app > permissions."
+            f"The external app lacks the permission {named}, which is needed to {purpose}. Grant it in {_APP_SETTINGS} "
+            "> the app > permissions."
         )
         self.permission = permission
+
+
+class MissingCertificates(ConfigurationError):
+    """`variable` is the environment's, `path` what it names."""
+
+    def __init__(self, variable: str, path: str) -> None:
+        super().__init__(
+            f"The certificates that the environment variable {variable} names are not there: {shorten(path)}. Put the "
+            "bundle there, or unset the variable to use the built-in one."
+        )
 
 
 class StoreUnavailable(ConfigurationError):
@@ -221,6 +262,7 @@ class Unreachable(TransientError):
             "host; if both are right, try again later.",
             detail,
         )
+        self.why = why
 
 
 class ServerTrouble(TransientError):
@@ -231,6 +273,23 @@ class ServerTrouble(TransientError):
             f"The server did not do its part at {where}: {shorten(why)}. Try again later; if it goes on, ask the "
             "support of Customer's Canvas.",
             detail,
+        )
+        self.why = why
+
+
+class NotTheApi(ServerTrouble):
+    """A 404 or 410 that does not come from the API itself, but from a gateway or a web server before it."""
+
+
+class ServerAway(TransientError):
+    """The API or the identity server does not answer at all, nor to anybody: the sync cannot go on.
+
+    `why` is what came instead the last time.
+    """
+
+    def __init__(self, host: str, why: str) -> None:
+        super().__init__(
+            f"{host} is away: {shorten(why)}. What was read until now is kept, and the next sync goes on from there."
         )
 
 

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from source_customerscanvas.api.calls import normalised
+from source_customerscanvas.addresses import normalised
 from source_customerscanvas.errors import InvalidDate, InvalidSetting, InvalidUrl
 from source_customerscanvas.times import to_utc
 

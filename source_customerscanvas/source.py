@@ -30,7 +30,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.api.storefronts import list_storefronts
-from source_customerscanvas.checks import check_configuration, check_connection
+from source_customerscanvas.checks import CHECK_PATIENCE_SECONDS, check_configuration, check_connection
 from source_customerscanvas.components import ProjectRetriever, share
 from source_customerscanvas.errors import CustomersCanvasError, DoubledStream, UnknownStream, UnreadableInput
 from source_customerscanvas.settings import Settings
@@ -111,7 +111,7 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
         """Prove what a sync needs, without changing anything (see `checks`)."""
         try:
             settings = Settings.from_config(config)
-            check_connection(ApiClient(settings), settings)
+            check_connection(ApiClient(settings, patience=CHECK_PATIENCE_SECONDS), settings)
         except CustomersCanvasError as error:
             return AirbyteConnectionStatus(status=Status.FAILED, message=filter_secrets(error.message))
         return AirbyteConnectionStatus(status=Status.SUCCEEDED)

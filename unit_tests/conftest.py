@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from source_customerscanvas.api.client import ApiClient
-from source_customerscanvas.files.download import FileTransfer
-from source_customerscanvas.files.staging import Staging
+from source_customerscanvas.files.download import Downloader
+from source_customerscanvas.files.stores.folder import FolderStore
 from unit_tests.http_server import FakeClock, Server, serve
 
 # a slow machine makes no test fail
@@ -33,5 +33,5 @@ def client(server: Server, clock: FakeClock) -> ApiClient:
 
 
 @pytest.fixture
-def files(client: ApiClient, clock: FakeClock, tmp_path: Path) -> FileTransfer:
-    return FileTransfer(client, Staging(tmp_path), clock)
+def files(client: ApiClient, clock: FakeClock, tmp_path: Path) -> Downloader:
+    return Downloader(client, FolderStore(tmp_path), clock)

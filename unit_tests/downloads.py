@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from source_customerscanvas.files.download import ArtifactFile, DownloadedFile
+from source_customerscanvas.files.artifact_file import ArtifactFile, DeliveredFile
 from unit_tests.http_server import Answer, Request
 
 BODY = bytes(range(256)) * 40
@@ -28,7 +28,8 @@ def ranged(request: Request, body: bytes = BODY, etag: str = ETAG, cut: int | No
     return Answer(206 if start else 200, body[start:], headers, cut)
 
 
-def assert_whole(file: DownloadedFile, directory: Path, body: bytes = BODY) -> None:
-    assert file == DownloadedFile(directory / PATH, PATH, len(body), hashlib.sha256(body).hexdigest())
-    assert file.path.read_bytes() == body
+def assert_whole(file: DeliveredFile, directory: Path, body: bytes = BODY) -> None:
+    path = directory / PATH
+    assert file == DeliveredFile(PATH, len(body), hashlib.sha256(body).hexdigest(), path.as_uri(), str(path))
+    assert path.read_bytes() == body
     assert found(directory) == [PATH]

@@ -7,6 +7,7 @@ from source_customerscanvas.errors import (
     ConfigurationError,
     Conflict,
     CustomersCanvasError,
+    FileRefused,
     InternalError,
     InvalidDate,
     InvalidSetting,
@@ -16,8 +17,9 @@ from source_customerscanvas.errors import (
     ProjectsFailed,
     Refused,
     ServerTrouble,
-    StagingUnavailable,
     Stopped,
+    StoreAway,
+    StoreUnavailable,
     TransientError,
     Trouble,
     UnknownStorefront,
@@ -46,14 +48,17 @@ CONFIGURATION = [
         MissingPermission("Artifacts: Read", "read artifacts"),
         ["“Artifacts: Read”", "to read artifacts", "Settings > External apps > the app > permissions"],
     ),
-    (StagingUnavailable("/staging", "no space left"), ["/staging", "no space left", "`file_directory`"]),
+    (StoreUnavailable("/staging", "no space left"), ["/staging", "no space left", "`files`"]),
+    (StoreUnavailable("s3://x", "no", "Correct the key."), ["s3://x", "Correct the key."]),
 ]
 TRANSIENT = [
     (Unreachable("api.example", "it refuses connections"), ["api.example", "it refuses connections"]),
     (ServerTrouble("GET api.example/x", "HTTP 503"), ["GET api.example/x", "HTTP 503", "Try again"]),
+    (StoreAway("s3://x/", "it refuses connections"), ["s3://x/", "it refuses connections", "`files`"]),
     (BrokenDownload("artifact 7f", "5 of 9 bytes came"), ["artifact 7f", "5 of 9 bytes came", "next sync"]),
 ]
 OTHERS = [
+    (FileRefused("/mnt", "a/b.pdf", "too long"), "system_error", ["/mnt", "a/b.pdf", "too long", "`file_path`"]),
     (NotFound("project 5"), "system_error", ["project 5"]),
     (Conflict("POST x", "it is running"), "transient_error", ["POST x", "409", "it is running"]),
     (Refused(400, "GET x", "bad sorting"), "system_error", ["GET x", "HTTP 400", "bad sorting"]),

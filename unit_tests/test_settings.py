@@ -11,7 +11,7 @@ import yaml
 
 import source_customerscanvas
 from source_customerscanvas.errors import InvalidDate, InvalidSetting, InvalidUrl
-from source_customerscanvas.settings import Acknowledge, Processing, Settings, is_loopback
+from source_customerscanvas.settings import Acknowledge, Files, Processing, Settings, file_format, is_loopback
 
 REQUIRED = {"client_id": "id", "client_secret": "secret"}
 
@@ -28,7 +28,8 @@ def test_given_only_what_is_required_when_read_then_everything_else_has_its_defa
     assert read() == Settings("id", "secret", "https://customerscanvashub.com", "https://api.customerscanvashub.com")
     settings = read()
     assert settings.artifact_types == ("Final",)
-    assert (settings.file_download, settings.lookback_minutes, settings.num_workers) == ("auto", 10, 16)
+    assert (settings.files, settings.lookback_minutes, settings.num_workers) == (Files(), 10, 16)
+    assert settings.file_path == "{storefrontId}/{orderId}/{projectId}/{name}"
     assert (settings.processing, settings.acknowledge) == (Processing(), Acknowledge())
 
 
@@ -49,7 +50,8 @@ def test_given_the_spec_when_its_options_are_left_out_then_each_has_the_default_
     manifest = Path(source_customerscanvas.__file__).with_name("manifest.yaml").read_text(encoding="utf-8")
     options = yaml.safe_load(manifest)["spec"]["connection_specification"]["properties"]
     processing = options.pop("processing")["properties"]
-    del options["environment"], options["acknowledge"]  # which are read as other settings
+    for name in ("environment", "files", "acknowledge"):
+        del options[name]  # which are read as other settings
     for settings, shown in ((read(), options), (read().processing, processing)):
         left_out = {name: getattr(settings, name) for name in shown}
         defaults = {name: option["default"] for name, option in shown.items() if "default" in option}
@@ -64,8 +66,8 @@ OPTIONAL = (
     "tenant_id",
     "artifact_types",
     "file_formats",
-    "file_download",
-    "file_directory",
+    "files",
+    "file_path",
     "processing",
     "acknowledge",
     "lookback_minutes",
@@ -101,7 +103,7 @@ def test_given_an_empty_list_when_read_then_it_means_the_default(key: str) -> No
     assert read(**{key: []}) == read()
 
 
-@pytest.mark.parametrize("key", ["start_date", "file_directory"])
+@pytest.mark.parametrize("key", ["start_date", "file_path", "order_ids"])
 def test_given_an_empty_text_when_read_then_it_means_the_default(key: str) -> None:
     assert read(**{key: ""}) == read()
 
@@ -199,6 +201,93 @@ def test_given_a_url_that_cannot_be_used_when_read_then_the_error_names_the_fiel
     assert url in ("", "https://") or url not in refused.value.message
 
 
+S3 = {"delivery": "s3", "bucket": "print"}
+AZURE = {"delivery": "azure", "account": "shop", "container": "print"}
+SFTP = {"delivery": "sftp", "host": "sftp.example", "user": "shop", "host_key": "ssh-ed25519 AAAA", "password": "pw"}
+
+
+def test_given_blanks_around_pasted_values_when_read_then_they_are_no_part_of_them() -> None:
+    assert read(order_ids=["5001 ", " "], file_formats=[" pdf"], client_id=" id\n") == read(
+        order_ids=["5001"], file_formats=["pdf"]
+    )
+    files = read(files={"delivery": "folder", "path": " print files "}).files
+    assert files == Files("folder", path="print files")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("PDF", "pdf"), (".pdf", "pdf"), ("*.pdf", "pdf"), ("jpg", "jpeg"), (".TIF", "tiff"), ("tiff", "tiff")],
+)
+def test_given_each_way_to_name_a_format_when_read_then_it_is_the_same(text: str, expected: str) -> None:
+    assert read(file_formats=[text]).file_formats == (expected,)
+    assert file_format(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("files", "destination"),
+    [
+        ({}, "airbyte"),
+        ({"delivery": "none", "path": "left from before"}, "none"),
+        (S3, "s3://print/"),
+        ({**S3, "prefix": "/a/b/", "region": "eu-west-1"}, "s3://print/a/b"),
+        ({**S3, "endpoint": "https://minio.example/"}, "s3://print/@https://minio.example"),
+        ({"delivery": "gcs", "bucket": "print", "service_account": "{}"}, "gs://print/"),
+        ({**AZURE, "account_key": "a2V5", "prefix": "x"}, "azure://shop/print/x"),
+        ({**SFTP, "directory": "up", "port": 2222}, "sftp://shop@sftp.example:2222/up"),
+        ({"delivery": "folder", "path": "/mnt/hot/"}, "folder:/mnt/hot"),
+        ({"delivery": "folder", "path": "/mnt/x/../hot"}, "folder:/mnt/hot"),
+    ],
+)
+def test_given_a_place_for_files_when_read_then_its_destination_tells_it_without_secrets(
+    files: dict[str, Any], destination: str
+) -> None:
+    assert read(files=files).files.destination == destination
+
+
+def test_given_a_folder_of_the_user_or_the_working_directory_when_read_then_it_is_absolute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/shop")
+    assert read(files={"delivery": "folder", "path": "print"}).files.absolute_path == str(tmp_path / "print")
+    assert read(files={"delivery": "folder", "path": "~/print"}).files.absolute_path == "/home/shop/print"
+
+
+def test_given_secrets_of_a_store_when_shown_then_none_is_in_the_text() -> None:
+    secrets = {
+        key: f"s3cret-{key}"
+        for key in ("secret_access_key", "service_account", "account_key", "sas_token", "password", "private_key")
+    }
+    settings = read(files={**SFTP, **S3, **AZURE, **secrets})
+    assert "s3cret" not in f"{settings.files}{settings.files.destination}"
+
+
+@pytest.mark.parametrize(
+    ("files", "field"),
+    [
+        ({"delivery": "ftp"}, "files.delivery"),
+        ({"delivery": "s3"}, "files.bucket"),
+        ({"delivery": "s3", "bucket": " "}, "files.bucket"),
+        ({"delivery": "gcs"}, "files.bucket"),
+        ({"delivery": "azure", "account": "shop"}, "files.container"),
+        ({**SFTP, "host_key": ""}, "files.host_key"),
+        ({"delivery": "folder", "path": ""}, "files.path"),
+    ],
+)
+def test_given_a_place_for_files_that_lacks_something_when_read_then_the_error_names_it(
+    files: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(InvalidSetting, match=f"`{field}`"):
+        read(files=files)
+
+
+@pytest.mark.parametrize("url", ["http://minio.example", "http://169.254.169.254", "https://key:secret@minio.example"])
+def test_given_an_endpoint_that_is_not_https_when_read_then_it_is_refused(url: str) -> None:
+    assert read(files={**S3, "endpoint": "http://127.0.0.1:9000"}).files.endpoint == "http://127.0.0.1:9000"
+    with pytest.raises(InvalidUrl, match=r"`files\.endpoint`"):
+        read(files={**S3, "endpoint": url})
+
+
 @pytest.mark.parametrize(
     ("host", "expected"),
     [("localhost", True), ("127.0.0.1", True), ("::1", True), ("10.0.0.1", False), ("example.com", False), ("", False)],
@@ -213,8 +302,9 @@ def test_given_a_host_when_asked_then_it_is_loopback_or_not(host: str, expected:
         ("client_id", "\ud83d"),
         ("order_ids", ["1001", "\ude00"]),
         ("acknowledge", {"mode": "order_data", "key": "printed", "value": "\ud83d"}),
-        ("file_directory", "print\ud83d"),
-        ("file_directory", "print\0files"),
+        ("files", {"delivery": "folder", "path": "print\ud83d"}),
+        ("files", {"delivery": "folder", "path": "print\0files"}),
+        ("file_path", "{projectId}\ud83d"),
     ],
 )
 def test_given_a_text_that_is_none_when_read_then_the_error_names_the_field(field: str, value: Any) -> None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from source_customerscanvas.api.projects import Project
-from source_customerscanvas.state.stream_state import Scope, StreamState, Try, Unit
-from source_customerscanvas.sync.progress import StreamProgress
+from source_customerscanvas.state.scope import Scope
+from source_customerscanvas.state.slice_state import SliceState
+from source_customerscanvas.state.stream_state import StreamState
+from source_customerscanvas.sync.kinds import KINDS, RESULTS
+from source_customerscanvas.sync.news import settled_of
+from source_customerscanvas.sync.progress import Settled, StreamProgress
 
 KEY = "11"
 CURSOR = "2026-01-31T12:00:00.000000Z"
@@ -16,31 +20,37 @@ LONG_AGO, BEFORE, WITHIN, AFTER = (
     "2026-01-31T11:50:00.000000Z",
     "2026-01-31T12:00:01.000000Z",
 )
+WINDOW_LATER = "2026-01-31T12:12:00.000000Z"
 
 
-def project(id_: int = 7, status: str | None = "Completed", **fields: Any) -> Project:
-    found = Project.from_row({"id": id_, "created": LONG_AGO, "processingStatus": status, **fields})
+def project(id_: int = 7, processing: str | None = "Completed", **fields: Any) -> Project:
+    row = {"id": id_, "storefrontId": 11, "created": LONG_AGO, "processingStatus": processing, **fields}
+    found = Project.from_row(row)
     assert found
     return found
 
 
+def watched(**parts: Any) -> SliceState:
+    """A slice that was scanned, and watched until `CURSOR`."""
+    return SliceState(**{"cursor": CURSOR, "read": CURSOR, "scan": None, **parts})
+
+
 def stream(
-    unit: Unit | None = None,
+    state: SliceState | None = None,
     scope: Scope | None = None,
     lookback_minutes: int = 10,
-    tries: dict[int, Try] | None = None,
     *,
+    name: str = RESULTS,
     key: str = KEY,
-    last_sync: str = "",
+    answers: bool = False,
     since: str | None = None,
 ) -> StreamProgress:
-    unit = unit or Unit(cursor=CURSOR, scan=None)
-    state = StreamState(scope or Scope(), LONG_AGO, {key: unit}, last_sync)
-    return StreamProgress(
-        "processing_results",
-        state,
-        lambda one: one.processing_digest,
-        lookback_minutes,
-        delivered_since=since,
-        tries=tries,
-    )
+    slices = {key: state or watched()}
+    stream_state = StreamState(scope or Scope(), LONG_AGO, slices)
+    return StreamProgress(KINDS[name], stream_state, lookback_minutes, since=since, answers=answers)
+
+
+def settled(stream: StreamProgress, project: Project, **fields: Any) -> Settled:
+    """What a worker found of a project that is as the list shows it, from a watch at `CURSOR`."""
+    found = settled_of(stream, project, None, at=CURSOR, from_scan=False)
+    return Settled(**{**vars(found), **fields})

@@ -25,7 +25,7 @@ def test_given_order_data_when_an_order_was_delivered_then_key_and_value_are_att
         assert sandbox.shop.order_data(project) == [entry]
 
 
-@pytest.mark.parametrize(("mode", "status"), [("transition", 2), ("status", 4)])
+@pytest.mark.parametrize(("mode", "status"), [("transition", 3), ("status", 4)])
 def test_given_a_status_to_reach_when_an_order_was_delivered_then_each_project_is_moved(
     sandbox: Sandbox, mode: str, status: int
 ) -> None:

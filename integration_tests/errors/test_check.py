@@ -75,10 +75,10 @@ WRONG: dict[str, Case] = {
         ("it has no storage/v1/artifacts", "`environment`"), faults=(("/artifacts$", {"status": 404}),)
     ),
     "no-reading-of-projects": Case(
-        ("Projects: Read", "External apps"), switches={"permissions": frozenset({"Artifacts_read"})}
+        ("Projects: Read", "External apps"), switches={"permissions": frozenset({"Storefronts_read", "Artifacts_read"})}
     ),
     "no-reading-of-artifacts": Case(
-        ("Artifacts: Read", "External apps"), switches={"permissions": frozenset({"Projects_read"})}
+        ("Artifacts: Read", "External apps"), switches={"permissions": frozenset({"Storefronts_read", "Projects_read"})}
     ),
     "no-resuming": Case(
         ("Projects: Full", "resume failed processing"), lambda _: RESUME, switches={"permissions": READ_ONLY}

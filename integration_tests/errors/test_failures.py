@@ -62,12 +62,12 @@ FAILURES: dict[str, Failure] = {
     "no-projects": Failure(
         ("“Projects: Read”", "Settings > External apps > the app > permissions"),
         "config_error",
-        switches={"permissions": frozenset({"Artifacts_read"})},
+        switches={"permissions": frozenset({"Storefronts_read", "Artifacts_read"})},
     ),
     "no-artifacts": Failure(
         ("“Artifacts: Read”", "Settings > External apps > the app > permissions"),
         "config_error",
-        switches={"permissions": frozenset({"Projects_read"})},
+        switches={"permissions": frozenset({"Storefronts_read", "Projects_read"})},
     ),
     "file-403": Failure((*EACH_PROJECT, "“Artifacts: Read”"), "config_error", ((FILE, said(403, "no")),)),
     "file-cut": Failure((*EACH_PROJECT, "did not come whole"), faults=((FILE, {"truncate_after": 10}),)),

@@ -88,6 +88,7 @@ class Pipeline:
         finals = [
             artifact["id"]
             for project in shop.projects()
+            if shop.results(project["id"])["status"] == "Completed"
             for artifact in shop.artifacts(project["id"])
             if artifact["type"] == "Final"
         ]

@@ -11,18 +11,10 @@ import pytest
 
 from integration_tests.command_line import State
 from integration_tests.files.conftest import SIZE, Shop, error_of
+from integration_tests.files.mounts import without_mounts
 from sandbox import FileSpec
 
 FILE = "/file$"
-
-
-def without_mounts(*arguments: str) -> str | None:
-    """Why nothing could be mounted; None where it was."""
-    try:
-        done = subprocess.run(["mount", *arguments], capture_output=True, text=True, check=False)
-    except OSError as error:
-        return str(error)
-    return done.stderr.strip() or "mount failed" if done.returncode else None
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from integration_tests.command_line import (
 )
 from integration_tests.expected import KEYS, by_key, expected, utc, without_download
 from sandbox import FileSpec, Sandbox
-from sandbox.tables import PIPELINES, STATUSES
+from sandbox.shop.tables import PIPELINES, STATUSES
 
 TENANT = 7
 

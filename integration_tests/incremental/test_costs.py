@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from integration_tests.conftest import STOREFRONT, Connection
 from integration_tests.engine import STREAMS
 from integration_tests.shops import ANY, DAY, HOUR, shop_of
-from sandbox.views import SortKey
+from sandbox.shop.views import SortKey
 from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, PROJECTS, RESULTS
 from source_customerscanvas.times import to_utc
 
@@ -82,8 +83,7 @@ def test_given_nulls_that_sort_first_when_projects_are_only_modified_then_neithe
             else:
                 connection.sync()
             assert requests_without_news(connection) <= TOKEN + STOREFRONTS + WATCH + 7
-            marks = connection.states[PROJECTS]["slices"][str(STOREFRONT)]["projects"]
-            sizes.append(len(" ".join(marks).split()))
+            sizes.append(len(connection.states[PROJECTS]["slices"][str(STOREFRONT)]["recent"]))
         assert sizes == [1] * 4
 
 
@@ -112,7 +112,7 @@ def test_given_unfinished_projects_when_nothing_changed_then_each_hundred_cost_a
 
 
 @pytest.mark.parametrize("results_before_run", ["404", "pending"])
-def test_given_projects_without_a_status_when_nothing_changed_then_one_request_tells_so(
+def test_given_projects_without_a_status_when_nothing_changed_then_each_hundred_cost_a_page(
     results_before_run: Any,
 ) -> None:
     with shop_of(110) as sandbox:
@@ -122,7 +122,22 @@ def test_given_projects_without_a_status_when_nothing_changed_then_one_request_t
         sandbox.advance(HOUR)
         sandbox.shop.create_project(STOREFRONT, processing="Completed")
         connection = Connection(sandbox, (PROJECTS, RESULTS))
-        assert requests_without_news(connection) == TOKEN + STOREFRONTS + WATCH + COMPLETED
+        assert requests_without_news(connection) == TOKEN + STOREFRONTS + WATCH + 4
+
+
+def test_given_projects_without_a_status_strewn_over_the_history_when_nothing_changed_then_their_number_tells() -> None:
+    with shop_of(0) as sandbox:
+        for _ in range(10):
+            sandbox.shop.create_project(STOREFRONT)
+            for _ in range(100):
+                sandbox.shop.create_project(STOREFRONT, processing="Completed")
+        sandbox.advance(HOUR)
+        sandbox.shop.create_project(STOREFRONT, processing="Completed")
+        connection = Connection(sandbox, (PROJECTS, RESULTS))
+        # and the page on which those begin that were modified
+        assert requests_without_news(connection) == TOKEN + STOREFRONTS + WATCH + 1 + COMPLETED + 1
+        sandbox.shop.process(1, "Completed")
+        assert connection.sync() == {PROJECTS: [1], RESULTS: [1]}
 
 
 def test_given_projects_without_a_status_before_the_start_date_when_nothing_changed_then_they_cost_nothing() -> None:
@@ -135,9 +150,8 @@ def test_given_projects_without_a_status_before_the_start_date_when_nothing_chan
         sandbox.advance(HOUR)
         sandbox.shop.create_project(STOREFRONT, processing="Completed")
         connection = Connection(sandbox, (PROJECTS, RESULTS))
-        # the first time, the page that shows that none of those in the scope has moved on
-        assert requests_without_news(connection, start_date=start) == TOKEN + STOREFRONTS + WATCH + COMPLETED + 1
-        assert requests_without_news(connection, start_date=start) == TOKEN + STOREFRONTS + WATCH + COMPLETED
+        # the page that shows that none of those in the scope has moved on
+        assert requests_without_news(connection, start_date=start) == TOKEN + STOREFRONTS + WATCH + 1
 
 
 @pytest.mark.parametrize("finished", [1, 3])
@@ -154,8 +168,8 @@ def test_given_projects_without_a_status_when_some_finish_then_each_hundred_of_t
             sandbox.shop.process(project_id, "Completed")
         sandbox.clear_requests()
         assert set(connection.sync()[PROJECTS]) == set(waiting[100 : 100 + finished])
-        assert len(sandbox.requests) == TOKEN + STOREFRONTS + WATCH + COMPLETED + 3 + finished
-        assert requests_without_news(connection) == TOKEN + STOREFRONTS + WATCH + COMPLETED
+        assert len(sandbox.requests) == TOKEN + STOREFRONTS + WATCH + 3 + finished
+        assert requests_without_news(connection) == TOKEN + STOREFRONTS + WATCH + 3
 
 
 @pytest.mark.parametrize("news", [1, 10, 100])
@@ -192,10 +206,10 @@ def test_given_100_000_finished_projects_when_nothing_changed_then_a_sync_makes_
         scopes = {RESULTS: None, PROJECTS: None, FILES: None, ARTIFACTS: ["Final"]}
         connection.states = {
             stream: {
-                "version": 1,
-                "firstSync": "2026-01-10T12:00:00.000000Z",
-                "scope": {"startDate": None, "kinds": kinds, "files": False},
-                "units": {str(STOREFRONT): {"cursor": to_utc(cursor), "projects": []}},
+                "version": 2,
+                "began": "2026-01-10T12:00:00.000000Z",
+                "scope": {"startDate": None, "kinds": kinds},
+                "slices": {str(STOREFRONT): {"cursor": to_utc(cursor)}},
             }
             for stream, kinds in scopes.items()
         }
@@ -207,7 +221,7 @@ def test_given_100_000_finished_projects_when_nothing_changed_then_a_sync_makes_
 
 @pytest.mark.parametrize("status", ["Pending", "InProgress", "Failed", None])
 @pytest.mark.parametrize("others", [0, 110], ids=["one-page", "many-pages"])
-def test_given_unfinished_projects_that_become_obsolete_when_nothing_changes_then_they_are_asked_for_once_a_day(
+def test_given_unfinished_projects_that_become_obsolete_when_nothing_changes_then_one_in_a_hundred_is_asked_for(
     status: Any, others: int
 ) -> None:
     with shop_of(others) as sandbox:
@@ -220,14 +234,12 @@ def test_given_unfinished_projects_that_become_obsolete_when_nothing_changes_the
         for project_id in ids:
             sandbox.shop.modify_project(project_id, touch=False, obsolete=True)
         assert connection.sync() == {}
-        for _ in range(2):
+        asked = set()
+        for _ in range(40):
             sandbox.advance(HOUR)
             sandbox.clear_requests()
             assert connection.sync() == {}
-            assert len(sandbox.requests) <= TOKEN + STOREFRONTS + WATCH + COMPLETED
-        sandbox.advance(DAY)
-        assert connection.sync() == {}
-        assert sandbox.count(r"/projects/\d+$") == 40
-        sandbox.clear_requests()
-        assert connection.sync() == {}
-        assert sandbox.count(r"/projects/\d+$") == 0
+            (project,) = (one.path for one in sandbox.requests if re.search(r"/projects/\d+$", one.path))
+            asked.add(project)
+            assert len(sandbox.requests) <= TOKEN + STOREFRONTS + WATCH + 2
+        assert len(asked) == 40

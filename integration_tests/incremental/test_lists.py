@@ -10,8 +10,8 @@ from integration_tests.conftest import STOREFRONT, Connection
 from integration_tests.engine import Row
 from integration_tests.shops import CHANGES, DAY, HOUR, LISTS, change_shop, fill
 from sandbox import Sandbox
-from sandbox.messages import RequestRecord
-from sandbox.rows import ProcessingStatus
+from sandbox.serving.messages import RequestRecord
+from sandbox.shop.rows import ProcessingStatus
 from source_customerscanvas.sync.kinds import PROJECTS, RESULTS
 
 OTHER = 12

@@ -30,7 +30,7 @@ def test_given_two_storefronts_with_equal_order_ids_when_synced_then_their_rows_
 
 
 @pytest.mark.parametrize(
-    "order_id", ["a/b", "..", " 1 2 ", "🎁 Geschenk", "a&b=c?d#e%20", "50/01", '"quoted"', "x" * 500]
+    "order_id", ["a/b", "..", "1 2", "🎁 Geschenk", "a&b=c?d#e%20", "50/01", '"quoted"', "x" * 500]
 )
 def test_given_an_odd_order_id_when_synced_then_the_order_is_read(
     sandbox: Sandbox, connection: Connection, order_id: str, tmp_path: Path

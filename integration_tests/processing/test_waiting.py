@@ -274,6 +274,7 @@ def test_given_a_disk_that_is_full_when_a_project_finishes_in_the_wait_then_the_
 def test_given_a_run_that_has_not_begun_when_waited_for_then_the_project_itself_is_asked_for_only_once(
     sandbox: Sandbox, connection: Connection
 ) -> None:
+    sandbox.switches.results_before_run = "404"
     project = sandbox.shop.create_project(STOREFRONT, start_after=20 * MINUTE, run_for=5)
 
     connection.sync(processing=wait(60))

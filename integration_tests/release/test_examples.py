@@ -9,8 +9,10 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ import pytest
 from integration_tests.conftest import truth
 from integration_tests.engine import KEYS
 from sandbox import Sandbox
+
+Rows = dict[str, list[dict[str, Any]]]
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 # the connector's clock runs faster than ours: its back-offs take no time to speak of
@@ -29,6 +33,50 @@ ENVIRONMENT = {"CUSTOMERSCANVAS_TIME_FACTOR": "30", "AIRBYTE_OFFLINE_MODE": "1",
 def shop() -> Iterator[Sandbox]:
     with Sandbox(projects=30) as sandbox:
         yield sandbox
+
+
+@dataclass(frozen=True)
+class S3:
+    """A bucket named `print`."""
+
+    environment: dict[str, str]
+    client: Any
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
+    pytest.importorskip("moto", reason="moto is not installed beside this Python: `make test-connector` runs this test")
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        environment = {
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="print")
+        yield S3(environment, client)
+    finally:
+        server.stop()
+
+
+def in_bucket(bucket: S3, prefix: str) -> Rows:
+    """The rows of each stream that lie below a prefix."""
+    rows: Rows = {}
+    pages = bucket.client.get_paginator("list_objects_v2").paginate(Bucket="print", Prefix=f"{prefix}/rows/")
+    for key in sorted(one["Key"] for page in pages for one in page.get("Contents", ())):
+        body = bucket.client.get_object(Bucket="print", Key=key)["Body"].read().decode()
+        rows.setdefault(key.split("/")[-2], []).extend(map(json.loads, body.splitlines()))
+    return rows
 
 
 def start(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
@@ -66,42 +114,66 @@ def final_files(sandbox: Sandbox) -> dict[str, bytes]:
 def test_given_a_cron_job_when_run_again_after_news_then_its_rows_are_what_the_shop_shows(
     shop: Sandbox, tmp_path: Path
 ) -> None:
-    write_config(tmp_path, shop, file_directory="print-files")
-    run(tmp_path, "cron_job.py", "config.json")
-    assert_rows_and_files(shop, tmp_path)
-    before = line_counts(tmp_path)
+    write_config(tmp_path, shop, files={"delivery": "folder", "path": "print-files"})
+    run(tmp_path, "cron_job.py", "config.json", "synced")
+    assert_rows_and_files(shop, tmp_path, in_folder(tmp_path / "synced"))
+    before = counts(in_folder(tmp_path / "synced"))
 
-    run(tmp_path, "cron_job.py", "config.json")
-    assert line_counts(tmp_path) == before
+    run(tmp_path, "cron_job.py", "config.json", "synced")
+    assert counts(in_folder(tmp_path / "synced")) == before
 
     finished = shop.shop.finish_all()
-    run(tmp_path, "cron_job.py", "config.json")
-    assert_rows_and_files(shop, tmp_path)
-    assert line_counts(tmp_path)["projects"] - before["projects"] == finished
+    run(tmp_path, "cron_job.py", "config.json", "synced")
+    assert_rows_and_files(shop, tmp_path, in_folder(tmp_path / "synced"))
+    assert counts(in_folder(tmp_path / "synced"))["projects"] - before["projects"] == finished
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ["folder", "bucket"])
 def test_given_a_cron_job_that_is_killed_at_some_state_when_run_again_then_nothing_is_missing_or_repeated(
-    tmp_path: Path,
+    tmp_path: Path, kind: str, request: pytest.FixtureRequest
 ) -> None:
+    if kind == "bucket":
+        bucket: S3 = request.getfixturevalue("bucket")
+        place = "s3://print/synced"
+    else:
+        place = "synced"
+
+    def rows() -> Rows:
+        return in_bucket(bucket, "synced") if kind == "bucket" else in_folder(tmp_path / "synced")
+
     with Sandbox(projects=600, files_per_project=1, file_size=500) as shop:
-        write_config(tmp_path, shop, file_directory="print-files", num_workers=8)
+        write_config(tmp_path, shop, files={"delivery": "folder", "path": "print-files"}, num_workers=8)
         never_answered = shop.fault("/processing-results$", skip=400, hang=True)
-        process = start(tmp_path, "cron_job.py", "config.json")
+        process = start(tmp_path, "cron_job.py", "config.json", place)
         deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and not covered_bytes(tmp_path, "processing_results"):
-            time.sleep(0.01)
+        while time.monotonic() < deadline and not rows().get("processing_results"):
+            time.sleep(0.05)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         never_answered.remove()
-        assert covered_bytes(tmp_path, "processing_results")
-        assert 0 < line_counts(tmp_path)["processing_results"] < 600
+        assert 0 < counts(rows())["processing_results"] < 600
 
-        # as if the machine had gone down in the middle of a row
-        with (tmp_path / "rows" / "projects.jsonl").open("a", encoding="utf-8") as rows:
-            rows.write('{"id": 1, "na')
-        run(tmp_path, "cron_job.py", "config.json")
-        assert_rows_and_files(shop, tmp_path)
-        assert line_counts(tmp_path) == {stream: len(rows) for stream, rows in truth(shop).items()}
+        run(tmp_path, "cron_job.py", "config.json", place)
+        assert_rows_and_files(shop, tmp_path, rows())
+        assert counts(rows()) == {stream: len(expected) for stream, expected in truth(shop).items()}
+
+
+def test_given_a_cron_job_when_it_is_told_to_end_then_it_ends_with_its_connector(tmp_path: Path) -> None:
+    with Sandbox(projects=30) as shop:
+        asked = threading.Event()
+        shop.on("/processing-results$", asked.set)
+        shop.fault("/processing-results$", hang=True)
+        write_config(tmp_path, shop)
+        process = start(tmp_path, "cron_job.py", "config.json", "synced")
+        assert asked.wait(60)
+        process.terminate()
+        process.communicate(timeout=60)
+        assert process.returncode == 143
+        deadline = time.monotonic() + 60
+        while is_group_alive(process.pid):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 def test_given_a_cron_job_that_is_still_busy_when_the_next_one_starts_then_that_one_leaves_it_alone(
@@ -110,38 +182,46 @@ def test_given_a_cron_job_that_is_still_busy_when_the_next_one_starts_then_that_
     import fcntl
 
     write_config(tmp_path, shop)
-    with (tmp_path / "lock").open("w") as lock:
+    (tmp_path / "synced").mkdir()
+    lock = os.open(tmp_path / "synced", os.O_RDONLY)
+    try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        run(tmp_path, "cron_job.py", "config.json")
+        run(tmp_path, "cron_job.py", "config.json", "synced")
+    finally:
+        os.close(lock)
     assert shop.requests == []
 
 
-def covered_bytes(folder: Path, stream: str) -> int:
-    """The bytes of a stream's rows that the saved state covers."""
-    state = folder / "state.json"
-    return int(json.loads(state.read_text())["bytes"].get(stream, 0)) if state.exists() else 0
+def is_group_alive(leader: int) -> bool:
+    try:
+        os.killpg(leader, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
-def line_counts(folder: Path) -> dict[str, int]:
-    return {stream: len(lines(folder, stream)) for stream in KEYS}
+def in_folder(place: Path) -> Rows:
+    """The rows of each stream that lie there."""
+    rows: Rows = {}
+    for path in sorted(place.glob("rows/*/*.jsonl")):
+        rows.setdefault(path.parent.name, []).extend(map(json.loads, path.read_text(encoding="utf-8").splitlines()))
+    return rows
 
 
-def lines(folder: Path, stream: str) -> list[str]:
-    path = folder / "rows" / f"{stream}.jsonl"
-    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+def counts(rows: Rows) -> dict[str, int]:
+    return {stream: len(rows.get(stream, ())) for stream in KEYS}
 
 
-def assert_rows_and_files(sandbox: Sandbox, folder: Path) -> None:
+def assert_rows_and_files(sandbox: Sandbox, folder: Path, found: Rows) -> None:
     expected = truth(sandbox)
     for stream, key in KEYS.items():
-        rows = {row[key]: row for row in map(json.loads, lines(folder, stream))}
+        rows = {row[key]: row for row in found[stream]}
         assert rows.keys() == expected[stream].keys(), stream
         if stream != "artifact_files":
             assert without_nulls(rows) == without_nulls(expected[stream]), stream
         else:
             for artifact_id, content in final_files(sandbox).items():
-                path = folder / "print-files" / "artifact_files" / rows[artifact_id]["filePath"]
-                assert path.read_bytes() == content
+                assert (folder / "print-files" / rows[artifact_id]["filePath"]).read_bytes() == content
 
 
 def without_nulls(value: Any) -> Any:
@@ -149,59 +229,6 @@ def without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: without_nulls(one) for name, one in value.items() if one is not None}
     return [without_nulls(one) for one in value] if isinstance(value, list) else value
-
-
-# Files to a bucket
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_given_a_bucket_when_run_twice_then_it_holds_each_file_and_only_news_is_uploaded(
-    shop: Sandbox, tmp_path: Path
-) -> None:
-    pytest.importorskip("moto", reason="moto is not installed beside this Python: `make test-connector` runs this test")
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        aws = {
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_DEFAULT_REGION": "us-east-1",
-        }
-        store = boto3.client(
-            "s3",
-            endpoint_url=aws["AWS_ENDPOINT_URL"],
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
-        store.create_bucket(Bucket="print")
-        write_config(tmp_path, shop)
-
-        first = run(tmp_path, "files_to_bucket.py", "config.json", "print", **aws)
-        assert objects(store) == sorted(final_files(shop).values())
-        assert len(first.splitlines()) == len(final_files(shop)) > 20
-
-        before = final_files(shop)
-        shop.shop.finish_all()
-        second = run(tmp_path, "files_to_bucket.py", "config.json", "print", **aws)
-        assert objects(store) == sorted(final_files(shop).values())
-        assert len(second.splitlines()) == len(final_files(shop)) - len(before) > 0
-    finally:
-        server.stop()
-
-
-def objects(store: Any) -> list[bytes]:
-    """The bytes of each object, in the order of the bytes."""
-    listed = [
-        one for page in store.get_paginator("list_objects_v2").paginate(Bucket="print") for one in page["Contents"]
-    ]
-    assert all(re.fullmatch(r"artifact_files/\d+/[^/]+/\d+/[^/]+", one["Key"]) for one in listed)
-    return sorted(store.get_object(Bucket="print", Key=one["Key"])["Body"].read() for one in listed)
 
 
 # PyAirbyte

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 
 import httpx
@@ -14,22 +13,6 @@ from sandbox import FileSpec, RequestRecord, Sandbox
 
 RESULTS = "/api/storefront/v1/projects/1/processing-results"
 PROJECTS = "/api/storefront/v1/projects"
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(empty=True) as sandbox:
-        sandbox.shop.create_project(processing="Completed", files=[FileSpec(size=100_000)])
-        yield sandbox
-
-
-@pytest.fixture
-def client(sandbox: Sandbox) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=sandbox.url, trust_env=False, timeout=5) as client:
-        form = {"grant_type": "client_credentials", "client_id": "sandbox", "client_secret": "sandbox-secret"}
-        token = client.post("/connect/token", data=form).json()["access_token"]
-        client.headers["Authorization"] = f"Bearer {token}"
-        yield client
 
 
 def file_path(sandbox: Sandbox) -> str:
@@ -214,5 +197,22 @@ def test_given_the_control_endpoints_when_used_then_the_shop_changes(sandbox: Sa
     assert (first["path"], first["status"]) == ("/connect/token", 200)
     client.delete(f"/sandbox/projects/{identity}")
     assert client.get(f"/sandbox/projects/{identity}").status_code == 404
+    moved = client.post("/sandbox/shop/add_item_run", json={"projectId": 1, "files": [{"name": "b.pdf"}]}).json()
+    assert moved["result"] == sandbox.shop.project(1)["items"][1]["id"]
+    client.post("/sandbox/shop/set_status", json={"project_id": 1, "code": 5})
+    assert sandbox.shop.project(1)["status"] == 5
+    assert client.post("/sandbox/shop/remove_project", json={"project_id": 1}).status_code == 400
+    items = [{"processing": "Completed", "files": [{"name": name}]} for name in ("a.pdf", "b.pdf")]
+    several = client.post("/sandbox/projects", json={"itemPipelines": items, "postProcessing": items[0]}).json()["id"]
+    assert len(sandbox.shop.results(several)["outputFileDetails"]) == 3
+    times = client.post("/sandbox/clock", json={"shopAhead": -60}).json()
+    assert times["now"] > times["shopNow"] == sandbox.shop.now().isoformat()
+    client.post("/sandbox/outages", json={"kind": "503", "where": ["api"]})
+    assert client.get(PROJECTS).status_code == 503
+    client.delete("/sandbox/faults")
+    client.post("/sandbox/limit", json={"requests_per_second": 0.01, "burst": 1})
+    assert [client.get(PROJECTS).status_code for _ in range(2)] == [200, 429]
+    client.post("/sandbox/limit", json={})
+    assert client.get(PROJECTS).status_code == 200
     # Control requests are not part of the record.
     assert sandbox.count("/sandbox") == 0

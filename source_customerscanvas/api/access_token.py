@@ -12,6 +12,9 @@ from source_customerscanvas.times import Clock
 
 _TOKEN_MARGIN_SECONDS = 30
 _DEFAULT_TOKEN_SECONDS = 300
+_SECONDS_UNTIL_KNOWN = 30
+"""After a token was renewed as it was not accepted."""
+
 _TOKENS_HIDDEN = 64
 """A server may speak of a token that was renewed meanwhile."""
 _NEVER_ESCAPED = re.compile(r"[\w.~-]", re.ASCII)
@@ -19,16 +22,34 @@ SECRET_SHOWN = "***"
 """What stands for a secret in a message."""
 
 
+class Secrets:
+    """What no message may tell: the client's secret, and the last tokens."""
+
+    def __init__(self, client_secret: str) -> None:
+        self._client_secret = client_secret
+        self._tokens: deque[str] = deque(maxlen=_TOKENS_HIDDEN)
+
+    def add(self, token: str) -> None:
+        self._tokens.append(token)
+
+    def hide(self, text: str) -> str:
+        """A text without the secrets that a server may repeat."""
+        for secret in (self._client_secret, *tuple(self._tokens)):
+            text = hidden(text, secret)
+        return text
+
+
 class AccessToken:
     """The access token, shared by all workers: one renews it while the others wait for that one."""
 
-    def __init__(self, request: Callable[[], Mapping[str, Any]], clock: Clock) -> None:
+    def __init__(self, request: Callable[[], Mapping[str, Any]], clock: Clock, secrets: Secrets) -> None:
         self._request = request
         self._clock = clock
+        self._secrets = secrets
         self._lock = Lock()
         self._text = ""
-        self._given: deque[str] = deque(maxlen=_TOKENS_HIDDEN)
         self._renew_at = float("-inf")
+        self._rejected_at = float("-inf")
         self._error: CustomersCanvasError | None = None
         self._failures = 0
 
@@ -57,21 +78,24 @@ class AccessToken:
             self._failures += 1
             raise
         self._text = answer["access_token"]
-        self._given.append(self._text)
+        self._secrets.add(self._text)
         lifetime = _seconds(answer.get("expires_in"))
         self._renew_at = asked_at + lifetime - min(_TOKEN_MARGIN_SECONDS, lifetime / 2)
         return answer
 
-    def reject(self, text: str) -> None:
-        """The API did not accept this token; unless another worker has renewed it already, the next one is new."""
-        with self._lock:
-            if text == self._text:
-                self._renew_at = float("-inf")
+    def reject(self, text: str) -> bool:
+        """The API did not accept this token; gives whether there is another one to try.
 
-    def hide(self, text: str) -> str:
-        for token in tuple(self._given):
-            text = hidden(text, token)
-        return text
+        A new one may not be known everywhere yet: it is not replaced at once because of that.
+        """
+        with self._lock:
+            now = self._clock.monotonic()
+            if text == self._text and self._renew_at > now:
+                if now < self._rejected_at + _SECONDS_UNTIL_KNOWN:
+                    return False
+                self._rejected_at = now
+                self._renew_at = float("-inf")
+            return True
 
 
 def hidden(text: str, secret: str) -> str:

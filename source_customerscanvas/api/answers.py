@@ -1,6 +1,9 @@
 """Reads what a server has answered."""
 
 import json
+import math
+import re
+from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -11,19 +14,43 @@ import requests
 import urllib3.exceptions
 
 from source_customerscanvas.api.failures import network_failure
+from source_customerscanvas.api.speed import LeastSpeed
 
 _MOST_OF_AN_ERROR = 64 * 1024
 _ERROR_CHUNK = 8 * 1024
+_CHUNK = 256 * 1024
 _WORDS = ("title", "detail", "description", "error")
+_PROBLEM: Mapping[str, type] = {"type": str, "title": str, "status": int, "detail": str, "description": str}
+_GREATEST_NUMBER = 2**64
+_DIGITS = re.compile(r"\d{1,18}\Z", re.ASCII)
 
 
-def read_body(response: requests.Response) -> bytes:
-    """The whole body. Raises `Failed` where it breaks off."""
+class TooHeavy(Exception):
+    """The body is larger than wanted: `size` is what it has at least, in bytes."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"{size} bytes")
+        self.size = size
+
+
+def read_body(response: requests.Response, speed: LeastSpeed, most: int | None = None) -> bytes:
+    """The whole body, its compression undone. Raises `Failed` where it breaks off, `TooHeavy` beyond `most` bytes."""
+    announced = response.headers.get("Content-Length", "")
+    if most is not None and _DIGITS.match(announced) and int(announced) > most:
+        raise TooHeavy(int(announced))
+    chunks: list[bytes] = []
+    size = 0
     try:
-        return response.raw.read(decode_content=True) or b""
+        while chunk := response.raw.read1(_CHUNK, decode_content=True):
+            chunks.append(chunk)
+            size += len(chunk)
+            if most is not None and size > most:
+                raise TooHeavy(2 * size)
+            speed.note(len(chunk))
     except (OSError, urllib3.exceptions.HTTPError, ValueError, OverflowError, MemoryError) as error:
         # beside what breaks: a length that is negative, or more than a machine can hold
         raise network_failure(error, urlsplit(response.url).hostname or "") from None
+    return b"".join(chunks)
 
 
 def read_beginning(response: requests.Response) -> bytes:
@@ -41,38 +68,82 @@ def read_beginning(response: requests.Response) -> bytes:
 
 
 def parsed(body: bytes) -> Any:
-    """The JSON of a body. Raises `ValueError` where it is none."""
+    """The JSON of a body. Raises `ValueError` where it is none.
+
+    What is wrong with one value does not take the others: what is no number becomes null, half an emoji, as software
+    that cuts names by length leaves it, a question mark.
+    """
     try:
         return orjson.loads(body)
     except ValueError:
         pass
     try:
-        # half an emoji, as software that cuts names by length leaves it, is no error of a whole page
-        text = json.dumps(json.loads(body), ensure_ascii=False)
+        text = body.decode(json.detect_encoding(body), "replace")
+        value = json.loads(text, strict=False, parse_int=_integer, parse_float=_number, parse_constant=_no_number)
+        text = json.dumps(value, ensure_ascii=False)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     return orjson.loads(text.encode("utf-8", "replace"))
 
 
+def _integer(digits: str) -> int | float | None:
+    # Python refuses to read a number of thousands of digits
+    number = int(digits) if len(digits) < 25 else _number(digits)
+    return number if isinstance(number, int) and abs(number) < _GREATEST_NUMBER else _number(digits)
+
+
+def _number(digits: str) -> float | None:
+    number = float(digits)
+    return number if math.isfinite(number) else None
+
+
+def _no_number(_: str) -> None:
+    return None
+
+
+def is_problem(answer: Any) -> bool:
+    """Whether a parsed answer is a problem or conflict document, as the API writes them (RFC 9457)."""
+    return isinstance(answer, dict) and any(
+        isinstance(answer.get(name), kind) and not isinstance(answer[name], bool) for name, kind in _PROBLEM.items()
+    )
+
+
+def document_of(body: bytes) -> dict[str, Any] | None:
+    """The JSON object that a body is; None where it is anything else."""
+    try:
+        document = parsed(body)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
 def words_of(body: bytes) -> str:
     """What a problem or conflict document says; nothing where it is none."""
-    try:
-        document = orjson.loads(body)
-    except ValueError:
-        return ""
-    if not isinstance(document, dict):
-        return ""
+    document = document_of(body) or {}
     words = [document.get(key) for key in _WORDS]
     return ": ".join(word for word in words if isinstance(word, str) and word)
 
 
 def retry_after(response: requests.Response, now: datetime) -> float | None:
-    """Seconds to wait, from either form of `Retry-After`; None where it is absent or says nothing."""
+    """Seconds to wait, from either form of `Retry-After`; None where it is absent or says nothing.
+
+    A date is counted from the one that the answer bears: the server's clock may be hours from ours. `now` is for an
+    answer without one.
+    """
     text = response.headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
-        return float(text) or None
+        return min(float(text), 1e9) or None
+    until = moment_of(text)
+    if until is None:
+        return None
+    seconds = (until - (moment_of(response.headers.get("Date", "")) or now)).total_seconds()
+    return seconds if seconds > 0 else None
+
+
+def moment_of(text: str) -> datetime | None:
+    """The time of a header such as `Date`, aware; None where it is none."""
     try:
-        seconds = (parsedate_to_datetime(text) - now).total_seconds()
+        moment = parsedate_to_datetime(text)
+        return moment if moment.tzinfo and moment.utcoffset() is not None else None
     except (TypeError, ValueError, OverflowError):
         return None
-    return seconds if seconds > 0 else None

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
-import requests
+from source_customerscanvas.addresses import normalised
 
-Origin = tuple[str, str, int | None]
-"""Scheme, host and port: what a token or a pace belongs to."""
+USER_AGENT = "source-customerscanvas"
 
 
 def path_segment(text: str) -> str:
@@ -21,23 +20,6 @@ def query_value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
-
-
-def origin_of(url: str) -> Origin:
-    parts = urlsplit(url)
-    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
-    return parts.scheme, parts.hostname or "", port
-
-
-def normalised(url: str) -> str:
-    """An address of somebody else's making as it can be sent; one that cannot becomes the empty text."""
-    request = requests.PreparedRequest()
-    try:
-        request.prepare_url(url, None)
-        origin_of(request.url or "")[1].encode("idna")  # which no empty part and none of more than 63 bytes passes
-    except (requests.RequestException, ValueError):
-        return ""
-    return request.url or ""
 
 
 def redirected(url: str, location: str) -> str:

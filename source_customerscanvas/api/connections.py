@@ -13,7 +13,7 @@ from requests.utils import get_environ_proxies
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool
 
-from source_customerscanvas.api.calls import Origin, origin_of
+from source_customerscanvas.addresses import Origin, origin_of
 
 CONNECT_SECONDS = 10
 SILENCE_SECONDS = 60

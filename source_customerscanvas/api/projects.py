@@ -25,15 +25,7 @@ UNFINISHED_LISTS = (PENDING, IN_PROGRESS, FAILED)
 _STATUSES = frozenset({PENDING, IN_PROGRESS, COMPLETED, FAILED})
 _RESULTS_FIELDS = frozenset({"status", "statusDescription", "outputFileDetails"})
 _PROBLEM_FIELDS = frozenset({"type", "title", "detail", "instance", "traceId"})
-_FOLLOWED_FIELDS = (
-    "processingStatus",
-    "created",
-    "lastModified",
-    "storefrontId",
-    "orderId",
-    "orderNumber",
-    "status",
-)
+_FOLLOWED_FIELDS = ("processingStatus", "created", "lastModified", "storefrontId", "orderId", "orderNumber")
 
 
 def digest(value: Any) -> str:

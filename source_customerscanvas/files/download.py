@@ -9,7 +9,8 @@ from threading import Condition
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from source_customerscanvas.api.calls import Origin, normalised, origin_of, path_segment
+from source_customerscanvas.addresses import Origin, normalised, origin_of
+from source_customerscanvas.api.calls import path_segment
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.errors import (
     BrokenDownload,
@@ -155,10 +156,9 @@ class Downloader:
     def _is_useful(self, url: str | None) -> bool:
         """Whether a public address may be asked at all, and its host has not failed lately."""
         parts = urlsplit(normalised(url or ""))
-        if parts.scheme == "http":
-            own = urlsplit(self._client.address(""))
-            return own.scheme == "http" and is_loopback(own.hostname or "") and is_loopback(parts.hostname or "")
-        if parts.scheme != "https":
+        own = urlsplit(self._client.address(""))
+        is_local = parts.scheme == own.scheme == "http" and is_loopback(own.hostname or "")
+        if parts.scheme != "https" and not (is_local and is_loopback(parts.hostname or "")):
             return False
         failed = self._useless.get(origin_of(parts.geturl()))
         return failed is None or self._clock.monotonic() - failed > _USELESS_SECONDS
@@ -173,7 +173,8 @@ class Downloader:
                     part.receive(response, self._room, self._progress)
                 return writer.commit()
             except (Broken, StoreAway) as error:
-                if part.size > most:
+                is_useless = isinstance(error, Broken) and error.is_useless
+                if part.size > most and not is_useless:
                     most, failures = part.size, 0
                     bridge.end()
                 failures += 1
@@ -182,7 +183,7 @@ class Downloader:
                     part.forget()
                 elif failures > _MOST_TRIES_WITHOUT_PROGRESS:
                     raise BrokenDownload(f"artifact {part.artifact_id}", str(error)) from None
-                elif error.is_useless:
+                elif is_useless:
                     part.forget()
             self._pause(failures)
 

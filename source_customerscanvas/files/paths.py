@@ -241,9 +241,10 @@ def _filled(part: list[_Piece], values: _Values, extension: str = "") -> str:
         # `{name}.{format}` is meant to end with the format once
         if piece == _Piece("name", True) and not after.is_placeholder and after.text.startswith("."):
             texts[number] = _without_extension(texts[number], extension)
-    room = MOST_BYTES - len(f".{extension}")
     free = [number for number, piece in enumerate(part) if piece.is_placeholder and piece.text not in _IDS]
     whole = "".join(texts)
+    has_it = not extension or _without_extension(whole, extension) != whole
+    room = MOST_BYTES - (0 if has_it else len(f".{extension}".encode()))
     excess = len(whole.encode()) - room
     if excess > 0 and free:
         longest = max(free, key=lambda number: len(texts[number].encode()))

@@ -2,13 +2,16 @@
 
     {"cursor": "2026-01-31T12:00:00.000000Z",
      "read": "2026-01-31T12:00:03.000000Z",
-     "scan": {"after": 4711, "covered": {"startDate": null, "kinds": ["Final"]}},
+     "scan": {"after": 4711},
+     "covered": {"startDate": null, "kinds": ["Final"]},
      "open": {"4690": ["k3Jd92mQ"]},
      "recent": {"4698": ["k3Jd92mQ", "p0Zx71cc"]},
      "held": {"5": {"4655": ["Zk0q81ab"]}},
-     "owed": {"4713": {"since": "2026-01-31T11:50:00.000000Z"}},
+     "owed": {"4713": "2026-01-31T11:50:00.000000Z", "4714": null},
      "restarted": {"4690": "2026-01-31T11:50:00.000000Z"},
      "unlisted": [4690],
+     "obsolete": [4601],
+     "newest": "2026-01-31T11:59:00.000000Z",
      "orderless": [4698],
      "again": {"4698": "2026-01-31T11:58:00.000000Z"},
      "tries": {"4690": [1, "2026-01-31T11:30:00.000000Z"]},
@@ -20,20 +23,27 @@ What holds between the parts, in every state that leaves the connector:
 
 1. Without a `scan`, a project that is in none of `open`, `recent`, `held` and `owed` has finished, has not changed
    since the look-back window before `cursor`, and was handed over. Project 17 is nowhere: it was delivered last year.
-2. With a `scan`, that is true of the projects with an id up to `after`, and of what the scope `covered` asked for.
-   Project 4800 is nowhere, and `after` is 4711: nobody has read it.
+2. With a `scan`, that is true of the projects with an id up to `after`. Project 4800 is nowhere, and `after` is 4711:
+   nobody has read it. Where `covered` is there, it was read in that earlier, narrower scope, and the times of `owed`
+   and `restarted` refer to that scope; it stays until nothing is owed any more.
 3. `open` are the projects whose processing may move on without a trace in `lastModified`: they have not finished, or
    what the list shows and what the results say differ. The first text is the digest of the row that a list showed; it
    is empty where the project is to be looked at whenever a list shows it. The others are digests of what was emitted.
-4. `recent` are finished projects that a list will show again, or that are asked for once more (`again`, with the time
-   at which they were seen to finish). Of an order, which has few projects, all finished ones stay. `orderless` are
-   those without an order that stay too, as their files come again when they get one.
+4. `recent` are finished projects that a list will show again, that are asked for once more (`again`, with the time at
+   which they were seen to finish), or that are `delivered` and not acknowledged. Of an order, which has few projects,
+   all finished ones stay. `orderless` are those without an order that stay too, as their files come again when they
+   get one.
 5. `held` are finished projects whose business status, under which they stand here, keeps them from being produced.
 6. `owed` is whatever has to be read, from the moment that a list was passed on which it stood until all of its records
-   were handed over. `since`: the project had finished before, and what is older than that was handed over; null:
-   nothing of it was. A project that is owed a second time keeps the earlier value.
+   were handed over. A time says that the project had finished before, and what is older than that was handed over;
+   null: nothing of it was, or what was emitted stands in one of the other parts. A project that is owed a second time
+   keeps the earlier value.
 7. `restarted` says the same of an open project that had finished before.
-8. `unlisted` are the open projects without a processing status, which no list of unfinished projects shows.
+8. `unlisted` are the open projects without a processing status, which no list of unfinished projects shows;
+   `obsolete` those that no list shows at all, in the order in which they are asked for.
+
+`read` is when the slice was last listed, by the shop's clock, and `newest` when the newest artifact was made that was
+handed over: what is older than both of them was handed over with its project.
 
 `tries` counts how often a failed project was resumed or restarted, and when last. `delivered` are the projects of each
 order that are still to be acknowledged in the shop, `waiting` those of these orders that wait for a project.
@@ -74,10 +84,9 @@ class Try:
 
 @dataclass
 class Scan:
-    """How far a reading of all projects in the order of their ids has come; `covered` is an earlier, narrower scope."""
+    """How far a reading of all projects in the order of their ids has come."""
 
     after: int = -1
-    covered: Scope | None = None
 
 
 @dataclass
@@ -95,11 +104,16 @@ class SliceState:
     cursor: str = ""
     read: str = ""
     scan: Scan | None = field(default_factory=Scan)
+    covered: Scope | None = None
+    """The earlier, narrower scope in which the projects of a scan were handed over before."""
     known: dict[int, Known] = field(default_factory=dict)
     owed: set[int] = field(default_factory=set)
     held_by: dict[int, str] = field(default_factory=dict)
     """The business status of each held project."""
     unlisted: set[int] = field(default_factory=set)
+    obsolete: dict[int, None] = field(default_factory=dict)
+    """Ids in the order in which they are to be asked for."""
+    newest: str = ""
     orderless: dict[int, None] = field(default_factory=dict)
     """Ids in the order in which they came, so that the oldest can go first."""
     again: dict[int, str] = field(default_factory=dict)
@@ -125,6 +139,7 @@ class SliceState:
         """Note that all that was owed of a project was handed over; None: nothing has to be remembered of it."""
         self.owed.discard(project_id)
         self.unlisted.discard(project_id)
+        self.obsolete.pop(project_id, None)
         if known is None or known.condition != "recent":
             self.orderless.pop(project_id, None)
             self.again.pop(project_id, None)
@@ -148,17 +163,13 @@ class SliceState:
 
     def restart_scan(self, covered: Scope) -> None:
         """Read everything once more in a wider scope. A second widening during the scan reads everything as if new."""
-        if self.scan is not None:
-            self.forget_since()
-        self.scan = Scan(covered=covered if self.scan is None else None)
+        is_first = self.scan is None and self.covered is None
+        if not is_first:
+            self._forget_since()
+        self.scan = Scan()
+        self.covered = covered if is_first else None
 
-    def end_scan(self) -> None:
-        """Note that everything was read; what is still owed of it is read whole, as what was covered is forgotten."""
-        if self.scan and self.scan.covered:
-            self.forget_since()
-        self.scan = None
-
-    def forget_since(self) -> None:
+    def _forget_since(self) -> None:
         for project_id, known in list(self.known.items()):
             if known.since and known.condition is None:
                 del self.known[project_id]
@@ -167,11 +178,11 @@ class SliceState:
 
     def to_json(self) -> dict[str, Any]:
         value: dict[str, Any] = {"cursor": self.cursor or None}
-        if self.read:
-            value["read"] = self.read
+        value |= {name: time for name, time in (("read", self.read), ("newest", self.newest)) if time}
         if self.scan:
-            covered = {"covered": self.scan.covered.to_json()} if self.scan.covered else {}
-            value["scan"] = {"after": self.scan.after, **covered}
+            value["scan"] = {"after": self.scan.after}
+        if self.covered:
+            value["covered"] = self.covered.to_json()
         parts: dict[str, dict[str, Any]] = {"open": {}, "recent": {}, "held": {}, "owed": {}, "restarted": {}}
         for project_id, known in self.known.items():
             if known.condition == "held":
@@ -183,9 +194,10 @@ class SliceState:
                     parts["restarted"][str(project_id)] = known.since
         for project_id in sorted(self.owed):
             known = self.of(project_id)
-            parts["owed"][str(project_id)] = {} if known.condition else {"since": known.since or None}
+            parts["owed"][str(project_id)] = None if known.condition else known.since or None
         value |= {name: part for name, part in parts.items() if part}
-        lists: dict[str, Any] = {"unlisted": sorted(self.unlisted), "orderless": list(self.orderless)}
+        lists: dict[str, Any] = {"unlisted": sorted(self.unlisted), "obsolete": list(self.obsolete)}
+        lists["orderless"] = list(self.orderless)
         lists["again"] = {str(id_): at for id_, at in self.again.items()}
         lists["tries"] = {str(id_): [one.count, one.at] for id_, one in self.tries.items()}
         delivered: dict[str, list[int]] = {}
@@ -204,9 +216,7 @@ class SliceState:
         """Raises `ValueError`, `KeyError`, `TypeError`, `AttributeError` or `OverflowError` for what is no state."""
         state = cls(cursor=read_time(value["cursor"]), read=read_time(value.get("read")), scan=None)
         if value.get("scan") is not None:
-            scan = value["scan"]
-            covered = scan.get("covered")
-            state.scan = Scan(int(scan["after"]), None if covered is None else Scope.from_json(covered))
+            state.scan = Scan(int(value["scan"]["after"]))
         restarted = {int(id_): read_time(since) for id_, since in value.get("restarted", {}).items()}
         for id_, texts in value.get("open", {}).items():
             state.known[int(id_)] = _known("open", texts, restarted.get(int(id_), ""))
@@ -216,9 +226,13 @@ class SliceState:
             for id_, texts in held.items():
                 state.known[int(id_)] = _known("held", texts)
                 state.held_by[int(id_)] = str(status)
-        for id_, one in value.get("owed", {}).items():
-            state.owe(int(id_), read_time(one.get("since")))
+        for id_, since in value.get("owed", {}).items():
+            state.owe(int(id_), read_time(since))
+        if value.get("covered") is not None and (state.scan or state.owed):
+            state.covered = Scope.from_json(value["covered"])
         state.unlisted = {int(id_) for id_ in value.get("unlisted", [])}
+        state.obsolete = dict.fromkeys(int(id_) for id_ in value.get("obsolete", []))
+        state.newest = read_time(value.get("newest"))
         state.orderless = dict.fromkeys(int(id_) for id_ in value.get("orderless", []))
         state.again = {int(id_): read_time(at) for id_, at in value.get("again", {}).items()}
         tries = value.get("tries", {}).items()

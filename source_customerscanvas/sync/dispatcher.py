@@ -202,6 +202,8 @@ class Dispatcher:
             if touched.settled.pop(FILES, None) is not None:
                 self.look_at_manifest(batch.slice, order_id)
             if touched.settled:
+                for name in touched.settled:
+                    self._streams[name].counts.expect_rows(1)
                 self._look_at_order(batch, order_id, touched)
 
     def _look_at_order(self, batch: Batch, order_id: str, touched: Touched) -> None:
@@ -210,4 +212,4 @@ class Dispatcher:
 
 def _end_scan(stream: StreamProgress, key: str) -> None:
     with stream.lock:
-        stream.slice(key).end_scan()
+        stream.slice(key).scan = None

@@ -17,7 +17,7 @@ from source_customerscanvas.settings import Settings
 from source_customerscanvas.state.slice_state import ManifestFiles
 from source_customerscanvas.sync.jobs import Job
 from source_customerscanvas.sync.kinds import FILES
-from source_customerscanvas.sync.news import Head, is_new_run, new_artifacts, settled_of
+from source_customerscanvas.sync.news import Head, is_new_run, new_artifacts, newest_of, settled_of
 from source_customerscanvas.sync.outcomes import Outcome
 from source_customerscanvas.sync.progress import Settled, StreamProgress
 from source_customerscanvas.sync.records import file_record
@@ -65,8 +65,9 @@ class FilesReader:
         head, known = Head(project), stream.known(job.slice.key, project.id)
         news = new_artifacts(stream, job.slice.key, project.id, head, in_scope, lambda artifact: artifact.format)
         digests = [head.digest(artifact) for artifact in in_scope] if results.is_completed else known.emitted[1:]
-        settled = settled_of(stream, project, results, at=at, from_scan=job.from_scan)
+        settled = settled_of(stream, project, results, at)
         settled = replace(settled, emitted=(results.digest, *digests), is_new_run=None)
+        settled = replace(settled, newest=newest_of(in_scope))
         if results.is_completed:
             # of all files, as a wider scope only adds to those that were delivered, while another run replaces them
             is_new = not known.saw(results.digest) and is_new_run(known, lambda: finals)

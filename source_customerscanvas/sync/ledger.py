@@ -76,7 +76,7 @@ class Ledger:
             if is_order(key):
                 return False
             if project.id in state.delivered:
-                is_known = state.scan is None or state.scan.covered is None
+                is_known = state.scan is None or state.covered is None
             else:
                 is_known = state.scan is None and stream.state.scope.includes(project.latest)
             return is_known and project.latest < stream.before(state.cursor)

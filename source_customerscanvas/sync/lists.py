@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from source_customerscanvas.api.client import ApiClient
-from source_customerscanvas.api.listing import FetchPage, Page, first_with
+from source_customerscanvas.api.listing import FetchPage, Page, first_with, row_id, walk
 from source_customerscanvas.api.projects import Project, project_list
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.reporting import pass_over
@@ -14,6 +14,16 @@ NEWEST_CREATED = "Created DESC,Id DESC"
 TIME_OF = {NEWEST_MODIFIED: "lastModified", NEWEST_CREATED: "created"}
 BY_ID = "Id ASC"
 NEWEST_ID = "Id DESC"
+
+
+def is_listed(client: ApiClient, slice_: Slice, project: Project) -> bool:
+    """Whether the list of all projects shows one that was asked for by its id: an obsolete one stands on no list."""
+    lists = ProjectLists(client, slice_, [])
+    if project.order_id:
+        pages = walk(lists.fetch(BY_ID, orderId=project.order_id), lists.first(BY_ID, orderId=project.order_id))
+    else:
+        pages = iter([lists.page_before(project.id - 1)])
+    return any(row_id(row) == project.id for page in pages for row in page.rows)
 
 
 class ProjectLists:

@@ -43,6 +43,11 @@ def new_artifacts(
     return [artifact for artifact in artifacts if is_new(artifact)]
 
 
+def newest_of(artifacts: Sequence[Artifact]) -> str:
+    """When the newest of these artifacts was made; empty where nobody says."""
+    return max((artifact.last_modified or "" for artifact in artifacts), default="")
+
+
 def is_older(artifact: Artifact, since: str) -> bool:
     """Whether an artifact was there before a time; of one without a time, nobody knows."""
     return (artifact.last_modified or since) < since
@@ -51,14 +56,13 @@ def is_older(artifact: Artifact, since: str) -> bool:
 def is_new_run(known: Known, artifacts: Callable[[], Sequence[Artifact]]) -> bool:
     """Whether what a completed project shows is of a run that was not handed over before.
 
-    Of one that had finished before, and of which nothing else is known, only the age of its artifacts tells.
+    Of one that had finished before, and of which nothing else is known, only the age of its artifacts tells. One
+    without a time tells nothing: it would have the project acknowledged again and again.
     """
-    return not known.since or any(not is_older(artifact, known.since) for artifact in artifacts())
+    return not known.since or any((artifact.last_modified or "") >= known.since for artifact in artifacts())
 
 
-def settled_of(
-    stream: StreamProgress, project: Project, results: Results | None, *, at: str, from_scan: bool
-) -> Settled:
+def settled_of(stream: StreamProgress, project: Project, results: Results | None, at: str) -> Settled:
     """What the state has to know of a project when all of it was handed over; `results` where they were asked for."""
     agrees = results is None or results.agrees_with(project)
     is_finished = project.is_completed and (results is None or results.status == COMPLETED)
@@ -71,5 +75,4 @@ def settled_of(
         condition="finished" if is_finished and agrees else "open",
         has_status=project.processing_status is not None,
         at=at,
-        from_scan=from_scan,
     )

@@ -40,7 +40,10 @@ class Settled:
     condition: Literal["open", "finished", "held"]
     has_status: bool
     at: str
-    from_scan: bool
+    is_obsolete: bool = False
+    """Whether it is open, and no list shows it."""
+    newest: str = ""
+    """When the newest of its artifacts was made."""
     held_by: str = ""
     """The business status that holds it."""
     emitted: tuple[str, ...] = ()
@@ -70,6 +73,9 @@ class StreamProgress:
         self._lookback_minutes = lookback_minutes
         self._troubled: set[tuple[str, int]] = set()
         self._settled_in: dict[int, str] = {}
+        given = state.slices.items()
+        self._watched_since = {key: one.read for key, one in given if not one.covered}
+        self._was_scanned = {key for key, one in given if one.scan is None}
         self._states_made = 0
         self._states_out = 0
         self._out = Condition(self.lock)
@@ -102,7 +108,10 @@ class StreamProgress:
             known = state.known.get(project.id)
             if project.id in state.owed or (known and known.condition and known.seen != self.kind.digest(project)):
                 return True
-            if (known and known.condition) or not self.scope.includes(project.latest):
+            if known and known.condition:
+                enters = known.condition == "held" and self.scope.statuses.includes(project.business_status)
+                return enters or (bool(state.covered) and self._is_new_to_scan(state, project))
+            if not self.scope.includes(project.latest):
                 return False
             if self._is_new_to_scan(state, project):
                 return True
@@ -112,7 +121,7 @@ class StreamProgress:
     def _is_new_to_scan(self, state: SliceState, project: Project) -> bool:
         if state.scan is None or project.id <= state.scan.after:
             return False
-        covered = state.scan.covered
+        covered = state.covered
         return covered is None or not (
             covered.includes(project.latest)
             and covered.has_kinds_of(self.scope)
@@ -131,21 +140,20 @@ class StreamProgress:
 
     def _since(self, state: SliceState, project: Project) -> str:
         """What is older than this was handed over of a project of which nothing is known; empty: nothing was."""
-        covered = state.scan.covered if state.scan else None
-        scope = covered or self.scope
+        boundary, scope = self.before(state.cursor), state.covered or self.scope
         # one that was created before the start date may be in the scope for the first time
-        was_finished = "" < project.created < self.before(state.cursor) and scope.includes(project.created)
+        was_finished = "" < project.created < boundary and scope.includes(project.created)
         if state.scan is not None and project.id > state.scan.after:
-            was_covered = covered is not None and covered.includes(project.latest)
-            is_produced = covered is not None and covered.statuses.includes(project.business_status)
-            was_finished = was_covered and is_produced and project.is_completed and was_finished
-        return self.before(state.read) if was_finished else ""
+            is_unchanged = project.latest < boundary and scope.includes(project.latest)
+            is_covered = state.covered is not None and state.covered.statuses.includes(project.business_status)
+            was_finished = is_covered and project.is_completed and (is_unchanged or was_finished)
+        # by the shop's own times: its clock and those of its lists need not be the same
+        return self.before(min(state.read, max(state.cursor, state.newest))) if was_finished else ""
 
     def covered(self, key: str) -> Scope:
         """The scope in which a project that had finished before was handed over."""
         with self.lock:
-            scan = self.slice(key).scan
-            return (scan and scan.covered) or self.scope
+            return self.slice(key).covered or self.scope
 
     def known(self, key: str, project_id: int) -> Known:
         with self.lock:
@@ -168,12 +176,14 @@ class StreamProgress:
             state = self.slice(key)
             state.cursor = max(state.cursor, newest)
             state.read = max(state.read, read)
+            for project_id in state.obsolete.keys() & seen.keys():
+                del state.obsolete[project_id]
             if is_order(key):
                 return
             boundary = self.before(state.cursor)
             for project_id, _ in list(state.having("recent")):
-                is_kept = project_id in state.again or project_id in state.owed or project_id in state.orderless
-                if not is_kept and seen.get(project_id, "") < boundary:
+                kept = (state.again, state.owed, state.orderless, state.delivered)
+                if not any(project_id in some for some in kept) and seen.get(project_id, "") < boundary:
                     state.settle(project_id, None)
 
     def settle(self, key: str, settled: Settled) -> None:
@@ -191,11 +201,15 @@ class StreamProgress:
             state.settle(project_id, known)
             if settled.condition == "held":
                 state.held_by[project_id] = settled.held_by
-            if settled.condition == "open" and not settled.has_status:
+            state.newest = max(state.newest, settled.newest)
+            if settled.condition == "open" and settled.is_obsolete:
+                state.obsolete[project_id] = None
+            elif settled.condition == "open" and not settled.has_status:
                 state.unlisted.add(project_id)
             other = self._settled_in.get(project_id, key)
             if other != key:
                 # it moved while both were read: only reading it once more tells which of its rows should be the last
+                self.slice(other).settle(project_id, None)
                 self.slice(other).owe(project_id)
             if known:
                 self._settled_in[project_id] = key
@@ -204,16 +218,25 @@ class StreamProgress:
         if settled.condition != "finished":
             return Known(settled.condition, settled.seen, settled.emitted, before.since)
         was_finished = before.condition in ("recent", "held") or (before.condition is None and bool(before.since))
-        if self.name in OF_RESULTS and not settled.from_scan and (not was_finished or settled.is_new_run):
+        is_news = not was_finished or settled.is_new_run
+        if self.name in OF_RESULTS and is_news and not self._is_history(key, settled):
             state.again[settled.project_id] = settled.at
         if settled.order_id is None and self.name in OF_ARTIFACTS:
             state.orderless[settled.project_id] = None
             if len(state.orderless) > _MOST_ORDERLESS:
                 del state.orderless[next(iter(state.orderless))]
         is_recent = settled.latest >= self.before(state.cursor) or settled.project_id in state.again
-        if is_recent or settled.project_id in state.orderless or is_order(key):
+        is_kept = settled.project_id in state.orderless or settled.project_id in state.delivered
+        if is_recent or is_kept or is_order(key):
             return Known("recent", settled.seen, settled.emitted)
         return None
+
+    def _is_history(self, key: str, settled: Settled) -> bool:
+        """Whether a project may have been finished long before anybody looked."""
+        if key in self._was_scanned:
+            return False
+        since = self._watched_since.get(key, "")
+        return not since or settled.created < self.before(since)
 
     def end_once_more(self, key: str, project_id: int) -> None:
         """Note that a finished project was asked for once more, and had nothing new."""

@@ -22,7 +22,8 @@ from source_customerscanvas.sync.files_reader import FilesReader
 from source_customerscanvas.sync.health import Health
 from source_customerscanvas.sync.jobs import Job
 from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, OF_ARTIFACTS, OF_ORDERS, OF_RESULTS, PROJECTS, RESULTS
-from source_customerscanvas.sync.news import Head, is_new_run, new_artifacts, settled_of
+from source_customerscanvas.sync.lists import is_listed
+from source_customerscanvas.sync.news import Head, is_new_run, new_artifacts, newest_of, settled_of
 from source_customerscanvas.sync.order_reader import OrderReader
 from source_customerscanvas.sync.outcomes import Outcome
 from source_customerscanvas.sync.progress import Settled, StreamProgress
@@ -59,7 +60,7 @@ class ProjectReader:
 
     def read_page(self, stream: StreamProgress, key: str, projects: Sequence[Project], after: int) -> Outcome:
         """The rows of a scan's page for the stream that needs nothing but them; it ends with the project `after`."""
-        settled = [settled_of(stream, project, None, at="", from_scan=True) for project in projects]
+        settled = [settled_of(stream, project, None, "") for project in projects]
 
         def note() -> None:
             with stream.lock:
@@ -104,6 +105,8 @@ class ProjectReader:
         if project is None or not job.slice.has(project):
             yield from self._pass_over(job, waiting, is_gone=project is None)
             return
+        if job.is_unlisted and not project.is_completed:
+            yield from self._still_unlisted(job, waiting, project)
         at = format_utc(self._client.shop_now())
         if waiting and waiting[0].name == PROJECTS:
             yield self._project(job, waiting.pop(0), project, at)
@@ -117,6 +120,19 @@ class ProjectReader:
         self.health.note_read(job.slice)
         for stream in waiting:
             yield from self._order(job, stream, project, self._results.seen_of(project.id) or results, at)
+
+    def _still_unlisted(self, job: Job, waiting: list[StreamProgress], project: Project) -> Iterator[Outcome]:
+        """Settle an open project that no list shows and that has not changed, and take its streams from `waiting`."""
+        obsolete = None
+        for stream in list(waiting):
+            known = stream.known(job.slice.key, project.id)
+            if known.condition != "open" or known.seen != stream.kind.digest(project):
+                continue
+            if obsolete is None:
+                obsolete = is_known_as_obsolete(stream, job) or not is_listed(self._client, job.slice, project)
+            waiting.remove(stream)
+            note = partial(_note_unlisted, stream, job.slice.key, project, obsolete)
+            yield Outcome(stream.name, note=note, finished=1)
 
     def _of_results(
         self, job: Job, waiting: list[StreamProgress], project: Project, results: Results, at: str
@@ -162,7 +178,7 @@ class ProjectReader:
 
     def _project(self, job: Job, stream: StreamProgress, project: Project, at: str) -> Outcome:
         is_news = stream.known(job.slice.key, project.id).seen != stream.kind.digest(project)
-        settled = settled_of(stream, project, None, at=at, from_scan=job.from_scan)
+        settled = settled_of(stream, project, None, at)
         return settling(job, stream, settled, [project_record(project)] if is_news else [])
 
     def _results_outcome(
@@ -172,18 +188,19 @@ class ProjectReader:
         emitted = results.digest + digest([project.order_keys, project.updated_at])
         new_run = None
         if results.is_completed and self._settings.statuses.includes(project.business_status):
-            # without acknowledging it only matters that something is new, whatever its age
-            new_run = not known.saw(results.digest) and (
-                stream.ledger is None or is_new_run(known, lambda: self._artifacts_of(job, [stream], results))
+            # of a project that had finished before only its artifacts tell, and without acknowledging nobody needs it
+            is_unknown = known.since and stream.ledger is None
+            new_run = not (known.saw(results.digest) or is_unknown) and is_new_run(
+                known, lambda: self._artifacts_of(job, [stream], results)
             )
-        settled = settled_of(stream, project, results, at=at, from_scan=job.from_scan)
+        settled = settled_of(stream, project, results, at)
         settled = replace(settled, emitted=(emitted,), is_new_run=new_run)
         is_news = known.emitted != (emitted,)
         return settling(job, stream, settled, [results_record(project, results)] if is_news else [])
 
     def _held(self, job: Job, stream: StreamProgress, project: Project, results: Results, at: str) -> Outcome:
         """A project that is not produced: nothing of it is emitted, and what was emitted before stays known."""
-        settled = settled_of(stream, project, results, at=at, from_scan=job.from_scan)
+        settled = settled_of(stream, project, results, at)
         known = stream.known(job.slice.key, project.id)
         condition = "held" if settled.condition == "finished" else settled.condition
         emitted = (results.digest, *known.emitted[1:])
@@ -209,9 +226,9 @@ class ProjectReader:
         head = Head(project)
         news = new_artifacts(stream, job.slice.key, project.id, head, in_scope, lambda artifact: artifact.type)
         stream.counts.expect_rows(len(news))
-        settled = settled_of(stream, project, results, at=at, from_scan=job.from_scan)
+        settled = settled_of(stream, project, results, at)
         emitted = (results.digest, *(head.digest(artifact) for artifact in in_scope))
-        settled = replace(settled, emitted=emitted, is_new_run=bool(news))
+        settled = replace(settled, emitted=emitted, is_new_run=bool(news), newest=newest_of(in_scope))
         return settling(job, stream, settled, [artifact_record(project, artifact) for artifact in news])
 
     def _order(
@@ -220,7 +237,7 @@ class ProjectReader:
         """Have the project's order looked at when all of the batch was read, and the order that it was in before."""
         if stream.name not in OF_ORDERS:
             return
-        settled = settled_of(stream, project, results, at=at, from_scan=job.from_scan)
+        settled = settled_of(stream, project, results, at)
         settled = replace(settled, emitted=(project.order_id or "",))
         former = stream.known(job.slice.key, project.id).emitted[:1]
         if former and former[0] not in ("", project.order_id):
@@ -279,6 +296,21 @@ def pass_page(stream: StreamProgress, key: str, after: int) -> None:
         scan = stream.slice(key).scan
         if scan and scan.after < after:
             scan.after = after
+
+
+def is_known_as_obsolete(stream: StreamProgress, job: Job) -> bool:
+    with stream.lock:
+        return job.project_id in stream.slice(job.slice.key).obsolete
+
+
+def _note_unlisted(stream: StreamProgress, key: str, project: Project, obsolete: bool) -> None:
+    with stream.lock:
+        state = stream.slice(key)
+        state.settle(project.id, state.of(project.id))
+        if obsolete:
+            state.obsolete[project.id] = None
+        elif project.processing_status is None:
+            state.unlisted.add(project.id)
 
 
 def _forget(stream: StreamProgress, job: Job) -> None:

@@ -40,7 +40,8 @@ def start_watch(streams: Sequence[StreamProgress], key: str, newest: str, read: 
         with stream.lock:
             state = stream.slice(key)
             state.cursor = state.cursor or newest
-            state.read = state.read or read
+            if state.scan and not state.covered and state.scan.after < 0:
+                state.read = read
 
 
 def is_fresh(streams: Sequence[StreamProgress], key: str) -> bool:

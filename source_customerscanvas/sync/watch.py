@@ -110,5 +110,5 @@ class Watch:
         for stream in self._streams:
             with stream.lock:
                 if ends_scan:
-                    stream.slice(self._key).end_scan()
+                    stream.slice(self._key).scan = None
                 stream.move_cursor(self._key, newest, self._now, self.changes.seen)

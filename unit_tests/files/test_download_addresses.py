@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 
-from source_customerscanvas.errors import Refused
-from source_customerscanvas.files.download import ArtifactFile, FileTransfer
-from unit_tests.downloads import BODY, PATH, PRIVATE, assert_whole, found
-from unit_tests.http_server import Answer, Server, serve
+from source_customerscanvas.files.artifact_file import ArtifactFile
+from source_customerscanvas.files.download import Downloader
+from unit_tests.downloads import BODY, ETAG, PATH, PRIVATE, assert_whole
+from unit_tests.http_server import RESET, Answer, FakeClock, Server, serve
 
 
 def test_given_a_private_file_when_downloaded_then_its_endpoint_is_asked_with_the_token(
-    server: Server, files: FileTransfer, tmp_path: Path
+    server: Server, files: Downloader, tmp_path: Path
 ) -> None:
     server.answer = lambda _: Answer(200, BODY)
-    assert_whole(files.download(ArtifactFile("a/7", len(BODY), "https://elsewhere.example/", False), PATH), tmp_path)
+    assert_whole(files.deliver(ArtifactFile("a/7", len(BODY), "https://elsewhere.example/", False), PATH), tmp_path)
     (request,) = server.api_requests
     assert (request.path, request.query) == ("/api/storage/v1/artifacts/a%2F7/file", {"attachment": "true"})
     assert request.headers["Authorization"] == "Bearer token-1"
@@ -27,20 +27,20 @@ def test_given_a_private_file_when_downloaded_then_its_endpoint_is_asked_with_th
     ("id_", "segment"), [("..", "%2E%2E"), (".", "%2E"), ("a/../b?c#d", "a%2F..%2Fb%3Fc%23d"), ("%2e", "%252e")]
 )
 def test_given_a_hostile_id_when_downloaded_then_no_other_address_is_asked_with_the_token(
-    server: Server, files: FileTransfer, id_: str, segment: str
+    server: Server, files: Downloader, id_: str, segment: str
 ) -> None:
     server.answer = lambda _: Answer(200, BODY)
-    files.download(ArtifactFile(id_, None, None, False), PATH)
+    files.deliver(ArtifactFile(id_, None, None, False), PATH)
     assert server.api_requests[0].path == f"/api/storage/v1/artifacts/{segment}/file"
 
 
 def test_given_a_public_file_when_downloaded_then_its_address_is_asked_without_any_credential(
-    server: Server, files: FileTransfer, tmp_path: Path
+    server: Server, files: Downloader, tmp_path: Path
 ) -> None:
     with serve() as cdn:
         cdn.answer = lambda _: Answer(200, BODY)
         address = f"{cdn.url.replace('//', '//user:password@')}/a b/ü.pdf?signature=x%2Fy"
-        assert_whole(files.download(ArtifactFile("7f", len(BODY), address, True), PATH), tmp_path)
+        assert_whole(files.deliver(ArtifactFile("7f", len(BODY), address, True), PATH), tmp_path)
     (request,) = cdn.requests
     assert (request.path, request.query) == ("/a%20b/%C3%BC.pdf", {"signature": "x/y"})
     assert not {"Authorization", "Cookie"} & set(request.headers)
@@ -48,12 +48,12 @@ def test_given_a_public_file_when_downloaded_then_its_address_is_asked_without_a
 
 
 def test_given_a_private_file_on_a_cdn_when_redirected_then_the_token_stays(
-    server: Server, files: FileTransfer, tmp_path: Path
+    server: Server, files: Downloader, tmp_path: Path
 ) -> None:
     with serve() as cdn:
         cdn.answer = lambda _: Answer(200, BODY)
         server.answer = lambda _: Answer(302, b"", {"Location": f"{cdn.url}/signed?x=y"})
-        assert_whole(files.download(PRIVATE, PATH), tmp_path)
+        assert_whole(files.deliver(PRIVATE, PATH), tmp_path)
     assert "Authorization" in server.api_requests[0].headers
     assert "Authorization" not in cdn.requests[0].headers
 
@@ -61,12 +61,56 @@ def test_given_a_private_file_on_a_cdn_when_redirected_then_the_token_stays(
 @pytest.mark.parametrize(
     "url", [None, "", "card.pdf", "http://cdn.example/card.pdf", "file:///etc/passwd", "https://["]
 )
-def test_given_a_public_file_without_a_proper_address_when_downloaded_then_it_is_trouble(
-    files: FileTransfer, tmp_path: Path, url: str | None
+def test_given_a_public_file_without_a_proper_address_when_downloaded_then_its_own_endpoint_is_asked(
+    server: Server, files: Downloader, tmp_path: Path, url: str | None
 ) -> None:
-    with pytest.raises(Refused):
-        files.download(ArtifactFile("7f", 5, url, True), PATH)
-    assert found(tmp_path) == []
+    server.answer = lambda _: Answer(200, BODY)
+    assert_whole(files.deliver(ArtifactFile("7f", len(BODY), url, True), PATH), tmp_path)
+    assert [request.path for request in server.api_requests] == ["/api/storage/v1/artifacts/7f/file"]
+    assert "Authorization" in server.api_requests[0].headers
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(Answer(status) for status in (401, 403, 404, 410, 500)),
+        Answer(410, b"Request has expired", {"Content-Type": "text/plain"}),
+        Answer(404, b"<html>", {"Content-Type": "text/html"}),
+        Answer(200, b"<html>", {"Content-Type": "text/html"}),
+        Answer(200, BODY, {"ETag": ETAG}, cut=1000),
+        Answer(302, b"", {"Location": "http://internal.example/x"}),
+        RESET,
+    ],
+)
+def test_given_a_useless_public_address_when_downloaded_then_the_endpoint_is_asked_and_nobody_else_sees_the_token(
+    server: Server, files: Downloader, tmp_path: Path, answer: Answer
+) -> None:
+    server.answer = lambda _: Answer(200, BODY)
+    with serve() as cdn:
+        cdn.answer = lambda request: answer if "Range" not in request.headers else Answer(503)
+        assert_whole(files.deliver(ArtifactFile("7f", len(BODY), f"{cdn.url}/card.pdf", True), PATH), tmp_path)
+        assert cdn.requests
+        assert not any("Authorization" in request.headers for request in cdn.requests)
+    (own,) = server.api_requests
+    assert own.path == "/api/storage/v1/artifacts/7f/file"
+    assert "Range" not in own.headers
+
+
+def test_given_a_host_that_does_not_answer_when_more_files_lie_there_then_it_is_left_alone_for_a_while(
+    server: Server, files: Downloader, clock: FakeClock
+) -> None:
+    server.answer = lambda _: Answer(200, BODY)
+    with serve() as cdn:
+        cdn.answer = lambda _: RESET
+        public = ArtifactFile("7f", len(BODY), f"{cdn.url}/card.pdf", True)
+        files.deliver(public, PATH)
+        asked = len(cdn.requests)
+        files.deliver(public, PATH)
+        assert len(cdn.requests) == asked
+        clock.pass_time(601)
+        cdn.answer = lambda _: Answer(200, BODY)
+        files.deliver(public, PATH)
+        assert len(cdn.requests) == asked + 1
 
 
 # Rows

@@ -13,62 +13,75 @@ from source_customerscanvas.errors import (
     MissingPermission,
     NotFound,
     Refused,
-    StagingUnavailable,
+    ServerTrouble,
     Stopped,
+    StoreUnavailable,
 )
-from source_customerscanvas.files import download, writing
-from source_customerscanvas.files.download import ArtifactFile, FileTransfer
-from source_customerscanvas.files.staging import Staging
-from source_customerscanvas.files.writing import FileWriter
+from source_customerscanvas.files.artifact_file import ArtifactFile
+from source_customerscanvas.files.download import Downloader
+from source_customerscanvas.files.stores import disk, writing
+from source_customerscanvas.files.stores.folder import FolderStore
+from source_customerscanvas.files.stores.writing import FileWriter
 from unit_tests.downloads import BODY, PATH, PRIVATE, found
-from unit_tests.http_server import RESET, Answer, FakeClock, Server, serve
+from unit_tests.http_server import RESET, Answer, FakeClock, Server, json_answer, serve
 
 
 @pytest.mark.parametrize(
     ("answer", "kind", "requests"),
     [
-        (Answer(404), NotFound, 1),
-        (Answer(410), NotFound, 1),
+        (json_answer({"title": "Not Found", "status": 404}, 404), NotFound, 1),
+        (json_answer({"title": "Gone", "status": 410}, 410), NotFound, 1),
         (Answer(403), MissingPermission, 1),
         (Answer(500), CustomersCanvasError, 6),
         (RESET, CustomersCanvasError, 6),
     ],
 )
 def test_given_an_error_instead_of_a_file_when_downloaded_then_it_is_raised_and_leaves_nothing(
-    server: Server, files: FileTransfer, tmp_path: Path, answer: Answer, kind: type[Exception], requests: int
+    server: Server, files: Downloader, tmp_path: Path, answer: Answer, kind: type[Exception], requests: int
 ) -> None:
     server.answer = lambda _: answer
     with pytest.raises(kind):
-        files.download(PRIVATE, PATH)
-    assert len(server.api_requests) == requests
+        files.deliver(PRIVATE, PATH)
+    assert len([request for request in server.api_requests if request.path.endswith("/file")]) == requests
     assert found(tmp_path) == []
 
 
-def test_given_a_public_file_when_refused_then_no_permission_of_the_app_is_missing(
-    server: Server, files: FileTransfer
+@pytest.mark.parametrize(
+    ("artifact", "kind"),
+    [
+        (json_answer({"title": "Not Found", "status": 404}, 404), NotFound),
+        (json_answer({"id": "7f"}), ServerTrouble),
+        (Answer(403), ServerTrouble),
+        (Answer(502), ServerTrouble),
+    ],
+)
+def test_given_trouble_with_a_file_when_the_api_is_asked_for_the_artifact_then_only_its_own_word_says_that_it_is_gone(
+    server: Server, files: Downloader, tmp_path: Path, artifact: Answer, kind: type[Exception]
 ) -> None:
-    server.answer = lambda _: Answer(403)
-    with pytest.raises(Refused, match="403"):
-        files.download(ArtifactFile("7f", None, f"{server.url}/card.pdf", True), PATH)
+    server.answer = lambda request: Answer(502) if request.path.endswith("/file") else artifact
+    with pytest.raises(kind):
+        files.deliver(PRIVATE, PATH)
+    assert server.api_requests[-1].path == "/api/storage/v1/artifacts/7f"
+    assert found(tmp_path) == []
 
 
 def test_given_a_file_on_a_cdn_when_refused_there_then_no_permission_of_the_app_is_missing(
-    server: Server, files: FileTransfer
+    server: Server, files: Downloader
 ) -> None:
     with serve() as cdn:
         cdn.answer = lambda _: Answer(403)
         server.answer = lambda _: Answer(302, b"", {"Location": f"{cdn.url}/expired"})
         with pytest.raises(Refused, match="403"):
-            files.download(PRIVATE, PATH)
+            files.deliver(PRIVATE, PATH)
 
 
 def test_given_the_end_of_a_sync_when_downloading_then_it_stops_and_leaves_nothing(
     server: Server, client: ApiClient, clock: FakeClock, tmp_path: Path
 ) -> None:
     server.answer = lambda _: Answer(200, os.urandom(1_000_000))
-    files = FileTransfer(client, Staging(tmp_path), clock, lambda _: client.stopping.set())
+    files = Downloader(client, FolderStore(tmp_path), clock, lambda _: client.stopping.set())
     with pytest.raises(Stopped):
-        files.download(ArtifactFile("7f", None, None, False), PATH)
+        files.deliver(ArtifactFile("7f", None, None, False), PATH)
     assert found(tmp_path) == []
 
 
@@ -89,18 +102,18 @@ class FullDisk:
 
 
 def test_given_a_full_disk_when_downloaded_then_it_says_so_and_leaves_nothing(
-    server: Server, files: FileTransfer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server, files: Downloader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(download, "FileWriter", lambda file: FileWriter(cast(IO[bytes], FullDisk(file))))
+    monkeypatch.setattr(disk, "FileWriter", lambda file: FileWriter(cast(IO[bytes], FullDisk(file))))
     server.answer = lambda _: Answer(200, BODY)
-    with pytest.raises(StagingUnavailable, match="No space left on device"):
-        files.download(PRIVATE, PATH)
+    with pytest.raises(StoreUnavailable, match="No space left on device"):
+        files.deliver(PRIVATE, PATH)
     assert found(tmp_path) == []
     assert len(server.api_requests) == 1
 
 
 def test_given_a_disk_that_fails_while_more_is_received_when_downloaded_then_it_says_so_and_leaves_nothing(
-    server: Server, files: FileTransfer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server, files: Downloader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failures = [OSError(errno.EIO, "Input/output error")]
 
@@ -111,19 +124,19 @@ def test_given_a_disk_that_fails_while_more_is_received_when_downloaded_then_it_
     monkeypatch.setattr(writing, "_flush", flush)
     monkeypatch.setattr(writing, "_FLUSHED_AT_ONCE", len(BODY) // 2)
     server.answer = lambda _: Answer(200, BODY)
-    with pytest.raises(StagingUnavailable, match="Input/output error"):
-        files.download(PRIVATE, PATH)
+    with pytest.raises(StoreUnavailable, match="Input/output error"):
+        files.deliver(PRIVATE, PATH)
     assert found(tmp_path) == []
 
 
 @pytest.mark.parametrize("size", [100, 3 * 1024 * 1024])
 def test_given_a_file_when_it_gets_its_name_then_the_whole_of_it_is_on_the_disk(
-    server: Server, files: FileTransfer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+    server: Server, files: Downloader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     flushed: list[tuple[list[str], int]] = []
     monkeypatch.setattr(writing, "_flush", lambda file: flushed.append((found(tmp_path), os.fstat(file).st_size)))
     server.answer = lambda _: Answer(200, bytes(size))
-    files.download(ArtifactFile("7f", size, None, False), PATH)
+    files.deliver(ArtifactFile("7f", size, None, False), PATH)
     assert found(tmp_path) == [PATH]
     [(names, flushed_size)] = flushed
     assert PATH not in names
@@ -138,6 +151,6 @@ def test_given_a_part_that_somebody_else_shortens_when_downloaded_then_it_says_s
         os.truncate(tmp_path / part, 10)
 
     server.answer = lambda _: Answer(200, bytes(100_000), length=False)
-    with pytest.raises(StagingUnavailable, match="shorter"):
-        FileTransfer(client, Staging(tmp_path), clock, shorten).download(ArtifactFile("7f", None, None, False), PATH)
+    with pytest.raises(StoreUnavailable, match="shorter"):
+        Downloader(client, FolderStore(tmp_path), clock, shorten).deliver(ArtifactFile("7f", None, None, False), PATH)
     assert found(tmp_path) == []

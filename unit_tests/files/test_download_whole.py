@@ -1,28 +1,30 @@
 """Every byte of a file arrives, unpacked where the server has packed it."""
 
 import gzip
+import hashlib
 import os
 import zlib
 from pathlib import Path
 
 import pytest
-from source_customerscanvas.files.staging import Staging
 
 from source_customerscanvas.api.client import ApiClient
-from source_customerscanvas.files import download
-from source_customerscanvas.files.download import ArtifactFile, FileTransfer
-from unit_tests.downloads import BODY, ETAG, OTHER, PATH, PRIVATE, assert_whole
-from unit_tests.http_server import Answer, FakeClock, Server
+from source_customerscanvas.files import download, incoming
+from source_customerscanvas.files.artifact_file import ArtifactFile
+from source_customerscanvas.files.download import Downloader
+from source_customerscanvas.files.stores.folder import FolderStore
+from unit_tests.downloads import BODY, ETAG, OTHER, PATH, PRIVATE, assert_whole, found, ranged
+from unit_tests.http_server import Answer, FakeClock, Request, Server
 
 
 @pytest.mark.parametrize("size", [None, 0, 1, 120 * 1024, 120 * 1024 + 1, 3 * 1024 * 1024])
 @pytest.mark.parametrize("length", [True, False])
 def test_given_a_file_of_any_size_when_downloaded_then_every_byte_and_the_hash_are_right(
-    server: Server, files: FileTransfer, tmp_path: Path, size: int | None, length: bool
+    server: Server, files: Downloader, tmp_path: Path, size: int | None, length: bool
 ) -> None:
     body = os.urandom(1000 if size is None else size)
     server.answer = lambda _: Answer(200, body, length=length)
-    assert_whole(files.download(ArtifactFile("7f", size, None, False), PATH), tmp_path, body)
+    assert_whole(files.deliver(ArtifactFile("7f", size, None, False), PATH), tmp_path, body)
 
 
 @pytest.mark.parametrize(
@@ -34,18 +36,18 @@ def test_given_a_file_of_any_size_when_downloaded_then_every_byte_and_the_hash_a
     ],
 )
 def test_given_an_empty_file_when_downloaded_then_it_is_kept(
-    server: Server, files: FileTransfer, tmp_path: Path, answer: Answer, size: int | None
+    server: Server, files: Downloader, tmp_path: Path, answer: Answer, size: int | None
 ) -> None:
     server.answer = lambda _: answer
-    assert_whole(files.download(ArtifactFile("7f", size, None, False), PATH), tmp_path, b"")
+    assert_whole(files.deliver(ArtifactFile("7f", size, None, False), PATH), tmp_path, b"")
 
 
 def test_given_an_older_file_when_downloaded_again_then_it_is_replaced(
-    server: Server, files: FileTransfer, tmp_path: Path
+    server: Server, files: Downloader, tmp_path: Path
 ) -> None:
     server.script(Answer(200, OTHER), Answer(200, BODY))
-    files.download(PRIVATE, PATH)
-    assert_whole(files.download(PRIVATE, PATH), tmp_path)
+    files.deliver(PRIVATE, PATH)
+    assert_whole(files.deliver(PRIVATE, PATH), tmp_path)
 
 
 def test_given_progress_when_downloaded_then_it_is_told_of_all_bytes(
@@ -54,28 +56,28 @@ def test_given_progress_when_downloaded_then_it_is_told_of_all_bytes(
     seen: list[int] = []
     body = os.urandom(300_000)
     server.answer = lambda _: Answer(200, body)
-    FileTransfer(client, Staging(tmp_path), clock, seen.append).download(ArtifactFile("7f", None, None, False), PATH)
+    Downloader(client, FolderStore(tmp_path), clock, seen.append).deliver(ArtifactFile("7f", None, None, False), PATH)
     assert sum(seen) == len(body)
     assert len(seen) > 1
 
 
 def test_given_a_web_page_as_a_file_when_downloaded_then_it_is_kept(
-    server: Server, files: FileTransfer, tmp_path: Path
+    server: Server, files: Downloader, tmp_path: Path
 ) -> None:
     server.answer = lambda _: Answer(200, BODY, {"Content-Type": "text/html"})
-    assert_whole(files.download(ArtifactFile("7f", None, None, False, "HTML"), PATH), tmp_path)
+    assert_whole(files.deliver(ArtifactFile("7f", None, None, False, "HTML"), PATH), tmp_path)
     named = ArtifactFile.from_row("7f", {"name": "proof.html"})
-    assert_whole(files.download(named, PATH), tmp_path)
-    assert_whole(files.download(PRIVATE, PATH), tmp_path)
+    assert_whole(files.deliver(named, PATH), tmp_path)
+    assert_whole(files.deliver(PRIVATE, PATH), tmp_path)
 
 
 @pytest.mark.parametrize("size", [None, len(BODY)])
 def test_given_compression_that_was_not_asked_for_when_downloaded_then_it_is_undone(
-    server: Server, files: FileTransfer, tmp_path: Path, size: int | None
+    server: Server, files: Downloader, tmp_path: Path, size: int | None
 ) -> None:
     packed = Answer(200, gzip.compress(BODY), {"Content-Encoding": "gzip", "ETag": ETAG})
     server.script(Answer(200, packed.body, packed.headers, cut=20), packed)
-    assert_whole(files.download(ArtifactFile("7f", size, None, False), PATH), tmp_path)
+    assert_whole(files.deliver(ArtifactFile("7f", size, None, False), PATH), tmp_path)
     assert "Range" not in server.api_requests[1].headers
 
 
@@ -91,7 +93,7 @@ def test_given_compression_that_was_not_asked_for_when_downloaded_then_it_is_und
 )
 def test_given_each_form_of_compression_when_downloaded_byte_by_byte_then_it_is_undone(
     server: Server,
-    files: FileTransfer,
+    files: Downloader,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     packed: bytes,
@@ -99,6 +101,47 @@ def test_given_each_form_of_compression_when_downloaded_byte_by_byte_then_it_is_
 ) -> None:
     monkeypatch.setattr(download, "_LEAST_CHUNK", 1)
     monkeypatch.setattr(download, "_MOST_CHUNK", 1)
-    monkeypatch.setattr(download, "_MOST_UNPACKED", 100)
+    monkeypatch.setattr(incoming, "_MOST_UNPACKED", 100)
     server.answer = lambda _: Answer(200, packed, {"Content-Encoding": encoding})
-    assert_whole(files.download(ArtifactFile("7f", None, None, False), PATH), tmp_path)
+    assert_whole(files.deliver(ArtifactFile("7f", None, None, False), PATH), tmp_path)
+
+
+# what is packed otherwise than with gzip, and without a length, nothing tells from what has to be unpacked
+@pytest.mark.parametrize(("encoding", "length"), [("gzip", True), ("gzip", False), ("br", True)])
+def test_given_a_file_that_is_stored_compressed_when_its_listed_size_says_so_then_it_stays_as_it_lies_there(
+    server: Server, files: Downloader, tmp_path: Path, encoding: str, length: bool
+) -> None:
+    packed = gzip.compress(BODY)
+    server.answer = lambda _: Answer(200, packed, {"Content-Encoding": encoding}, length=length)
+    assert_whole(files.deliver(ArtifactFile("7f", len(packed), None, False), PATH), tmp_path, packed)
+
+
+def test_given_a_file_that_is_stored_compressed_when_the_link_breaks_then_it_goes_on_where_it_stopped(
+    server: Server, files: Downloader, tmp_path: Path
+) -> None:
+    packed = gzip.compress(os.urandom(5000))
+    cuts = iter([1000, 1000, None])
+
+    def answer(request: Request) -> Answer:
+        found = ranged(request, packed, cut=next(cuts))
+        return Answer(found.status, found.body, {**found.headers, "Content-Encoding": "gzip"}, found.cut)
+
+    server.answer = answer
+    assert_whole(files.deliver(ArtifactFile("7f", len(packed), None, False), PATH), tmp_path, packed)
+    assert [request.headers.get("Range") for request in server.api_requests] == [None, "bytes=1000-", "bytes=2000-"]
+
+
+def test_given_a_file_when_it_is_measured_then_its_size_and_hash_are_told_and_nothing_is_stored(
+    server: Server, files: Downloader, tmp_path: Path
+) -> None:
+    cuts = iter([1000, None])
+    server.answer = lambda request: ranged(request, cut=next(cuts))
+    assert files.measure(PRIVATE) == (len(BODY), hashlib.sha256(BODY).hexdigest())
+    assert found(tmp_path) == []
+
+
+def test_given_a_file_of_the_connectors_own_when_put_then_it_takes_the_place_of_an_older_one(
+    files: Downloader, tmp_path: Path
+) -> None:
+    files.put(PATH, OTHER, "application/json")
+    assert_whole(files.put(PATH, BODY, "application/json"), tmp_path)

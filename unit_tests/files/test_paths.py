@@ -1,50 +1,78 @@
 """Where files go, whatever their names are."""
 
 import unicodedata
+from collections.abc import Sequence
 from pathlib import PurePosixPath, PureWindowsPath
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_customerscanvas.files.paths import file_paths, safe_name
+from source_customerscanvas.errors import InvalidSetting
+from source_customerscanvas.files.paths import PLACEHOLDERS, PathTemplate, ProjectValues, check_template
+from source_customerscanvas.settings import DEFAULT_FILE_PATH
+from unit_tests.files.texts import ANYTHING, NAMES, NASTY
 
-NASTY = st.one_of(
-    st.sampled_from(
-        ["..", "/", "\\", "../../etc/passwd", "C:\\x", "%2e%2e%2f", "CON", "nul.pdf", "com1.tar.gz", " . ", ""]
-    ),
-    st.sampled_from(
-        ["\x00", "\u202e", "\uff0f", "\u2024\u2024", "\u2026", "\ud800", "a" * 300 + ".pdf", "é" * 150 + ".p"]
-    ),
-    st.sampled_from(["e\u0301", "\u0338", "K", "\u212a", "ß", "SS"]),
-)
-NAMES = st.one_of(st.text(max_size=12), NASTY, st.lists(st.one_of(NASTY, st.text(max_size=4)), max_size=4).map("".join))
+DEFAULT = PathTemplate(DEFAULT_FILE_PATH)
 ARTIFACTS = st.lists(
     st.fixed_dictionaries(
         {"id": st.one_of(st.text(min_size=1, max_size=8), NASTY.filter(bool)), "name": st.none() | NAMES,
-         "format": st.none() | st.sampled_from(["pdf", "PDF", "../x", "json", ""]) | st.text(max_size=5)}
+         "format": st.none() | st.sampled_from(["pdf", "PDF", "../x", "json", ""]) | st.text(max_size=5)},
+        optional={"projectItemId": st.integers(0, 3), "orderLineItemId": NAMES, "orderLineItemIndex": ANYTHING},
     ),
     max_size=6, unique_by=lambda artifact: artifact["id"],
 )  # fmt: skip
-ORDERS = st.none() | NAMES
+ITEMS = st.lists(
+    st.fixed_dictionaries(
+        {},
+        optional={"id": st.integers(0, 3), "name": ANYTHING, "sku": ANYTHING, "quantity": ANYTHING,
+                  "orderLineItemId": NAMES, "orderLineItemIndex": ANYTHING},
+    ),
+    max_size=3,
+)  # fmt: skip
+PROJECTS = st.fixed_dictionaries(
+    {"id": st.integers(1, 10**9)},
+    optional={
+        "name": ANYTHING, "orderId": st.none() | NAMES, "orderNumber": ANYTHING, "orderName": ANYTHING,
+        "orderLineItemIndex": st.none() | st.integers(0, 5), "created": ANYTHING, "items": st.none() | ITEMS,
+        "productReference": ANYTHING,
+    },
+)  # fmt: skip
+VALUES = st.builds(ProjectValues, st.integers(1, 99), st.none() | NAMES, PROJECTS)
+PARTS = st.lists(
+    st.sampled_from([f"{{{name}}}" for name in PLACEHOLDERS]) | st.sampled_from(["-", " ", "a", ".", "Ü", ":", ".pdf"]),
+    min_size=1, max_size=4,
+).map("".join).filter(lambda part: part.strip(" ."))  # fmt: skip
+TEMPLATES = st.lists(PARTS, min_size=1, max_size=5).map("/".join)
+
+
+def values(**project: Any) -> ProjectValues:
+    return ProjectValues(2, "Web shop", {"id": 15, "orderId": "1001", **project})
+
+
+def paths(template: str, *artifacts: dict[str, Any], **project: Any) -> list[str]:
+    found = PathTemplate(template).paths(values(**project), artifacts)
+    return [found[artifact["id"]] for artifact in artifacts]
 
 
 def names(*artifacts: tuple[str, str | None, str | None]) -> dict[str, str]:
     rows = [{"id": id_, "name": name, "format": format_} for id_, name, format_ in artifacts]
-    return {id_: PurePosixPath(path).name for id_, path in file_paths(1, "5", 9, rows).items()}
+    return {id_: PurePosixPath(path).name for id_, path in DEFAULT.paths(values(), rows).items()}
 
 
-@given(ORDERS, ARTIFACTS)
+@given(TEMPLATES, VALUES, ARTIFACTS)
 def test_given_any_names_when_placed_then_no_path_escapes_on_any_system(
-    order_id: str | None, artifacts: list[dict[str, str]]
+    template: str, project: ProjectValues, artifacts: list[dict[str, Any]]
 ) -> None:
-    for path in file_paths(1, order_id, 9, artifacts).values():
+    depth = template.count("/") + 1
+    for path in PathTemplate(template).paths(project, artifacts).values():
         for reading in (path, unicodedata.normalize("NFKC", path)):
             assert ".." not in reading.split("/")
             assert ".." not in path
-            assert len(PurePosixPath(reading).parts) == 4
-            assert len(PureWindowsPath(reading).parts) == 4
+            assert len(PurePosixPath(reading).parts) == depth
+            assert len(PureWindowsPath(reading).parts) == depth
             assert not PureWindowsPath(reading).is_absolute()
             assert not PureWindowsPath(reading).drive
         for part in path.split("/"):
@@ -55,112 +83,276 @@ def test_given_any_names_when_placed_then_no_path_escapes_on_any_system(
             assert part.partition(".")[0].rstrip().upper() not in {"CON", "PRN", "AUX", "NUL", "COM1", "LPT9"}
 
 
-@given(ORDERS, ARTIFACTS)
+@given(TEMPLATES, VALUES, ARTIFACTS)
 def test_given_any_names_when_placed_then_no_two_files_meet_even_where_case_does_not_count(
-    order_id: str | None, artifacts: list[dict[str, str]]
+    template: str, project: ProjectValues, artifacts: list[dict[str, Any]]
 ) -> None:
-    paths = file_paths(1, order_id, 9, artifacts)
-    assert paths.keys() == {artifact["id"] for artifact in artifacts}
+    found = PathTemplate(template).paths(project, artifacts)
+    assert found.keys() == {artifact["id"] for artifact in artifacts}
     for fold in (str.casefold, str.upper, str.lower):
-        assert len({unicodedata.normalize("NFC", fold(path)) for path in paths.values()}) == len(paths)
+        assert len({unicodedata.normalize("NFC", fold(path)) for path in found.values()}) == len(found)
 
 
-@given(ORDERS, ARTIFACTS, st.randoms())
+@given(TEMPLATES, VALUES, ARTIFACTS, st.randoms())
 def test_given_the_same_artifacts_in_another_order_when_placed_then_the_paths_are_the_same(
-    order_id: str | None,
-    artifacts: list[dict[str, str]],
-    random: Random,
+    template: str, project: ProjectValues, artifacts: list[dict[str, Any]], random: Random
 ) -> None:
     shuffled = random.sample(artifacts, len(artifacts))
-    assert file_paths(1, order_id, 9, shuffled) == file_paths(1, order_id, 9, artifacts)
+    assert PathTemplate(template).paths(project, shuffled) == PathTemplate(template).paths(project, artifacts)
 
 
-@given(NAMES)
-def test_given_a_safe_name_when_made_safe_then_it_stays(text: str) -> None:
-    assert safe_name(safe_name(text)) == safe_name(text)
+@given(TEMPLATES, st.lists(VALUES, min_size=2, max_size=2, unique_by=lambda one: one.project["id"]), NAMES, st.data())
+def test_given_a_template_that_is_unique_by_its_ids_when_two_projects_are_placed_then_their_files_do_not_meet(
+    template: str, two: list[ProjectValues], name: str, data: st.DataObject
+) -> None:
+    try:
+        check_template(template, None)
+    except InvalidSetting:
+        template += "/{projectId} {name}"
+    if "{projectId}" not in template and "{artifactId}" not in template:
+        # the API has one project for each line item of an order
+        two = [
+            ProjectValues(one.storefront_id, one.storefront_name, {**one.project, "items": [], **order})
+            for one, order in zip(
+                two,
+                data.draw(
+                    st.lists(
+                        st.fixed_dictionaries({"orderId": NAMES, "orderLineItemIndex": st.integers(0, 3)}),
+                        min_size=2, max_size=2, unique_by=lambda one: (one["orderId"], one["orderLineItemIndex"]),
+                    )
+                ),
+                strict=True,
+            )
+        ]  # fmt: skip
+    artifacts = [{"id": f"id{number}", "name": name, "format": "pdf"} for number in range(2)]
+    one, other = (
+        PathTemplate(template).paths(project, [artifact])
+        for project, artifact in zip(two, artifacts, strict=True)
+    )  # fmt: skip
+    assert one["id0"] != other["id1"]
+
+
+# Examples
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"),
+    ("template", "expected"),
     [
-        ("card.pdf", "card.pdf"),
-        ("Visitenkarte Müller.pdf", "Visitenkarte Müller.pdf"),
-        ("e\u0301.pdf", "é.pdf"),
-        ("../../etc/passwd", "_._etc_passwd.pdf"),
-        ("a..b...pdf", "a.b.pdf"),
-        ("C:\\cards\\front.pdf", "C__cards_front.pdf"),
-        ('<>:"/\\|?*.pdf', "_________.pdf"),
-        ("a\x00b\x1f.pdf", "a_b_.pdf"),
-        ("\u202efdp.exe", "_fdp.exe"),
-        ("a\uff0fb.pdf", "a_b.pdf"),
-        ("%2e%2e%2fa.pdf", "%2e%2e%2fa.pdf"),
-        (" .hidden. ", "hidden.pdf"),
-        ("CON", "_CON.pdf"),
-        ("nul.tar.gz", "_nul.tar.gz"),
-        ("Console.pdf", "Console.pdf"),
-        ("Order no. 5", "Order no. 5.pdf"),
-        ("", "7f.pdf"),
-        (None, "7f.pdf"),
-        ("..", "7f.pdf"),
-        ("x" * 300 + ".pdf", "x" * 196 + ".pdf"),
-        ("é" * 150 + ".pdf", "é" * 98 + ".pdf"),
-        ("x" * 300, "x" * 196 + ".pdf"),
+        (DEFAULT_FILE_PATH, "2/1001/15/Card_ front.pdf"),
+        ("{storefrontName}/{orderNumber}/{orderName}/{projectId}", "Web shop/77/#77/15.pdf"),
+        ("{orderId}_{lineItem}_{sku}_{quantity}x", "1001_3_BC-90_250x.pdf"),
+        ("{date}/{projectName}/{item}/{artifactId}", "2024-03-05/Cards/Business card/7f.pdf"),
+        ("{format}/{projectId}/{name}.{format}", "pdf/15/Card_ front.pdf"),
+        ("jobs:new/{projectId}.pdf", "jobs_new/15.pdf"),
     ],
 )
-def test_given_a_name_when_placed_then_it_is_safe_and_keeps_its_extension(name: str | None, expected: str) -> None:
-    assert names(("7f", name, "pdf")) == {"7f": expected}
+def test_given_a_template_when_filled_in_then_each_placeholder_has_its_value(template: str, expected: str) -> None:
+    project = {
+        "name": "Cards", "orderNumber": 77, "orderName": "#77", "created": "2024-03-05T23:11:12.1234567+00:00",
+        "items": [
+            {"id": 1, "name": "Flyer", "sku": "FL", "quantity": 1, "orderLineItemIndex": 0},
+            {"id": 2, "name": "Business card", "sku": "BC-90", "quantity": 250.0, "orderLineItemIndex": 2},
+        ],
+    }  # fmt: skip
+    artifact = {"id": "7f", "name": "Card: front", "format": "Pdf", "projectItemId": 2}
+    assert paths(template, artifact, **project) == [expected]
 
 
 @pytest.mark.parametrize(
-    ("format_", "expected"), [(None, "card"), ("", "card"), (".pdf", "card.pdf"), ("a/b", "card.a_b")]
+    ("template", "expected"),
+    [
+        ("{storefrontName}/{orderNumber}/{orderName}/{projectId}", "2/no-order/no-order/15"),
+        ("{orderId}/{lineItem}/{projectName}/{item}", "no-order/15/15/15"),
+        ("{projectId}/{sku}/{quantity}/{date}/{format}", "15/none/none/none/none"),
+        ("{projectId}/{name}", "15/7f"),
+    ],
 )
-def test_given_a_name_without_extension_when_placed_then_it_gets_the_format(format_: str | None, expected: str) -> None:
-    assert names(("7f", "card", format_)) == {"7f": expected}
+def test_given_nothing_to_fill_in_when_placed_then_an_id_or_none_stands_there(template: str, expected: str) -> None:
+    project = ProjectValues(2, " .. ", {"id": 15})
+    assert PathTemplate(template).paths(project, [{"id": "7f"}]) == {"7f": expected}
 
 
-def test_given_names_that_differ_in_case_when_placed_then_those_after_the_first_id_carry_theirs() -> None:
-    placed = names(("c", "card.pdf", "pdf"), ("a", "Card.PDF", "pdf"), ("b", "card", "pdf"))
-    assert placed == {"a": "Card.PDF", "b": "card-b.pdf", "c": "card-c.pdf"}
+@pytest.mark.parametrize(
+    ("artifact", "expected"),
+    [
+        ({"projectItemId": 2}, "2 B"),
+        ({"orderLineItemId": "line-1"}, "1 A"),
+        ({"projectItemId": 9, "orderLineItemId": "line-2"}, "2 B"),
+        ({"orderLineItemIndex": 6}, "7 Cards"),
+        ({}, "5 Cards"),
+    ],
+)
+def test_given_a_project_of_several_items_when_placed_then_a_file_is_named_after_its_own(
+    artifact: dict[str, Any], expected: str
+) -> None:
+    items = [
+        {"id": 1, "name": "A", "orderLineItemId": "line-1", "orderLineItemIndex": 0},
+        {"id": 2, "name": "B", "orderLineItemId": "line-2", "orderLineItemIndex": 1},
+    ]
+    found = paths("{lineItem} {item}", {"id": "7f", **artifact}, name="Cards", items=items, orderLineItemIndex=4)
+    assert found == [expected]
+
+
+@pytest.mark.parametrize(
+    ("name", "format_", "expected"),
+    [
+        ("brochure v1.2", "pdf", "brochure v1.2.pdf"),
+        ("result", "Pdf", "result.pdf"),
+        ("photo.jpeg", "jpeg", "photo.jpeg"),
+        ("photo.jpg", "Jpeg", "photo.jpg"),
+        ("photo", "JPG", "photo.jpeg"),
+        ("scan.TIF", "Tiff", "scan.TIF"),
+        ("report.json", "pdf", "report.json.pdf"),
+        ("nul.tar.gz", "pdf", "_nul.tar.gz.pdf"),
+        ("Order no. 5", "pdf", "Order no. 5.pdf"),
+        ("card", None, "card"),
+        ("card", ".pdf", "card.pdf"),
+        ("card", "a/b", "card.a_b"),
+        ("x" * 300, "pdf", "x" * 196 + ".pdf"),
+        ("é" * 150 + ".pdf", "pdf", "é" * 98 + ".pdf"),
+        ("", "pdf", "7f.pdf"),
+        (None, "pdf", "7f.pdf"),
+        ("..", "pdf", "7f.pdf"),
+    ],
+)
+def test_given_a_name_and_a_format_when_placed_then_the_name_ends_with_the_format_once(
+    name: str | None, format_: str | None, expected: str
+) -> None:
+    assert names(("7f", name, format_)) == {"7f": expected}
+
+
+def test_given_a_long_name_before_an_id_when_placed_then_the_id_stays() -> None:
+    [found] = paths("{name} {artifactId} {orderId}", {"id": "7f", "name": "x" * 500, "format": "pdf"})
+    assert found.endswith("x 7f 1001.pdf")
+    assert len(found) == 200
+
+
+# Twins
+
+
+@pytest.mark.parametrize("first", ["8a", "c0"])
+def test_given_two_items_with_one_name_when_either_is_run_again_then_no_file_takes_the_place_of_a_sibling(
+    first: str,
+) -> None:
+    before = names(("8a", "print.pdf", "pdf"), ("c0", "print.pdf", "pdf"))
+    after = names((first, "print.pdf", "pdf"), ("1f", "print.pdf", "pdf"))
+    assert before == {"8a": "print-8a.pdf", "c0": "print-c0.pdf"}
+    assert after == {first: f"print-{first}.pdf", "1f": "print-1f.pdf"}
+
+
+def test_given_names_that_differ_in_case_when_placed_then_each_carries_its_id() -> None:
+    placed = names(("c", "card.pdf", "pdf"), ("a", "Card.PDF", "pdf"), ("b", "card", "pdf"), ("d", "map", "pdf"))
+    assert placed == {"a": "Card-a.PDF", "b": "card-b.pdf", "c": "card-c.pdf", "d": "map.pdf"}
+
+
+def test_given_a_template_without_the_name_when_a_project_has_two_files_then_each_carries_its_id() -> None:
+    artifacts: Sequence[dict[str, Any]] = [{"id": "a", "format": "pdf"}, {"id": "b", "format": "pdf"}]
+    assert paths("{orderId}-{projectId}", *artifacts) == ["1001-15-a.pdf", "1001-15-b.pdf"]
 
 
 @pytest.mark.parametrize("small", ["\u03b0", "\u0390", "\u1fe2", "\u1fc7"], ids=ascii)
 def test_given_letters_whose_capitals_are_two_characters_when_placed_then_both_names_are_twins(small: str) -> None:
     capital = unicodedata.normalize("NFC", unicodedata.normalize("NFD", small).upper())
-    artifacts = [{"id": "1", "name": f"{small}.pdf"}, {"id": "2", "name": f"{capital}.pdf"}]
-    assert file_paths(1, "5", 9, artifacts)["2"].endswith("-2.pdf")
+    assert names(("1", small, None), ("2", capital, None))["2"].endswith("-2")
 
 
 @pytest.mark.parametrize(("one", "other"), [("\u0131", "i"), ("\u017f", "s"), ("\u1e9e", "ss")], ids=ascii)
 def test_given_letters_that_meet_when_capitals_and_small_ones_are_the_same_when_placed_then_both_names_are_twins(
     one: str, other: str
 ) -> None:
-    placed = names(("1", f"{one}.pdf", None), ("2", f"{other}.pdf", None))
-    assert placed == {"1": f"{one}.pdf", "2": f"{other}-2.pdf"}
+    assert names(("1", one, None), ("2", other, None)) == {"1": f"{one}-1", "2": f"{other}-2"}
 
 
-def test_given_a_name_that_looks_like_a_distinguished_one_when_placed_then_it_keeps_it_and_none_meet() -> None:
+def test_given_a_name_that_looks_like_a_distinguished_one_when_placed_then_none_meet() -> None:
     placed = names(("a", "card.pdf", "pdf"), ("b", "card.pdf", "pdf"), ("c", "card-b.pdf", "pdf"))
-    assert placed["a"] == "card.pdf"
-    assert placed["c"] == "card-b.pdf"
+    assert placed["a"] == "card-a.pdf"
+    assert placed["c"] == "card-b-c.pdf"
     assert placed["b"].startswith("card-b-")
-    assert placed["b"].endswith(".pdf")
-
-
-def test_given_ids_that_are_the_same_when_made_safe_when_placed_then_no_two_files_meet() -> None:
-    placed = names(("0", "card.pdf", "pdf"), ("a/b", "card.pdf", "pdf"), ("a_b", "card.pdf", "pdf"))
-    assert placed["a/b"] == "card-a_b.pdf"
-    assert placed["a_b"].startswith("card-a_b-")
     assert len(set(placed.values())) == 3
 
 
-def test_given_long_equal_names_when_placed_then_id_and_extension_fit_into_200_bytes() -> None:
-    placed = names(("a", "x" * 300 + ".pdf", "pdf"), ("b", "x" * 300 + ".pdf", "pdf"))
-    assert placed == {"a": "x" * 196 + ".pdf", "b": "x" * 194 + "-b.pdf"}
+def test_given_ids_that_are_the_same_when_made_safe_when_placed_then_no_two_files_meet() -> None:
+    placed = names(("a/b", "card.pdf", "pdf"), ("a_b", "card.pdf", "pdf"))
+    assert placed["a_b"] == "card-a_b.pdf"
+    assert placed["a/b"].startswith("card-a_b-")
 
 
 @pytest.mark.parametrize(
     ("order_id", "folder"), [(None, "no-order"), ("", "no-order"), ("#1001", "#1001"), ("a/b", "a_b"), ("..", "_")]
 )
 def test_given_an_order_when_placed_then_its_folder_is_safe(order_id: str | None, folder: str) -> None:
-    rows = [{"id": "7f", "name": "card.pdf", "format": "pdf"}]
-    assert file_paths(2, order_id, 15, rows) == {"7f": f"2/{folder}/15/card.pdf"}
+    assert paths("{orderId}/{projectId}", {"id": "7f"}, orderId=order_id) == [f"{folder}/15"]
+
+
+@pytest.mark.parametrize(("one", "other"), [("a/b", "a_b"), ("a/b", "a:b"), (None, "no-order"), ("..", "_")])
+def test_given_orders_that_look_alike_when_nothing_else_tells_their_files_apart_then_they_do_not_meet(
+    one: str | None, other: str
+) -> None:
+    template = "{storefrontId}/{orderId}/{lineItem}"
+    found = {paths(template, {"id": "7f"}, orderId=id_, orderLineItemIndex=14)[0] for id_ in (one, other)}
+    assert len(found) == 2
+
+
+# What is no template
+
+
+@pytest.mark.parametrize(
+    ("template", "why"),
+    [
+        ("{storefront}/{projectId}", "{storefront}"),
+        ("{}/{projectId}", "no placeholder"),
+        ("{projectId", "brace"),
+        ("{projectId}}", "brace"),
+        ("/{projectId}", "empty part"),
+        ("{projectId}/", "empty part"),
+        ("{orderId}//{projectId}", "empty part"),
+        ("../{projectId}", "dots"),
+        ("{projectId}/../{name}", "dots"),
+        ("{orderId}/{name}", "{storefrontId} and {lineItem}"),
+        ("{orderNumber}/{lineItem}", "{projectId} or {artifactId}"),
+        ("{storefrontId}/{orderId}/{name}", ", or {lineItem}"),
+        ("{storefrontName}/{orderId}/{lineItem}", ", or {storefrontId}"),
+        ("{name}", "{projectId} or {artifactId}"),
+    ],
+)
+def test_given_a_template_that_is_none_or_not_unique_when_checked_then_it_says_what_would_help(
+    template: str, why: str
+) -> None:
+    with pytest.raises(InvalidSetting) as caught:
+        check_template(template, [1, 2])
+    assert "`file_path`" in caught.value.message
+    assert why in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("template", "storefront_ids"),
+    [
+        (DEFAULT_FILE_PATH, None),
+        ("{projectId}", None),
+        ("{artifactId}", [1, 2]),
+        ("{storefrontId}-{orderId}-{lineItem}", None),
+        ("{orderId}-{lineItem}", [1]),
+    ],
+)
+def test_given_a_template_that_is_unique_when_checked_then_it_is_taken(
+    template: str, storefront_ids: list[int] | None
+) -> None:
+    check_template(template, storefront_ids)
+
+
+@pytest.mark.parametrize(
+    ("template", "storefront_ids", "folder"),
+    [
+        (DEFAULT_FILE_PATH, None, "2/1001"),
+        ("jobs/{storefrontId} {orderId}/{orderName}/{lineItem}/{name}", None, "jobs/2 1001/77"),
+        ("{orderId}/{projectId}/{name}", [2], "1001"),
+        ("{orderId}/{projectId}/{name}", None, "2/1001"),
+        ("{date}/{storefrontId}/{orderId}/{projectId}", None, "2/1001"),
+        ("{storefrontId}/{orderId}-{projectId}/{name}", None, "2/1001"),
+        ("{orderId}-{lineItem}", [2], "2/1001"),
+    ],
+)
+def test_given_a_template_when_asked_for_an_orders_folder_then_it_belongs_to_that_order_alone(
+    template: str, storefront_ids: list[int] | None, folder: str
+) -> None:
+    assert PathTemplate(template).order_folder(values(orderName="77"), storefront_ids) == folder

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from pypdf import PdfReader
 
-from sandbox.contents import BLOCK, Filling, sha256_of
-from sandbox.documents import Card, document, document_size
+from sandbox.shop.contents import BLOCK, Filling, sha256_of
+from sandbox.shop.documents import Card, document, document_size
 
 CARD = Card("Business cards 5001/1 (ä, 名)", "5001", "17", "print.pdf 1.0")
 

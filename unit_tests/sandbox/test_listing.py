@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.clock import Clock
-from sandbox.listing import (
+from sandbox.shop import Shop
+from sandbox.shop.listing import (
     SORTABLE_OF_PROJECTS,
     ArtifactFilter,
     ProjectFilter,
@@ -17,8 +18,7 @@ from sandbox.listing import (
     parse_sorting,
     period_start,
 )
-from sandbox.rows import FileSpec
-from sandbox.shop import Shop
+from sandbox.shop.rows import FileSpec
 from sandbox.switches import Switches
 
 EVERYTHING = 1000

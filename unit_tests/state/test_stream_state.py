@@ -1,4 +1,4 @@
-"""What a stream remembers: packed and read again, widened, refused when damaged."""
+"""What a stream remembers from one sync to the next: read, widened, refused when damaged."""
 
 from __future__ import annotations
 
@@ -11,51 +11,56 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from source_customerscanvas.errors import UnreadableState
-from source_customerscanvas.state.stream_state import (
-    OWED,
-    OWED_AGAIN,
-    OWED_MORE,
-    OWED_MORE_AGAIN,
-    Mark,
-    Marks,
-    Scan,
-    Scope,
-    StreamState,
-    Try,
-    Unit,
-    tries_of,
-)
+from source_customerscanvas.state.scope import Scope
+from source_customerscanvas.state.slice_state import Known, Scan, SliceState, Try
+from source_customerscanvas.state.stream_state import StreamState, tries_of
+from unit_tests.state.states import scopes, slice_states, times
+from unit_tests.state.test_scope import NOT_WIDER, WIDER
 
 NOW = "2026-02-01T00:00:00.000000Z"
 EARLIER, LATER = "2026-01-01T00:00:00.000000Z", "2026-01-15T00:00:00.000000Z"
 STREAM = "processing_results"
 
 STATE: dict[str, Any] = {
-    "version": 1,
-    "firstSync": "2026-01-30T09:00:00.000000Z",
-    "scope": {"startDate": EARLIER, "kinds": ["Final"], "files": True},
-    "units": {
+    "version": 2,
+    "began": "2026-01-30T09:00:00.000000Z",
+    "scope": {
+        "startDate": EARLIER,
+        "kinds": ["Final"],
+        "statuses": {"mode": "except", "codes": [5]},
+        "shard": "0/2",
+        "files": "folder:/out",
+    },
+    "slices": {
         "11": {
             "cursor": "2026-01-31T12:00:00.000000Z",
-            "artifactCursor": "2026-01-31T11:58:00.000000Z",
-            "withoutStatus": 3,
-            "hiddenAsked": "2026-01-31T09:00:00.000000Z",
-            "scan": {"after": 4711, "at": 300},
-            "covered": {"startDate": LATER, "kinds": None, "files": False},
-            "projects": ["4711Pxxxxxyyyy 4712! 4713? 4714+ 4715* 4716Hxxxxxyyyy", "9000CabcdeAAAABBBB"],
+            "read": "2026-01-31T12:00:03.000000Z",
+            "scan": {"after": 4711, "covered": {"startDate": LATER, "kinds": None}},
+            "open": {"4690": ["k3Jd92mQ"], "4691": ["", "p0Zx71cc"]},
+            "recent": {"4698": ["k3Jd92mQ", "p0Zx71cc"]},
+            "held": {"5": {"4655": ["Zk0q81ab"]}},
+            "owed": {"4690": {}, "4713": {"since": "2026-01-31T11:50:00.000000Z"}, "4714": {"since": None}},
+            "restarted": {"4690": "2026-01-31T11:50:00.000000Z"},
+            "unlisted": [4691],
+            "orderless": [4698],
+            "again": {"4698": "2026-01-31T11:58:00.000000Z"},
+            "tries": {"4690": [1, "2026-01-31T11:30:00.000000Z"]},
+            "delivered": {"5001": [4698, 4699]},
+            "waiting": {"5001": 4690},
+            "manifests": {"5001": {"due": True, "files": {"7f": ["11/5001/4698/a.pdf", 1024, "9f86"]}}},
         },
-        "11/50/01": {"cursor": None, "projects": []},
+        "11/50/01": {"cursor": None},
     },
 }
 
 
-def read(value: Any, scope: Scope | None = None) -> StreamState:
+def read(value: Any, scope: Scope | None = None, *, full_refresh: bool = False) -> StreamState:
     given = Scope.from_json(STATE["scope"]) if scope is None else scope
-    return StreamState.from_json(STREAM, value, given, NOW)
+    return StreamState.from_json(STREAM, value, given, full_refresh=full_refresh)
 
 
 def damaged(path: str, value: Any) -> dict[str, Any]:
-    """The state with another value at a path such as `units/11/cursor`; ... removes what is there."""
+    """The state with another value at a path such as `slices/11/cursor`; ... removes what is there."""
     state = copy.deepcopy(STATE)
     *parents, last = path.split("/")
     inner = state
@@ -72,96 +77,117 @@ def test_given_a_state_when_read_and_written_then_it_is_the_same() -> None:
     assert read(STATE).to_json() == STATE
 
 
-def test_given_no_state_when_read_then_it_is_empty_and_its_first_sync_is_now() -> None:
+@given(scopes, st.just("") | times, st.dictionaries(st.sampled_from(["11", "12", "11/50/01"]), slice_states()))
+def test_given_any_state_when_written_and_read_in_its_scope_then_it_is_the_same(
+    scope: Scope, began: str, slices: dict[str, SliceState]
+) -> None:
+    state = StreamState(scope, began, slices)
+    assert read(json.loads(json.dumps(state.to_json())), scope) == state
+
+
+def test_given_no_state_when_read_then_it_is_empty_and_no_sync_has_begun() -> None:
     state = read({})
-    assert (state.units, state.first_sync) == ({}, NOW)
+    assert (state.slices, state.began, state.refresh) == ({}, "", "")
 
 
-def test_given_a_state_when_taken_and_changed_afterwards_then_what_was_taken_stays() -> None:
-    state = read(STATE)
-    taken = state.to_json()
-    before = json.dumps(taken)
-    unit = state.units["11"]
-    unit.marks.owe(4711)
-    unit.marks.set(1, Mark("P", "abcde"))
-    unit.cursor = NOW
-    assert unit.scan
-    unit.scan.after = 5000
-    assert json.dumps(taken) == before
+def test_given_a_slice_that_nobody_has_read_when_asked_for_then_all_of_it_is_to_be_scanned() -> None:
+    assert read({}).slice("11").to_json() == {"cursor": None, "scan": {"after": -1}}
 
 
 DAMAGED = [
     ("version", 0),
-    ("version", 2),
-    ("version", "1"),
+    ("version", 1),
+    ("version", 3),
+    ("version", "2"),
     ("version", None),
     ("version", ...),
-    ("firstSync", ...),
-    ("firstSync", "long ago"),
+    ("began", ...),
+    ("began", "long ago"),
     ("scope", ...),
     ("scope", None),
     ("scope", []),
     ("scope", "everything"),
+    ("scope/startDate", ...),
     ("scope/startDate", "soon"),
     ("scope/startDate", 2026),
     ("scope/kinds", ...),
     ("scope/kinds", "Final"),
     ("scope/kinds", {"Final": 1}),
     ("scope/kinds", 3),
-    ("scope/files", ...),
-    ("scope/files", "no"),
-    ("units", ...),
-    ("units", None),
-    ("units", []),
-    ("units", "11"),
-    ("units/11", None),
-    ("units/11", []),
-    ("units/11", "x"),
-    ("units/11/cursor", ...),
-    ("units/11/cursor", ""),
-    ("units/11/cursor", "yesterday"),
-    ("units/11/cursor", "now"),
-    ("units/11/cursor", 1_700_000_000),
-    ("units/11/cursor", ["2026-01-31T12:00:00.000000Z"]),
-    ("units/11/artifactCursor", "2026-13-31"),
-    ("units/11/scan", []),
-    ("units/11/scan", {}),
-    ("units/11/scan", ""),
-    ("units/11/scan", False),
-    ("units/11/scan", "done"),
-    ("units/11/scan/after", ...),
-    ("units/11/scan/after", None),
-    ("units/11/scan/after", "all"),
-    ("units/11/scan/after", [4711]),
-    ("units/11/scan/at", ...),
-    ("units/11/scan/at", -1),
-    ("units/11/covered", {}),
-    ("units/11/covered", "x"),
-    ("units/11/covered", []),
-    ("units/11/withoutStatus", None),
-    ("units/11/withoutStatus", "many"),
-    ("units/11/hiddenAsked", "yesterday"),
-    ("units/11/projects", ...),
-    ("units/11/projects", None),
-    ("units/11/projects", {}),
-    ("units/11/projects", "4711"),
-    ("units/11/projects", [4711]),
-    ("units/11/projects", [None]),
-    ("units/11/projects", [["4711!"]]),
-    ("units/11/projects", ["P"]),
-    ("units/11/projects", ["4711X12345"]),
-    ("units/11/projects", ["4711P123"]),
-    ("units/11/projects", ["4711P12345abc"]),
-    ("units/11/projects", ["-4711!"]),
-    ("units/11/projects", ["4711!P12345abcd,4712!"]),
-    ("units/11/projects", ["🎁"]),
-    ("units/11/tries", []),
-    ("units/11/tries", {"x": [1, NOW]}),
-    ("units/11/tries", {"4711": 1}),
-    ("units/11/tries", {"4711": [1, "soon"]}),
-    ("units/11/delivered", []),
-    ("units/11/delivered", {"5001": 4711}),
-    ("units/11/delivered", {"5001": ["x"]}),
+    ("scope/statuses", "all"),
+    ("scope/statuses/mode", "some"),
+    ("scope/statuses/codes", ...),
+    ("scope/statuses/codes", ["one"]),
+    ("scope/shard", 2),
+    ("scope/files", True),
+    ("slices", ...),
+    ("slices", None),
+    ("slices", []),
+    ("slices", "11"),
+    ("slices/11", None),
+    ("slices/11", []),
+    ("slices/11", "x"),
+    ("slices/11/cursor", ...),
+    ("slices/11/cursor", ""),
+    ("slices/11/cursor", "yesterday"),
+    ("slices/11/cursor", "now"),
+    ("slices/11/cursor", 1_700_000_000),
+    ("slices/11/cursor", ["2026-01-31T12:00:00.000000Z"]),
+    ("slices/11/read", "2026-13-31"),
+    ("slices/11/scan", []),
+    ("slices/11/scan", {}),
+    ("slices/11/scan", ""),
+    ("slices/11/scan", "done"),
+    ("slices/11/scan", False),
+    ("slices/11/scan/after", ...),
+    ("slices/11/scan/after", None),
+    ("slices/11/scan/after", "all"),
+    ("slices/11/scan/after", [4711]),
+    ("slices/11/scan/covered", {}),
+    ("slices/11/scan/covered", "x"),
+    ("slices/11/scan/covered", []),
+    ("slices/11/open", None),
+    ("slices/11/open", []),
+    ("slices/11/open", "4690"),
+    ("slices/11/open", [4690]),
+    ("slices/11/open/4690", None),
+    ("slices/11/open/4690", "k3Jd92mQ"),
+    ("slices/11/open/4690", []),
+    ("slices/11/open/4690", [None]),
+    ("slices/11/open/4690", ["k3Jd92mQ", 7]),
+    ("slices/11/open", {"x": ["k3Jd92mQ"]}),
+    ("slices/11/recent", {"": ["k3Jd92mQ"]}),
+    ("slices/11/recent/4698", []),
+    ("slices/11/held", []),
+    ("slices/11/held/5", []),
+    ("slices/11/held/5/4655", {}),
+    ("slices/11/owed", []),
+    ("slices/11/owed", None),
+    ("slices/11/owed", {"🎁": {}}),
+    ("slices/11/owed/4713", None),
+    ("slices/11/owed/4713", "2026-01-31T11:50:00.000000Z"),
+    ("slices/11/owed/4713/since", "soon"),
+    ("slices/11/restarted", []),
+    ("slices/11/restarted/4690", "soon"),
+    ("slices/11/unlisted", None),
+    ("slices/11/unlisted", ["x"]),
+    ("slices/11/orderless", 7),
+    ("slices/11/again", []),
+    ("slices/11/again/4698", "soon"),
+    ("slices/11/tries", []),
+    ("slices/11/tries", {"x": [1, NOW]}),
+    ("slices/11/tries", {"4711": 1}),
+    ("slices/11/tries", {"4711": [1, "soon"]}),
+    ("slices/11/delivered", []),
+    ("slices/11/delivered", {"5001": 4711}),
+    ("slices/11/delivered", {"5001": ["x"]}),
+    ("slices/11/waiting", []),
+    ("slices/11/waiting/5001", "x"),
+    ("slices/11/manifests", []),
+    ("slices/11/manifests/5001/due", ...),
+    ("slices/11/manifests/5001/files", ...),
+    ("slices/11/manifests/5001/files/7f", ["a.pdf", 1]),
+    ("slices/11/manifests/5001/files/7f", ["a.pdf", "many", "9f86"]),
 ]
 
 
@@ -178,16 +204,21 @@ def test_given_something_that_is_no_state_when_read_then_it_is_refused(value: An
         read(value)
 
 
+def test_given_a_damaged_state_when_refreshed_wholly_then_it_is_refused_too() -> None:
+    with pytest.raises(UnreadableState, match=STREAM):
+        read({**damaged("slices/11/cursor", "now"), "refresh": "ended"}, full_refresh=True)
+
+
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=5,
 )
-paths = st.sampled_from(sorted({path for path, _ in DAMAGED if path.split("/")[-1] not in ("tries", "delivered")}))
+paths = st.sampled_from(sorted({path for path, _ in DAMAGED}))
 
 
 @given(path=paths, value=json_values)
-@settings(max_examples=300)
+@settings(max_examples=500)
 def test_given_anything_anywhere_in_a_state_when_read_then_it_is_refused_or_can_be_written(
     path: str, value: Any
 ) -> None:
@@ -199,129 +230,90 @@ def test_given_anything_anywhere_in_a_state_when_read_then_it_is_refused_or_can_
     assert read(again).to_json() == again
 
 
-ids = st.integers(min_value=0, max_value=2**40)
-packed_characters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
-digests = st.text(alphabet=packed_characters, min_size=5, max_size=5)
-contents = st.lists(st.text(alphabet=packed_characters, min_size=4, max_size=4), max_size=5).map("".join)
-marks = st.builds(
-    Mark, st.sampled_from("PIFNCRH"), digests, contents, st.sampled_from(["", OWED, OWED_AGAIN, OWED_MORE])
-)
-
-
-@given(st.dictionaries(ids, marks, max_size=50))
-def test_given_any_marks_when_packed_and_read_again_then_they_are_the_same(given_marks: dict[int, Mark]) -> None:
-    packed = Marks()
-    for project_id, mark in given_marks.items():
-        packed.set(project_id, mark)
-    again = Marks(json.loads(json.dumps(packed.packed())))
-    assert {project_id: again.get(project_id) for project_id in again} == given_marks
-    assert len(again) == len(given_marks)
-    assert all(project_id in again for project_id in given_marks)
-
-
-@given(st.lists(st.tuples(ids, st.none() | marks | st.just("owe")), max_size=60))
-def test_given_marks_that_change_when_packed_in_between_then_it_is_always_what_they_are(
-    changes: list[tuple[int, Any]],
-) -> None:
-    packed, expected = Marks(), dict[int, Mark]()
-    for project_id, change in changes:
-        if change == "owe":
-            packed.owe(project_id)
-            known = expected.get(project_id, Mark())
-            expected[project_id] = Mark(known.status, known.row, known.content, known.owed or OWED)
-        elif change is None:
-            packed.set(project_id, None)
-            expected.pop(project_id, None)
-        else:
-            packed.set(project_id, change)
-            expected[project_id] = change
-        again = Marks(packed.packed())
-        assert {project_id: again.get(project_id) for project_id in again} == expected
-
-
-def test_given_5000_marks_of_unfinished_projects_when_packed_then_they_take_less_than_100_kilobytes() -> None:
-    unit = Unit(cursor=NOW, scan=None)
+def test_given_5000_unfinished_projects_when_written_then_they_take_less_than_250_kilobytes() -> None:
+    state = StreamState(Scope(), NOW, {"11": SliceState(cursor=NOW, scan=None)})
     for number in range(5000):
-        unit.marks.set(7_000_000 + 3 * number, Mark("I", "abcde", "wxyz"))
-    state = StreamState(Scope(), NOW, {"11": unit})
-    assert len(json.dumps(state.to_json())) < 100_000
+        state.slice("11").settle(7_000_000 + 3 * number, Known("open", "k3Jd92mQ", ("p0Zx71ccZk0q81ab",)))
+    assert len(json.dumps(state.to_json())) < 250_000
 
 
-WIDER = [
-    (Scope(LATER), Scope(EARLIER)),
-    (Scope(LATER), Scope(None)),
-    (Scope(None, ("Final",)), Scope(None, ("Final", "Service"))),
-    (Scope(None, ("pdf",)), Scope(None, None)),
-    (Scope(EARLIER, ("pdf",)), Scope(LATER, ("png",))),
-]
-NOT_WIDER = [
-    (Scope(None), Scope(LATER)),
-    (Scope(EARLIER), Scope(LATER)),
-    (Scope(None, ("Final", "Service")), Scope(None, ("Final",))),
-    (Scope(None, None), Scope(None, ("pdf",))),
-    (Scope(LATER, ("pdf",), True), Scope(LATER, ("pdf",), False)),
-]
+# A changed scope
 
 
-def state_with(scope: Scope, scan: Scan | None = None) -> dict[str, Any]:
-    return StreamState(scope, NOW, {"11": Unit(cursor=NOW, scan=scan)}).to_json()
+def state_with(scope: Scope, scan: Scan | None = None, **parts: Any) -> dict[str, Any]:
+    value = StreamState(scope, NOW, {"11": SliceState(cursor=NOW, scan=scan)}).to_json()
+    value["slices"]["11"] |= parts
+    return value
 
 
 @pytest.mark.parametrize(("before", "now"), WIDER)
-def test_given_a_wider_scope_when_read_then_each_unit_is_scanned_for_what_the_earlier_one_did_not_cover(
+def test_given_a_wider_scope_when_read_then_each_slice_is_scanned_for_what_the_earlier_one_did_not_cover(
     before: Scope, now: Scope
 ) -> None:
-    unit = read(state_with(before), now).units["11"]
-    assert (unit.scan, unit.covered) == (Scan(), before)
+    assert read(state_with(before), now).slices["11"].scan == Scan(-1, before)
 
 
 @pytest.mark.parametrize(("before", "now"), NOT_WIDER)
-def test_given_a_scope_that_is_no_wider_when_read_then_no_unit_is_scanned_again(before: Scope, now: Scope) -> None:
+def test_given_a_scope_that_is_no_wider_when_read_then_no_slice_is_scanned_again(before: Scope, now: Scope) -> None:
     state = read(state_with(before), now)
-    assert state.units["11"].scan is None
+    assert state.slices["11"].scan is None
     assert state.to_json()["scope"] == now.to_json()
 
 
-def test_given_a_wider_scope_when_a_scan_was_interrupted_then_everything_is_scanned_anew() -> None:
-    unit = read(state_with(Scope(LATER), Scan(4711, 300)), Scope(EARLIER)).units["11"]
-    assert (unit.scan, unit.covered) == (Scan(-1, 0), None)
+def test_given_a_wider_scope_when_a_first_scan_was_interrupted_then_everything_is_scanned_anew() -> None:
+    state = read(state_with(Scope(LATER), Scan(4711)), Scope(EARLIER))
+    assert state.slices["11"].scan == Scan(-1, None)
 
 
-@pytest.mark.parametrize(
-    ("meanwhile", "known"), [(("pdf", "png"), ("pdf", "zip")), (("pdf", "png", "zip"), ("pdf", "zip"))]
-)
-def test_given_a_wider_scope_when_the_scan_of_another_one_was_interrupted_then_what_was_read_before_it_stays_covered(
-    meanwhile: tuple[str, ...], known: tuple[str, ...]
+def test_given_a_wider_scope_when_the_scan_of_another_one_was_interrupted_then_what_is_owed_is_read_whole() -> None:
+    value = state_with(Scope(kinds=("pdf", "png")), Scan(4711, Scope(kinds=("pdf",))), owed={"7": {"since": EARLIER}})
+    one = read(value, Scope()).slices["11"]
+    assert (one.scan, one.to_json()["owed"]) == (Scan(-1, None), {"7": {"since": None}})
+
+
+@pytest.mark.parametrize("before", [None, "folder:/elsewhere"])
+def test_given_files_are_wanted_when_they_were_not_or_went_elsewhere_then_all_is_read_as_new_but_tries_count(
+    before: str | None,
 ) -> None:
-    value = state_with(Scope(LATER, meanwhile), Scan(4711, 300))
-    value["units"]["11"] |= {"projects": ["7+"], "covered": Scope(LATER, known).to_json()}
-    unit = read(value, Scope(LATER, None)).units["11"]
-    # what became of the other kinds while a scope without them was read, nobody knows
-    expected = (Scope(LATER, known), ["7+"]) if set(known) <= set(meanwhile) else (None, ["7!"])
-    assert (unit.scan, unit.covered, unit.marks.packed()) == (Scan(-1, 0), *expected)
+    value = state_with(Scope(destination=before), recent={"7": ["k3Jd92mQ"]}, tries={"8": [2, EARLIER]})
+    state = read(value, Scope(destination="folder:/out"))
+    assert state.slices["11"] == SliceState(tries={8: Try(2, EARLIER)})
+    assert state.began == NOW
 
 
-@pytest.mark.parametrize("sign", [OWED_MORE, OWED_MORE_AGAIN])
-def test_given_a_scope_widened_twice_when_more_was_still_owed_of_a_project_then_all_of_it_is(sign: str) -> None:
-    value = state_with(Scope(LATER, ("pdf", "png")))
-    value["units"]["11"] |= {"projects": [f"7{sign}"], "covered": Scope(LATER, ("pdf",)).to_json()}
-    assert read(value, Scope(LATER, None)).units["11"].marks.packed() == ["7!"]
+# A full refresh
 
 
-def test_given_files_are_wanted_after_rows_only_when_read_then_all_is_read_as_new() -> None:
-    state = read(state_with(Scope(None, None, False)), Scope(None, None, True))
-    assert (state.units, state.first_sync) == ({}, NOW)
+@pytest.mark.parametrize("refresh", [{}, {"refresh": "ended"}])
+def test_given_a_full_refresh_when_the_last_one_had_ended_then_it_begins_anew(refresh: dict[str, str]) -> None:
+    state = read({**STATE, **refresh}, full_refresh=True)
+    assert (state.slices, state.refresh) == ({}, "running")
+
+
+def test_given_a_full_refresh_when_it_was_interrupted_then_it_goes_on() -> None:
+    state = read({**STATE, "refresh": "running"}, full_refresh=True)
+    assert state.to_json() == {**STATE, "refresh": "running"}
+
+
+@pytest.mark.parametrize("refresh", ["running", "ended"])
+def test_given_the_state_of_a_full_refresh_when_an_incremental_sync_is_given_it_then_it_goes_on_from_there(
+    refresh: str,
+) -> None:
+    assert read({**STATE, "refresh": refresh}).to_json() == STATE
+
+
+# Tries
 
 
 def test_given_several_states_when_asked_for_tries_then_the_most_of_each_project_count() -> None:
-    results = {"units": {"11": {"tries": {"7": [1, EARLIER], "8": [2, EARLIER]}}, "12": {"tries": {"9": [1, LATER]}}}}
-    files = {"units": {"11/5001": {"tries": {"7": [2, EARLIER], "8": [2, LATER]}}}}
+    results = {"slices": {"11": {"tries": {"7": [1, EARLIER], "8": [2, EARLIER]}}, "12": {"tries": {"9": [1, LATER]}}}}
+    files = {"slices": {"11/5001": {"tries": {"7": [2, EARLIER], "8": [2, LATER]}}}}
     assert tries_of([results, {}, files]) == {7: Try(2, EARLIER), 8: Try(2, LATER), 9: Try(1, LATER)}
 
 
 @pytest.mark.parametrize(
-    "damaged", [None, [], "x", {"units": 7}, {"units": {"11": None}}, {"units": {"11": {"tries": {"7": 1}}}}]
+    "broken", [None, [], "x", {"slices": 7}, {"slices": {"11": None}}, {"slices": {"11": {"tries": {"7": 1}}}}]
 )
-def test_given_a_state_that_cannot_be_read_when_asked_for_tries_then_the_others_count(damaged: Any) -> None:
-    sound = {"units": {"11": {"tries": {"7": [1, EARLIER]}}}}
-    assert tries_of([damaged, sound]) == {7: Try(1, EARLIER)}
+def test_given_a_state_that_cannot_be_read_when_asked_for_tries_then_the_others_count(broken: Any) -> None:
+    sound = {"slices": {"11": {"tries": {"7": [1, EARLIER]}}}}
+    assert tries_of([broken, sound]) == {7: Try(1, EARLIER)}

@@ -2,84 +2,110 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from source_customerscanvas.api.artifacts import Artifact
-from source_customerscanvas.state.stream_state import OWED, OWED_AGAIN, OWED_MORE, OWED_MORE_AGAIN, Mark, Scope, Unit
-from source_customerscanvas.sync.news import is_new_run, new_artifacts
-from source_customerscanvas.sync.progress import StreamProgress
-from unit_tests.watched import BEFORE, CURSOR, KEY, LONG_AGO, WITHIN, stream
+from source_customerscanvas.api.projects import Results
+from source_customerscanvas.state.scope import Scope
+from source_customerscanvas.state.slice_state import Known, Scan
+from source_customerscanvas.sync.kinds import FILES
+from source_customerscanvas.sync.news import Head, is_new_run, new_artifacts, settled_of
+from unit_tests.watched import BEFORE, CURSOR, KEY, LONG_AGO, WITHIN, project, stream, watched
+
+HEAD = Head(project(orderId="5001"))
 
 
-def artifact(last_modified: str | None, format_: str = "pdf") -> Artifact:
-    return Artifact("7f", {"format": format_}, {"id": "7f", "lastModified": last_modified})
+def artifact(last_modified: str | None, format_: str = "pdf", **details: Any) -> Artifact:
+    return Artifact("7f", {"format": format_}, {"id": "7f", "lastModified": last_modified, **details})
 
 
-def marked(mark: Mark, *, acknowledges: bool = True, covered: Scope | None = None) -> StreamProgress:
-    unit = Unit(cursor=CURSOR, artifact_cursor=CURSOR, scan=None, covered=covered)
-    unit.marks.set(7, mark)
-    return stream(unit, since=LONG_AGO if acknowledges else None)
+def news(known: Known, one: Artifact, covered: Scope | None = None, head: Head = HEAD) -> list[Artifact]:
+    state = watched(known={7: known}, owed={7}, scan=Scan(covered=covered) if covered else None)
+    return new_artifacts(stream(state, name=FILES), KEY, 7, head, [one], lambda one: one.format)
 
 
 @pytest.mark.parametrize(
-    ("owed", "last_modified", "format_", "is_new"),
+    ("since", "last_modified", "is_news"),
     [
-        (OWED, LONG_AGO, "pdf", True),
-        (OWED, None, "pdf", True),
-        # finished before: what is older than the artifact cursor, less the look-back, was emitted
-        (OWED_AGAIN, BEFORE, "pdf", False),
-        (OWED_AGAIN, WITHIN, "pdf", True),
-        (OWED_AGAIN, None, "pdf", True),
-        # emitted in a narrower scope: only what that left out
-        (OWED_MORE, CURSOR, "pdf", False),
-        (OWED_MORE, LONG_AGO, "png", True),
-        # and what has changed since
-        (OWED_MORE_AGAIN, BEFORE, "pdf", False),
-        (OWED_MORE_AGAIN, WITHIN, "pdf", True),
-        (OWED_MORE_AGAIN, LONG_AGO, "png", True),
+        # nothing of it was handed over
+        ("", LONG_AGO, True),
+        ("", None, True),
+        # what is older was handed over
+        (WITHIN, BEFORE, False),
+        (WITHIN, WITHIN, True),
+        (WITHIN, None, True),
     ],
 )
-def test_given_what_is_owed_of_a_project_when_its_artifacts_are_known_then_those_are_news_that_were_not_emitted(
-    owed: str, last_modified: str | None, format_: str, is_new: bool
+def test_given_what_is_owed_of_a_project_when_its_artifacts_are_known_then_those_are_news_that_were_not_handed_over(
+    since: str, last_modified: str | None, is_news: bool
+) -> None:
+    one = artifact(last_modified)
+    assert news(Known(since=since), one) == [one] * is_news
+
+
+@pytest.mark.parametrize(
+    ("format_", "last_modified", "is_news"),
+    [("pdf", BEFORE, False), ("png", BEFORE, True), ("pdf", WITHIN, True)],
+)
+def test_given_a_scope_that_was_widened_when_a_project_was_handed_over_in_it_then_only_the_other_formats_are_news(
+    format_: str, last_modified: str, is_news: bool
 ) -> None:
     one = artifact(last_modified, format_)
-    covered = Scope(kinds=("pdf",))
-    assert (
-        new_artifacts(marked(Mark(owed=owed), covered=covered), KEY, 7, [one], lambda one: one.format) == [one] * is_new
-    )
-    known = Mark("C", "-----", one.digest, owed)
-    assert new_artifacts(marked(known, covered=covered), KEY, 7, [one], lambda one: one.format) == []
+    assert news(Known(since=WITHIN), one, covered=Scope(kinds=("pdf",))) == [one] * is_news
+
+
+def test_given_an_artifact_that_was_emitted_as_it_is_when_looked_at_then_it_is_no_news() -> None:
+    one = artifact(CURSOR)
+    known = Known("recent", "seenseen", ("runrunru", HEAD.digest(one)))
+    assert news(known, one) == []
+    assert news(known, artifact(WITHIN)) == [artifact(WITHIN)]
+    assert news(known, artifact(CURSOR, size=7)) != []
+
+
+@pytest.mark.parametrize("fields", [{"orderId": "5002"}, {"orderId": "5001", "orderNumber": "A-1"}, {"orderId": None}])
+def test_given_a_project_that_belongs_to_another_order_when_its_artifacts_are_looked_at_then_they_come_with_it(
+    fields: dict[str, Any],
+) -> None:
+    one = artifact(CURSOR)
+    known = Known("recent", "seenseen", ("runrunru", HEAD.digest(one)))
+    assert news(known, one, head=Head(project(**fields))) == [one]
 
 
 @pytest.mark.parametrize(
-    ("owed", "last_modified", "is_new"),
-    [
-        (OWED, LONG_AGO, True),
-        (OWED_AGAIN, BEFORE, False),
-        (OWED_AGAIN, WITHIN, True),
-        (OWED_AGAIN, None, False),
-        (OWED_MORE_AGAIN, BEFORE, False),
-        (OWED_MORE_AGAIN, WITHIN, True),
-    ],
+    ("since", "last_modified", "is_new"),
+    [("", LONG_AGO, True), (WITHIN, BEFORE, False), (WITHIN, WITHIN, True), (WITHIN, None, False)],
 )
 def test_given_a_completed_project_when_it_was_finished_before_then_only_a_younger_artifact_tells_of_another_run(
-    owed: str, last_modified: str | None, is_new: bool
+    since: str, last_modified: str | None, is_new: bool
 ) -> None:
-    mark = Mark(owed=owed)
     artifacts = [artifact(LONG_AGO), artifact(last_modified)]
-    assert is_new_run(marked(mark), KEY, 7, mark, lambda: artifacts) is is_new
+    if since == "":
+        assert is_new_run(Known(since=since), lambda: pytest.fail("asked")) is is_new
+    else:
+        assert is_new_run(Known(since=since), lambda: artifacts) is is_new
 
 
-@pytest.mark.parametrize(("owed", "is_new"), [(OWED, True), (OWED_AGAIN, False)])
-def test_given_nothing_to_acknowledge_when_a_project_is_completed_then_its_artifacts_are_not_asked_for(
-    owed: str, is_new: bool
+@pytest.mark.parametrize(
+    ("listed", "results", "condition", "is_seen"),
+    [
+        ("Completed", "Completed", "finished", True),
+        (None, "Completed", "open", True),
+        ("InProgress", "InProgress", "open", True),
+        ("Failed", "Failed", "open", True),
+        (None, "Pending", "open", True),
+        ("InProgress", "Completed", "open", False),
+        ("Completed", "InProgress", "open", False),
+        ("Completed", "Pending", "open", False),
+    ],
+)
+def test_given_what_list_and_results_say_when_they_differ_then_the_project_is_open_and_looked_at_again(
+    listed: str | None, results: str, condition: str, is_seen: bool
 ) -> None:
-    mark = Mark(owed=owed)
-    assert is_new_run(marked(mark, acknowledges=False), KEY, 7, mark, lambda: pytest.fail("asked")) is is_new
-
-
-def test_given_a_project_that_this_sync_acknowledged_when_it_is_listed_anew_then_that_is_no_new_run() -> None:
-    mark = Mark(owed=OWED)
-    progress = marked(mark)
-    progress.deliveries.note_acknowledged(KEY, 7, CURSOR)
-    assert not is_new_run(progress, KEY, 7, mark, lambda: [artifact(CURSOR)])
+    progress = stream()
+    one = project(processing=listed)
+    found = settled_of(progress, one, Results(results, None, None), at=CURSOR, from_scan=False)
+    assert found.condition == condition
+    assert (found.seen == progress.kind.digest(one)) is is_seen
+    assert found.has_status is (listed is not None)

@@ -2,287 +2,309 @@
 
 from __future__ import annotations
 
-from threading import Thread
+from typing import Any
 
 import pytest
 
 from source_customerscanvas.errors import ServerTrouble, Stopped, Trouble
-from source_customerscanvas.state.stream_state import (
-    OWED,
-    OWED_AGAIN,
-    OWED_MORE,
-    OWED_MORE_AGAIN,
-    Mark,
-    Scan,
-    Scope,
-    StreamState,
-    Try,
-    Unit,
-)
-from source_customerscanvas.sync.outcomes import Outcome, OutcomeQueue
+from source_customerscanvas.settings import Statuses
+from source_customerscanvas.state.scope import Scope
+from source_customerscanvas.state.slice_state import Known, Scan, SliceState
+from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, PROJECTS, RESULTS
 from source_customerscanvas.sync.progress import StreamProgress
-from unit_tests.watched import AFTER, BEFORE, CURSOR, KEY, LONG_AGO, WITHIN, project, stream
+from unit_tests.watched import (
+    AFTER,
+    BEFORE,
+    CURSOR,
+    KEY,
+    LONG_AGO,
+    WINDOW_LATER,
+    WITHIN,
+    project,
+    settled,
+    stream,
+    watched,
+)
+
+ORDER = "11/5001"
 
 
 def trouble() -> Trouble:
     return Trouble("project 7", ServerTrouble("GET", "HTTP 500"))
 
 
+def value_of(progress: StreamProgress, key: str = KEY) -> dict[str, Any]:
+    value: dict[str, Any] = progress.snapshot()["slices"][key]
+    return value
+
+
+def again(progress: StreamProgress) -> StreamProgress:
+    """The stream in the next sync."""
+    return stream(SliceState.from_json(value_of(progress)), progress.scope, name=progress.name)
+
+
+# What is a change
+
+
 @pytest.mark.parametrize(
-    ("updated_at", "status", "wanted"),
+    ("latest", "processing", "wanted"),
     [
         (BEFORE, "Completed", False),
         (WITHIN, "Completed", True),
         (AFTER, "Completed", True),
         (BEFORE, "Pending", True),
+        (BEFORE, "InProgress", True),
         (BEFORE, "Failed", True),
         (BEFORE, None, True),
     ],
 )
-def test_given_a_project_without_a_mark_when_listed_then_it_is_news_within_the_window_or_unfinished(
-    updated_at: str, status: str | None, wanted: bool
+def test_given_a_project_that_is_not_known_when_listed_then_it_is_a_change_within_the_window_or_unfinished(
+    latest: str, processing: str | None, wanted: bool
 ) -> None:
-    assert stream().wants(KEY, project(status=status, lastModified=updated_at)) is wanted
+    assert stream().wants(KEY, project(processing=processing, lastModified=latest)) is wanted
 
 
-def test_given_no_lookback_when_a_project_changed_at_the_cursor_itself_then_it_is_news() -> None:
+@pytest.mark.parametrize("modified", [LONG_AGO, "0001-01-01T00:00:00.000000Z"])
+def test_given_a_new_project_that_was_modified_before_it_was_made_when_listed_then_it_is_a_change(
+    modified: str,
+) -> None:
+    assert stream().wants(KEY, project(created=AFTER, lastModified=modified))
+
+
+def test_given_no_lookback_when_a_project_changed_at_the_cursor_itself_then_it_is_a_change() -> None:
     assert stream(lookback_minutes=0).wants(KEY, project(lastModified=CURSOR))
     assert not stream(lookback_minutes=0).wants(KEY, project(lastModified=WITHIN))
 
 
-def test_given_a_settled_project_when_listed_as_before_then_it_is_no_news_and_when_changed_it_is() -> None:
-    progress = stream()
-    progress.settle(KEY, project(status="Pending", lastModified=AFTER), "P", "abcd")
-    assert not progress.wants(KEY, project(status="Pending", lastModified=AFTER))
-    assert progress.wants(KEY, project(status="InProgress", lastModified=AFTER))
+def test_given_a_start_date_when_a_project_changed_last_before_it_then_it_is_never_a_change() -> None:
+    progress = stream(scope=Scope(start_date=WITHIN))
+    assert not progress.wants(KEY, project(processing="InProgress", lastModified=BEFORE))
+    assert progress.wants(KEY, project(processing="InProgress", lastModified=WITHIN))
 
 
-def test_given_results_that_disagree_with_the_list_when_listed_as_before_then_it_is_asked_again() -> None:
+def test_given_a_settled_project_when_listed_as_before_then_it_is_no_change_and_when_changed_it_is() -> None:
     progress = stream()
-    progress.settle(KEY, project(lastModified=AFTER), "R", "abcd")
+    progress.settle(KEY, settled(progress, project(processing="Pending", lastModified=AFTER)))
+    assert not progress.wants(KEY, project(processing="Pending", lastModified=AFTER))
+    assert progress.wants(KEY, project(processing="InProgress", lastModified=AFTER))
+
+
+def test_given_results_that_differ_from_the_list_when_listed_as_before_then_it_is_read_again() -> None:
+    progress = stream()
+    progress.settle(KEY, settled(progress, project(lastModified=AFTER), condition="open", seen=""))
     assert progress.wants(KEY, project(lastModified=AFTER))
-    assert list(progress.open_marks(KEY)) == [7]
+    assert list(progress.open_projects(KEY)) == [7]
 
 
-@pytest.mark.parametrize(("updated_at", "is_remembered"), [(BEFORE, False), (WITHIN, True)])
-def test_given_a_finished_project_when_settled_then_it_is_remembered_only_within_the_window(
-    updated_at: str, is_remembered: bool
-) -> None:
-    progress = stream()
-    progress.owe(KEY, 7, project(lastModified=updated_at))
-    progress.settle(KEY, project(lastModified=updated_at), "C", "abcd")
-    assert (7 in progress.unit(KEY).marks) is is_remembered
+def test_given_one_order_when_one_of_its_projects_is_not_known_then_it_is_a_change_however_old_it_is() -> None:
+    assert stream(key=ORDER).wants(ORDER, project(orderId="5001"))
 
 
-def test_given_a_cursor_that_moves_when_marks_lie_before_its_window_then_only_the_finished_ones_are_forgotten() -> None:
-    progress = stream()
-    for id_, status in ((1, "Completed"), (2, "Pending"), (3, "Completed")):
-        one = project(id_, status, lastModified=AFTER)
-        progress.settle(KEY, one, one.status_code, "")
-    progress.leave(KEY, 3, trouble())
-    progress.move_cursor(KEY, "2026-02-01T12:00:00.000000Z", {1: AFTER, 2: AFTER})
-    assert sorted(progress.unit(KEY).marks) == [2, 3]
-
-
-def test_given_a_cursor_when_an_earlier_one_is_given_then_it_stays() -> None:
-    progress = stream()
-    progress.move_cursor(KEY, LONG_AGO, {})
-    assert progress.unit(KEY).cursor == CURSOR
+# What a scan reads
 
 
 @pytest.mark.parametrize(
-    ("scope", "unit", "owed"),
+    ("scan", "wanted"),
     [
-        (Scope(), Unit(cursor=CURSOR, scan=None), OWED_AGAIN),
-        (Scope(), Unit(cursor="", scan=None), OWED),
-        (Scope(), Unit(cursor=CURSOR, scan=Scan()), OWED),
-        (Scope(), Unit(cursor=CURSOR, scan=Scan(after=7)), OWED_AGAIN),
-        (Scope("2025-06-01T00:00:00.000000Z"), Unit(cursor=CURSOR, scan=None), OWED),
-        (Scope("2024-06-01T00:00:00.000000Z"), Unit(cursor=CURSOR, scan=None), OWED_AGAIN),
-        (Scope(), Unit(cursor=CURSOR, scan=Scan(), covered=Scope("2025-06-01T00:00:00.000000Z")), OWED),
-        (Scope(None, ("pdf", "png")), Unit(cursor=CURSOR, scan=Scan(), covered=Scope(None, ("pdf",))), OWED_MORE_AGAIN),
-        (Scope(None, None), Unit(cursor=CURSOR, scan=Scan(), covered=Scope(AFTER, ("pdf",))), OWED),
+        (Scan(), True),
+        (Scan(after=6), True),
+        (Scan(after=7), False),
+        (Scan(covered=Scope(kinds=("pdf",))), True),
+        (Scan(covered=Scope(kinds=("pdf", "png"))), False),
+        (Scan(covered=Scope(start_date=WITHIN, kinds=("pdf", "png"))), True),
+        (Scan(covered=Scope(kinds=("pdf", "png"), shard="0/2")), True),
+        (Scan(covered=Scope(kinds=("pdf", "png"), statuses=Statuses("only", (2,)))), True),
+    ],
+)
+def test_given_a_scan_when_an_old_project_is_listed_then_it_is_read_unless_an_earlier_scope_covered_it(
+    scan: Scan, wanted: bool
+) -> None:
+    progress = stream(watched(scan=scan), Scope(kinds=("pdf", "png")), name=FILES)
+    assert progress.wants(KEY, project(lastModified=BEFORE, status=1)) is wanted
+
+
+def test_given_other_statuses_that_are_produced_when_only_rows_are_emitted_then_nothing_is_read_for_them() -> None:
+    scan = Scan(covered=Scope(statuses=Statuses("only", (2,))))
+    assert not stream(watched(scan=scan), name=RESULTS).wants(KEY, project(lastModified=BEFORE, status=1))
+
+
+# What is owed
+
+
+@pytest.mark.parametrize(
+    ("scope", "state", "since"),
+    [
+        (Scope(), watched(), WITHIN),
+        (Scope(), watched(cursor="", read=""), None),
+        (Scope(), watched(scan=Scan()), None),
+        (Scope(), watched(scan=Scan(after=7)), WITHIN),
+        (Scope("2025-06-01T00:00:00.000000Z"), watched(), None),
+        (Scope("2024-06-01T00:00:00.000000Z"), watched(), WITHIN),
+        (Scope(), watched(scan=Scan(covered=Scope("2025-06-01T00:00:00.000000Z"))), None),
+        (Scope(kinds=("pdf", "png")), watched(scan=Scan(covered=Scope(kinds=("pdf",)))), WITHIN),
+        (Scope(), watched(scan=Scan(covered=Scope("2027-06-01T00:00:00.000000Z", ("pdf",)))), None),
     ],
 )
 def test_given_a_changed_project_when_owed_then_it_counts_as_finished_before_only_if_it_was_surely_read(
-    scope: Scope, unit: Unit, owed: str
+    scope: Scope, state: SliceState, since: str | None
 ) -> None:
-    progress = stream(unit, scope)
-    progress.owe(KEY, 7, project(lastModified=AFTER))
-    assert progress.mark(KEY, 7).owed == owed
+    progress = stream(state, scope, name=FILES)
+    progress.owe(KEY, project(lastModified=AFTER))
+    assert value_of(progress)["owed"] == {"7": {"since": since}}
 
 
-def test_given_a_marked_project_when_owed_then_what_was_emitted_of_it_is_still_known() -> None:
+def test_given_a_project_made_since_the_window_when_owed_then_nothing_of_it_was_handed_over() -> None:
     progress = stream()
-    progress.settle(KEY, project(lastModified=AFTER), "C", "aaaabbbb")
-    progress.owe(KEY, 7, project(lastModified=AFTER, processingStatus="InProgress"))
-    assert progress.mark(KEY, 7).emitted == {"aaaa", "bbbb"}
-    assert progress.mark(KEY, 7).owed == OWED
+    progress.owe(KEY, project(created=WITHIN))
+    progress.owe(KEY, project(8, created=BEFORE))
+    assert value_of(progress)["owed"] == {"7": {"since": None}, "8": {"since": WITHIN}}
 
 
-@pytest.mark.parametrize(
-    ("updated_at", "status", "owed"),
-    [
-        (BEFORE, "Completed", OWED_MORE),
-        (AFTER, "Completed", OWED_MORE_AGAIN),
-        (BEFORE, "InProgress", OWED_MORE_AGAIN),
-    ],
-)
-def test_given_a_wider_scope_when_a_project_did_not_change_then_only_what_is_new_in_scope_is_owed(
-    updated_at: str, status: str, owed: str
-) -> None:
-    unit = Unit(cursor=CURSOR, scan=Scan(), covered=Scope(None, ("pdf",)))
-    progress = stream(unit, Scope(None, ("pdf", "png")))
-    one = project(status=status, lastModified=updated_at)
-    assert progress.wants(KEY, one)
-    progress.owe(KEY, 7, one)
-    assert progress.mark(KEY, 7).owed == owed
+def test_given_one_order_when_a_project_of_it_is_owed_then_nothing_tells_that_it_was_handed_over() -> None:
+    progress = stream(key=ORDER)
+    progress.owe(ORDER, project(orderId="5001"))
+    assert value_of(progress, ORDER)["owed"] == {"7": {"since": None}}
 
 
-def test_given_more_is_owed_of_a_project_when_it_changes_before_it_was_handed_over_then_that_is_owed_too() -> None:
-    unit = Unit(cursor=CURSOR, covered=Scope(None, ("pdf",)), scan=None)
-    unit.marks.owe(7, OWED_MORE)
-    progress = stream(unit, Scope(None, ("pdf", "png")))
-    progress.owe(KEY, 7, project(lastModified=BEFORE))
-    assert progress.mark(KEY, 7).owed == OWED_MORE
-    progress.owe(KEY, 7, project(lastModified=AFTER))
-    assert progress.mark(KEY, 7).owed == OWED_MORE_AGAIN
-
-
-def test_given_more_is_owed_of_a_project_when_the_scan_ends_then_what_was_covered_is_known_until_it_is_settled() -> (
-    None
-):
-    unit = Unit(cursor=CURSOR, scan=Scan(), covered=Scope(None, ("pdf",)))
-    progress = stream(unit, Scope(None, ("pdf", "png")))
-    progress.owe(KEY, 7, project(lastModified=BEFORE))
-    progress.end_scan(KEY)
-    assert progress.covered(KEY) == Scope(None, ("pdf",))
-    progress.settle(KEY, project(lastModified=BEFORE), "C", "aaaa")
-    progress.end_scan(KEY)
-    assert unit.covered is None
-
-
-def test_given_a_scan_when_pages_pass_then_it_only_moves_forward_and_covers_what_it_owes() -> None:
-    progress = stream(Unit())
-    progress.owe_page(KEY, [project(5), project(9)], after=9, at=100)
-    progress.pass_page(KEY, 7, 50)
-    state = progress.snapshot()["units"][KEY]
-    assert state["scan"] == {"after": 9, "at": 100}
-    assert state["projects"] == ["5! 9!"]
+def test_given_a_known_project_when_owed_then_what_was_emitted_of_it_is_still_known() -> None:
+    progress = stream()
+    one = project(lastModified=AFTER)
+    progress.settle(KEY, settled(progress, one, emitted=("aaaaaaaa", "bbbbbbbb")))
+    progress.owe(KEY, project(lastModified=AFTER, processing="InProgress"))
+    assert progress.known(KEY, 7).emitted == ("aaaaaaaa", "bbbbbbbb")
+    assert value_of(progress)["owed"] == {"7": {}}
 
 
 def test_given_an_unreadable_project_when_left_then_it_is_owed_but_not_tried_again_in_this_sync() -> None:
     progress = stream()
     progress.leave(KEY, 7, trouble())
     assert not progress.wants(KEY, project(lastModified=AFTER))
-    assert progress.open_marks(KEY) == {}
-    assert stream(Unit.from_json(progress.snapshot()["units"][KEY])).open_marks(KEY) == {7: Mark(owed=OWED)}
+    assert progress.open_projects(KEY) == {}
+    assert progress.counts.troubles == [trouble()] or progress.counts.troubles[0].where == "project 7"
+    assert again(progress).open_projects(KEY) == {7: Known()}
 
 
-def test_given_a_project_that_is_not_there_when_missed_twice_then_it_is_forgotten_unless_it_was_listed_again() -> None:
+# What is remembered
+
+
+@pytest.mark.parametrize(("latest", "is_remembered"), [(BEFORE, False), (WITHIN, True)])
+def test_given_a_finished_project_when_settled_from_a_scan_then_it_is_remembered_only_within_the_window(
+    latest: str, is_remembered: bool
+) -> None:
     progress = stream()
-    progress.settle(KEY, project(status="Pending", lastModified=AFTER), "P", "abcd")
-    for is_listed in (False, True):
-        progress.miss(KEY, 7, is_listed=is_listed)
-        assert progress.open_marks(KEY) == {}  # this sync does not ask for it again
-        progress = stream(Unit.from_json(progress.snapshot()["units"][KEY]))
-        assert list(progress.open_marks(KEY)) == [7]
-        assert progress.mark(KEY, 7).emitted == {"abcd"}
-    progress.miss(KEY, 7, is_listed=False)
-    assert progress.snapshot()["units"][KEY]["projects"] == []
+    one = project(orderId="5001", lastModified=latest)
+    progress.owe(KEY, one)
+    progress.settle(KEY, settled(progress, one, from_scan=True))
+    assert ("recent" in value_of(progress)) is is_remembered
 
 
-def test_given_files_that_arrive_one_by_one_when_one_is_remembered_then_the_project_stays_owed() -> None:
+@pytest.mark.parametrize("name", [RESULTS, ARTIFACTS, FILES])
+def test_given_a_project_that_a_watch_was_the_first_to_see_finished_when_settled_then_it_is_asked_for_once_more(
+    name: str,
+) -> None:
+    progress = stream(name=name)
+    one = project(orderId="5001", created=BEFORE, lastModified=BEFORE)
+    progress.settle(KEY, settled(progress, project(orderId="5001", processing="InProgress")))
+    progress.settle(KEY, settled(progress, one))
+    assert value_of(progress)["again"] == {"7": CURSOR}
+    progress.move_cursor(KEY, WINDOW_LATER, WINDOW_LATER, {})
+    assert list(value_of(progress)["recent"]) == ["7"]
+
+
+def test_given_a_stream_of_rows_alone_when_a_project_finishes_then_it_is_not_asked_for_once_more() -> None:
+    progress = stream(name=PROJECTS)
+    progress.settle(KEY, settled(progress, project(lastModified=AFTER)))
+    assert "again" not in value_of(progress)
+
+
+def test_given_a_project_that_had_finished_before_when_nothing_of_it_is_new_then_it_is_not_asked_for_once_more() -> (
+    None
+):
     progress = stream()
-    progress.owe(KEY, 7, project(lastModified=AFTER))
-    progress.add_content(KEY, 7, "aaaa")
-    progress.add_content(KEY, 7, "bbbb")
-    again = Unit.from_json(progress.snapshot()["units"][KEY]).marks.get(7)
-    assert again
-    assert again.owed
-    assert again.emitted == {"aaaa", "bbbb"}
-
-
-def test_given_artifacts_when_the_cursor_moves_then_not_past_the_beginning_of_the_sync_and_never_back() -> None:
-    progress = stream()
-    progress.saw_artifact(KEY, "2099-01-01T00:00:00.000000Z")
-    progress.saw_artifact(KEY, None)
-    progress.move_artifact_cursors(CURSOR)
-    assert progress.unit(KEY).artifact_cursor == CURSOR
-    progress.move_artifact_cursors(LONG_AGO)
-    assert progress.unit(KEY).artifact_cursor == CURSOR
-
-
-def test_given_a_sync_that_was_killed_when_the_next_one_sees_no_artifact_then_the_artifact_cursor_moves() -> None:
-    killed = stream()
-    killed.saw_artifact(KEY, WITHIN)
-    state = StreamState.from_json("artifacts", killed.snapshot(), killed.scope, LONG_AGO)
-    progress = stream(state.units[KEY])
-    progress.move_artifact_cursors(CURSOR)
-    assert progress.unit(KEY).artifact_cursor == WITHIN
-    assert "newestArtifact" not in progress.snapshot()["units"][KEY]
-
-
-def test_given_a_project_that_still_has_to_be_compared_when_the_sync_ends_then_the_artifact_cursor_stays() -> None:
-    progress = stream()
-    progress.owe(KEY, 7, project(lastModified=AFTER))
-    progress.saw_artifact(KEY, AFTER)
-    progress.move_artifact_cursors(AFTER)
-    assert progress.unit(KEY).artifact_cursor == ""
+    one = project(orderId="5001", lastModified=AFTER)
+    progress.owe(KEY, one)
+    progress.settle(KEY, settled(progress, one, is_new_run=False))
+    assert "again" not in value_of(progress)
+    progress.owe(KEY, one)
+    progress.settle(KEY, settled(progress, one, is_new_run=True))
+    assert value_of(progress)["again"] == {"7": CURSOR}
 
 
 @pytest.mark.parametrize(
-    ("mark", "has_finished"),
-    [
-        (None, True),
-        (Mark("C", "same_", "abcd"), True),
-        (Mark("C", "other", "abcd"), False),
-        (Mark("C", "same_", "abcd", OWED), False),
-        (Mark("P", "same_", "abcd"), False),
-    ],
+    ("now", "is_due"),
+    [(CURSOR, False), ("2026-01-31T12:09:00.000000Z", False), (WINDOW_LATER, True)],
 )
-def test_given_a_completed_project_when_its_order_is_looked_at_then_it_has_finished_if_it_was_handed_over_as_it_is(
-    mark: Mark | None, has_finished: bool
+def test_given_a_project_that_was_seen_to_finish_when_a_window_has_passed_then_it_is_due(
+    now: str, is_due: bool
 ) -> None:
-    unit = Unit(cursor=CURSOR, scan=None)
-    unit.marks.set(7, mark)
-    progress = StreamProgress("artifact_files", StreamState(Scope(), LONG_AGO, {KEY: unit}), lambda _: "same_", 10)
-    assert progress.deliveries.has_finished(KEY, project(lastModified=BEFORE)) is has_finished
+    assert stream().is_due_again(CURSOR, now) is is_due
 
 
-@pytest.mark.parametrize(
-    ("unit", "updated_at", "status"),
-    [
-        (Unit(cursor=CURSOR, scan=None), WITHIN, "Completed"),
-        (Unit(cursor=CURSOR, scan=None), BEFORE, "Failed"),
-        (Unit(cursor=CURSOR, scan=Scan(after=10)), BEFORE, "Completed"),
-    ],
-)
-def test_given_a_project_that_is_not_surely_handed_over_when_its_order_is_looked_at_then_it_has_not_finished(
-    unit: Unit, updated_at: str, status: str
-) -> None:
-    assert not stream(unit).deliveries.has_finished(KEY, project(status=status, lastModified=updated_at))
-
-
-def test_given_units_that_left_the_scope_when_kept_then_they_are_forgotten() -> None:
+def test_given_a_project_that_is_due_when_it_is_settled_then_it_is_not_asked_for_again() -> None:
     progress = stream()
-    progress.keep_units(["11/5001", "12"])
-    assert sorted(progress.snapshot()["units"]) == ["11/5001", "12"]
+    one = project(orderId="5001", lastModified=BEFORE)
+    progress.settle(KEY, settled(progress, one, is_new_run=True))
+    progress.settle(KEY, settled(progress, one, at=WINDOW_LATER, is_new_run=False))
+    assert "again" not in value_of(progress)
 
 
-def test_given_an_outcome_when_remembered_then_its_records_and_projects_count() -> None:
+def test_given_a_thousand_projects_without_an_order_when_one_more_finishes_then_the_oldest_is_forgotten() -> None:
+    progress = stream(name=FILES)
+    for id_ in range(1, 1002):
+        progress.settle(KEY, settled(progress, project(id_, lastModified=BEFORE), from_scan=True))
+    orderless = value_of(progress)["orderless"]
+    assert (len(orderless), orderless[0], orderless[-1]) == (1000, 2, 1001)
+
+
+def test_given_an_order_of_its_own_when_a_project_finishes_then_it_is_remembered_however_old_it_is() -> None:
+    progress = stream(key=ORDER)
+    progress.settle(ORDER, settled(progress, project(orderId="5001"), from_scan=True))
+    progress.move_cursor(ORDER, WINDOW_LATER, WINDOW_LATER, {})
+    assert list(value_of(progress, ORDER)["recent"]) == ["7"]
+
+
+def test_given_a_cursor_that_moves_when_projects_lie_before_its_window_then_only_the_finished_ones_are_forgotten() -> (
+    None
+):
     progress = stream()
-    progress.remember(Outcome([({"id": 1}, None)], lambda: progress.forget(KEY, 7), finished=1))
-    assert (progress.counts.emitted, progress.counts.finished) == (1, 1)
+    for id_, processing in ((1, "Completed"), (2, "Pending"), (3, "Completed")):
+        one = project(id_, processing, orderId="5001", lastModified=AFTER)
+        progress.settle(KEY, settled(progress, one, from_scan=True))
+    progress.leave(KEY, 3, trouble())
+    progress.move_cursor(KEY, WINDOW_LATER, WINDOW_LATER, {1: AFTER, 2: AFTER})
+    assert sorted(progress.slice(KEY).known) == [2, 3]
 
 
-@pytest.mark.parametrize(("owed", "expected"), [(OWED, ""), (OWED_AGAIN, WITHIN), (OWED_MORE_AGAIN, WITHIN)])
-def test_given_an_artifact_cursor_when_a_project_is_compared_with_it_then_less_the_look_back_if_it_was_finished(
-    owed: str, expected: str
-) -> None:
-    unit = Unit(cursor=CURSOR, artifact_cursor=CURSOR, scan=None)
-    unit.marks.set(7, Mark(owed=owed))
-    assert stream(unit).unchanged_before(KEY, 7) == expected
+def test_given_a_cursor_when_an_earlier_one_is_given_then_it_stays() -> None:
+    progress = stream()
+    progress.move_cursor(KEY, LONG_AGO, LONG_AGO, {})
+    assert (progress.slice(KEY).cursor, progress.slice(KEY).read) == (CURSOR, CURSOR)
+
+
+def test_given_a_project_that_two_slices_hand_over_when_it_moved_meanwhile_then_the_first_one_reads_it_once_more() -> (
+    None
+):
+    progress = stream()
+    one = project(lastModified=AFTER)
+    progress.settle(KEY, settled(progress, one))
+    progress.settle("12", settled(progress, one))
+    assert (progress.slice(KEY).owed, progress.slice("12").owed) == ({7}, set())
+
+
+def test_given_a_held_project_when_settled_then_the_status_that_holds_it_is_known() -> None:
+    progress = stream(name=FILES)
+    one = project(status=5, lastModified=AFTER)
+    progress.settle(KEY, settled(progress, one, condition="held", held_by="5", emitted=("aaaaaaaa",)))
+    assert list(value_of(progress)["held"]["5"]) == ["7"]
+
+
+def test_given_an_open_project_without_a_status_when_settled_then_no_list_is_expected_to_show_it() -> None:
+    progress = stream()
+    progress.settle(KEY, settled(progress, project(processing=None)))
+    assert value_of(progress)["unlisted"] == [7]
+
+
+# How a stream ends
 
 
 def test_given_several_errors_when_they_end_a_stream_then_the_first_one_is_told() -> None:
@@ -293,62 +315,30 @@ def test_given_several_errors_when_they_end_a_stream_then_the_first_one_is_told(
     assert progress.failure is first
 
 
-def test_given_a_slow_reader_when_a_thousand_records_wait_for_it_then_the_workers_wait_too() -> None:
-    queue = OutcomeQueue()
-    for _ in range(1000):
-        queue.put(Outcome([({}, None)]))
-    worker = Thread(target=queue.put, args=(Outcome([({}, None)]),))
-    worker.start()
-    worker.join(0.2)
-    assert worker.is_alive()
-    queue.take(0)
-    worker.join(10)
-    assert not worker.is_alive()
+@pytest.mark.parametrize("what", ["fine", "failure", "trouble"])
+def test_given_a_full_refresh_when_its_last_state_is_made_then_it_has_ended_only_if_all_of_it_was_read(
+    what: str,
+) -> None:
+    progress = stream()
+    progress.state.refresh = "running"
+    if what == "failure":
+        progress.fail(ServerTrouble("GET", "HTTP 500"))
+    elif what == "trouble":
+        progress.leave(KEY, 7, trouble())
+    assert progress.snapshot()["refresh"] == "running"
+    assert progress.snapshot(is_last=True)["refresh"] == ("ended" if what == "fine" else "running")
+
+
+def test_given_states_that_were_made_when_waited_for_then_until_each_has_left_the_connector() -> None:
+    progress = stream()
+    progress.snapshot()
+    progress.snapshot()
+    assert not progress.wait_until_out(0)
+    progress.note_state_out()
+    assert not progress.wait_until_out(0)
+    progress.note_state_out()
+    assert progress.wait_until_out(0)
 
 
 def test_given_the_least_time_that_dotnet_knows_when_it_is_the_cursor_then_its_window_begins_with_everything() -> None:
-    assert stream(Unit(cursor="0001-01-01T00:00:00.000000Z", scan=None)).boundary(KEY) == ""
-
-
-# Trying again
-
-
-@pytest.mark.parametrize(("own", "elsewhere"), [(1, 2), (2, 1), (0, 2)])
-def test_given_tries_that_another_state_knows_of_when_asked_then_the_most_count(own: int, elsewhere: int) -> None:
-    unit = Unit(cursor=CURSOR, scan=None, tries={7: Try(own, CURSOR)} if own else {})
-    progress = stream(unit, tries={7: Try(elsewhere, CURSOR), 8: Try(3, CURSOR)})
-    assert progress.tries(KEY, 7) == Try(2, CURSOR)
-    assert progress.tries(KEY, 9) == Try()
-
-
-def test_given_tries_that_another_state_knows_of_when_the_project_has_failed_then_they_are_remembered_here_too() -> (
-    None
-):
-    progress = stream(tries={7: Try(2, CURSOR), 8: Try(3, CURSOR)})
-    progress.settle(KEY, project(status="Failed"), "F", "")
-    assert progress.snapshot()["units"][KEY]["tries"] == {"7": [2, CURSOR]}
-
-
-def test_given_a_project_that_two_units_hand_over_when_one_forgets_it_then_the_other_one_knows_its_tries() -> None:
-    progress = stream(tries={7: Try(2, CURSOR)})
-    progress.settle(KEY, project(status="Failed"), "F", "")
-    progress.settle("12", project(status="Failed"), "F", "")
-    progress.forget(KEY, 7)
-    assert progress.snapshot()["units"]["12"]["tries"] == {"7": [2, CURSOR]}
-
-
-def test_given_tries_that_another_state_knows_of_when_the_project_completes_then_they_are_over() -> None:
-    progress = stream(tries={7: Try(2, CURSOR)})
-    progress.settle(KEY, project(), "C", "")
-    assert progress.tries(KEY, 7) == Try()
-    assert "tries" not in progress.snapshot()["units"][KEY]
-
-
-def test_given_tries_that_another_state_knows_of_when_one_is_made_and_taken_back_then_they_are_as_before() -> None:
-    progress = stream(tries={7: Try(2, CURSOR)})
-    progress.settle(KEY, project(status="Failed"), "F", "")
-    before = progress.tries(KEY, 7)
-    progress.note_try(KEY, 7, Try(3, AFTER))
-    assert progress.tries(KEY, 7) == Try(3, AFTER)
-    progress.take_back_try(KEY, 7, before)
-    assert progress.tries(KEY, 7) == Try(2, CURSOR)
+    assert stream().before("0001-01-01T00:00:00.000000Z") == ""

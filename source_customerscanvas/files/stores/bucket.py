@@ -161,12 +161,13 @@ class BucketStore(Store):
         number = int(status[1]) if status else None
         name = code[1] if code else ""
         why = self._hidden(": ".join(part for part in (name, said[1] if said else "") if part))
-        why = why or (f"HTTP {number}" if number else _network_reason(text))
+        why = why or (f"HTTP {number}" if number else self._network_reason(text))
         if isinstance(error, (InvalidPathError, NotSupportedError)) or name == "KeyTooLongError":
             return FileRefused(self.place, path, why)
-        if isinstance(error, FileNotFoundError):
+        if isinstance(error, FileNotFoundError) or number == 404:
             return StoreUnavailable(self.place, why, "There is no such bucket or container: create it, or correct it.")
-        if isinstance(error, (PermissionDeniedError, UnauthenticatedError)):
+        is_forbidden = isinstance(error, (PermissionDeniedError, UnauthenticatedError, PermissionError))
+        if is_forbidden or number in (401, 403):
             advice = f"Check the key in `files`, and that it may {self._bucket.permissions} there."
             return StoreUnavailable(self.place, why, advice)
         if name in _FULL or number == 507:
@@ -179,6 +180,17 @@ class BucketStore(Store):
             return StoreUnavailable(self.place, "the settings of `files` do not fit together", "Correct them.")
         # the library has tried for as long as it was told to
         return StoreAway(self.place, why, is_bridged=True)
+
+    def _network_reason(self, text: str) -> str:
+        if self._is_hasty and "Debug source" not in text:
+            # an upload says less than a question, which a check has time for
+            import obstore
+
+            try:
+                obstore.head(self.store, "customerscanvas")
+            except Exception as error:
+                text = str(error)
+        return next((reason for sign, reason in _NETWORK if sign in text), "the connection broke")
 
     def _hidden(self, text: str) -> str:
         for secret in self._bucket.secrets:
@@ -289,7 +301,3 @@ def part_size(size: int | None) -> int:
         return _UNKNOWN_PART
     # one part fewer, as a file may be longer than it was said to be
     return max(_LEAST_PART, -(-size // ((_MOST_PARTS - 1) * _MIB)) * _MIB)
-
-
-def _network_reason(text: str) -> str:
-    return next((reason for sign, reason in _NETWORK if sign in text), "the connection broke")

@@ -4,7 +4,7 @@ import errno
 import posixpath
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from hashlib import sha256
 from itertools import count
 from threading import Event
@@ -81,6 +81,8 @@ class SftpStore(Store):
     def end(self) -> None:
         from source_customerscanvas.files.stores.sftp_session import LOST
 
+        for part in self.unfinished.all():
+            self.discard(part)  # its server was away when it was given up
         with suppress(CustomersCanvasError, *LOST), self.sessions.one() as session:
             session.rmdir(self._parts)  # which a server refuses while another run has files there
         self.sessions.close()
@@ -126,6 +128,15 @@ class SftpStore(Store):
 
     def new_part(self) -> str:
         return posixpath.join(self._parts, f".{self._run}-{next(self._numbers)}.part")
+
+    def discard(self, part: str) -> None:
+        """Remove a part, if the server can be reached."""
+        from source_customerscanvas.files.stores.sftp_session import LOST
+
+        with suppress(CustomersCanvasError, *LOST):
+            with self.sessions.one() as session, suppress(FileNotFoundError):
+                session.remove(part)
+            self.unfinished.finish(part)
 
     def make_folders(self, session: "Session", path: str) -> None:
         """Those above a file; each is made, or looked at, once."""
@@ -196,7 +207,7 @@ class SftpStore(Store):
             return
         now = self._time_there(session)
         for entry in left:
-            if now - (entry.st_mtime or now) > _LEFT_SECONDS:
+            if entry.st_mtime is not None and now - entry.st_mtime > _LEFT_SECONDS:
                 with suppress(OSError):
                     session.remove(posixpath.join(self._parts, entry.filename))
 
@@ -253,8 +264,9 @@ class SftpWriter:
     def _begin(self) -> None:
         self._sha256 = sha256()
         self._size = 0
-        with self._explained():
+        with self._store.explained(self._path):
             self._session = self._store.sessions.lend()
+        with self._explained():
             self._part = self._store.new_part()
             with self._store.unfinished.begun(self._part):
                 try:
@@ -283,7 +295,7 @@ class SftpWriter:
     @contextmanager
     def _explained(self) -> Iterator[None]:
         try:
-            with self._store.explained(self._path):
+            with self._store.explained(self._path), self._session.watched() if self._session else nullcontext():
                 yield
         except BaseException:
             self._drop(is_broken=True)
@@ -291,15 +303,10 @@ class SftpWriter:
 
     def _drop(self, *, is_broken: bool) -> None:
         """Leave nothing behind, by a session of its own where this one is broken."""
-        from source_customerscanvas.files.stores.sftp_session import LOST
-
         if self._session is None:
             return
-        file, self._file = self._file, None
-        self._give_back(is_broken=is_broken or file is not None)
-        with suppress(CustomersCanvasError, *LOST), self._store.sessions.one() as session:
-            session.remove(self._part)
-        self._store.unfinished.finish(self._part)
+        self._give_back(is_broken=is_broken or self._file is not None)
+        self._store.discard(self._part)
 
     def _give_back(self, *, is_broken: bool) -> None:
         session, self._session = self._session, None

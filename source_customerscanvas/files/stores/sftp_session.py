@@ -34,6 +34,21 @@ logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 class Session(paramiko.SFTPClient):
     """A channel of its own, used by one thread at a time."""
 
+    @property
+    def is_lost(self) -> bool:
+        channel = self.get_channel()
+        return channel is None or channel.closed
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Raises `EOFError` for what the library says of a connection that broke, as it says it like a server."""
+        try:
+            yield
+        except OSError:
+            if self.is_lost:
+                raise EOFError from None
+            raise
+
     def flush_to_disk(self, file: paramiko.SFTPFile) -> None:
         """Ask the server to put a file on its disk, which OpenSSH's does and others may not know.
 
@@ -95,8 +110,7 @@ class Sessions:
             self._lent += 1
             while self._idle:
                 session = self._idle.pop()
-                channel = session.get_channel()
-                if channel and not channel.closed:
+                if not session.is_lost:
                     return session
         try:
             return self.new()
@@ -126,7 +140,8 @@ class Sessions:
         session = self.lend()
         is_broken = True
         try:
-            yield session
+            with session.watched():
+                yield session
             is_broken = False
         except FileNotFoundError:
             is_broken = False

@@ -167,6 +167,10 @@ class Unfinished(Generic[T]):
         with self._changed:
             self._things.discard(thing)
 
+    def all(self) -> list[T]:
+        with self._changed:
+            return list(self._things)
+
     def abandon(self) -> list[T]:
         """What there is. From now on nothing begins, and what is just beginning is there."""
         with self._changed:

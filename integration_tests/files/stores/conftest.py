@@ -1,0 +1,119 @@
+"""What the tests of stores share: each store on a real server, and a shop whose files go there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integration_tests.files.stores.places import (
+    Place,
+    azure_place,
+    contents_of,
+    gcs_place,
+    s3_place,
+    sftp_place,
+    without_azurite,
+    without_sshd,
+)
+from sandbox import FileSpec, Sandbox
+from source_customerscanvas.api.client import ApiClient
+from source_customerscanvas.files.artifact_file import ArtifactFile, DeliveredFile
+from source_customerscanvas.files.download import Downloader
+from source_customerscanvas.files.paths import PathTemplate, ProjectValues
+from source_customerscanvas.files.stores import store_for
+from source_customerscanvas.files.stores.store import Store
+from source_customerscanvas.settings import Settings
+from source_customerscanvas.times import SYSTEM_CLOCK
+
+STOREFRONT = 11
+STORES = ("s3", "gcs", "azure", "sftp", "folder")
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """The store that a test names by `indirect` parameters."""
+    if request.param == "azure" and (why := without_azurite()):
+        pytest.skip(why)
+    if request.param == "sftp" and (why := without_sshd()):
+        pytest.skip(why)
+    if request.param == "folder":
+        root = tmp_path / "print-files"
+        yield Place({"delivery": "folder", "path": str(root)}, lambda: contents_of(root))
+        return
+    servers: dict[str, Callable[[], Any]] = {
+        "s3": s3_place,
+        "gcs": gcs_place,
+        "azure": lambda: azure_place(tmp_path / "azurite"),
+        "sftp": lambda: sftp_place(tmp_path, tmp_path / "upload"),
+    }
+    with servers[request.param]() as found:
+        yield found
+
+
+@dataclass
+class Delivering:
+    """Brings a shop's files into a place, as the engine does."""
+
+    sandbox: Sandbox
+    place: Place
+
+    def settings(self, **files: Any) -> Settings:
+        return Settings.from_config(self.sandbox.config(files={**self.place.files, **files}))
+
+    def store(self, **files: Any) -> Store:
+        settings = self.settings(**files)
+        store = store_for(settings, SYSTEM_CLOCK, ApiClient(settings).stopping)
+        assert store
+        return store
+
+    def downloader(self, progress: Callable[[int], None] = lambda _: None, **files: Any) -> Downloader:
+        settings = self.settings(**files)
+        client = ApiClient(settings)
+        store = store_for(settings, SYSTEM_CLOCK, client.stopping)
+        assert store
+        downloader = Downloader(client, store, SYSTEM_CLOCK, progress)
+        downloader.begin()
+        return downloader
+
+    def add(self, *files: FileSpec, **fields: Any) -> int:
+        """A completed project with these files."""
+        values: dict[str, Any] = {"storefront_id": STOREFRONT, "processing": "Completed", "order_id": "1001", **fields}
+        return self.sandbox.shop.create_project(files=files, **values)
+
+    def wanted(self, project_id: int) -> dict[str, tuple[ArtifactFile, str]]:
+        """The files of a project and their paths, by the ids of their artifacts."""
+        shop = self.sandbox.shop
+        finals = [artifact for artifact in shop.artifacts(project_id) if artifact["type"] == "Final"]
+        [row] = [row for row in shop.projects() if row["id"] == project_id]
+        paths = PathTemplate(self.settings().file_path).paths(ProjectValues(STOREFRONT, None, row), finals)
+        return {one["id"]: (ArtifactFile.from_row(one["id"], one), paths[one["id"]]) for one in finals}
+
+    def deliver(self, *project_ids: int) -> dict[str, DeliveredFile]:
+        """Deliver the files of projects, sixteen at once."""
+        downloader = self.downloader()
+        wanted = [one for project_id in project_ids for one in self.wanted(project_id).items()]
+        with ThreadPoolExecutor(16) as pool:
+            delivered = list(pool.map(lambda one: downloader.deliver(*one[1]), wanted))
+        downloader.end(30)
+        return {id_: file for (id_, _), file in zip(wanted, delivered, strict=True)}
+
+    def assert_holds(self, delivered: dict[str, DeliveredFile]) -> None:
+        """Exactly these files lie there, each with the shop's bytes, and nothing is unfinished."""
+        contents = {id_: self.sandbox.shop.file_bytes(id_) for id_ in delivered}
+        assert self.place.contents() == {file.relative_path: contents[id_] for id_, file in delivered.items()}
+        for id_, file in delivered.items():
+            assert (file.size, file.sha256) == (len(contents[id_]), sha256(contents[id_]).hexdigest())
+        assert self.place.unfinished() == 0
+
+
+@pytest.fixture
+def delivering(place: Place) -> Iterator[Delivering]:
+    with Sandbox(empty=True) as sandbox:
+        sandbox.shop.add_storefront(STOREFRONT)
+        yield Delivering(sandbox, place)

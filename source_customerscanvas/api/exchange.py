@@ -1,0 +1,80 @@
+"""One question to the API or for a file, and the head of its answer: with the token, and after redirects."""
+
+import requests
+
+from source_customerscanvas.addresses import origin_of
+from source_customerscanvas.api.access_token import AccessToken
+from source_customerscanvas.api.answers import read_beginning
+from source_customerscanvas.api.calls import Call, redirected
+from source_customerscanvas.api.failures import Failed
+from source_customerscanvas.api.judging import Judge
+from source_customerscanvas.api.transport import Answer, Transport
+from source_customerscanvas.errors import Refused, ServerTrouble, WrongHost
+from source_customerscanvas.settings import Settings, is_loopback
+
+_MOST_REDIRECTS = 5
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+class Exchange:
+    """Shared by all workers. Raises `Failed` for what may pass, and errors of `errors` for what will not."""
+
+    def __init__(self, settings: Settings, transport: Transport, token: AccessToken, judge: Judge) -> None:
+        self._settings = settings
+        self._transport = transport
+        self._token = token
+        self._judge = judge
+        self._api = origin_of(settings.api_url)
+        self._is_token_accepted = False
+
+    def ask(self, call: Call) -> requests.Response:
+        """The head of a good answer, or of one that a download knows how to go on from (416). To be closed."""
+        answer = self._follow(call)
+        try:
+            self._judge.judge(answer, call)
+        except BaseException:
+            answer.response.close()
+            raise
+        return answer.response
+
+    def check_address(self, url: str, where: str) -> None:
+        """Raises `Refused` unless it is https; plain http is for loopback only, when the API is there too."""
+        scheme, host, _ = origin_of(url)
+        local = scheme == "http" and is_loopback(host) and is_loopback(self._api[1])
+        if not host or not (scheme == "https" or local):
+            raise Refused(None, where, "its address is not https")
+
+    def _follow(self, call: Call) -> Answer:
+        """The first answer that is no redirect. The token stays with the API's own origin."""
+        url, with_token = call.url, call.with_token
+        for _ in range(_MOST_REDIRECTS + 1):
+            answer = self._with_token(call, url) if with_token else self._transport.send(call, url)
+            response = answer.response
+            target = response.headers.get("Location")
+            if response.status_code not in _REDIRECTS or not target:
+                return answer
+            read_beginning(response)
+            response.close()
+            if call.method != "GET":
+                raise WrongHost(self._settings.api_url, f"it redirects {call.where}")
+            url = redirected(url, target)
+            self.check_address(url, f"{call.where}, which redirects to another address,")
+            # once away from the API, a stranger decides where to go: the token does not come back
+            with_token = with_token and origin_of(url) == self._api
+        raise ServerTrouble(call.where, "it redirects without end")
+
+    def _with_token(self, call: Call, url: str) -> Answer:
+        for _ in range(2):
+            answer = self._transport.send(call, url, self._token)
+            response = answer.response
+            if response.status_code != 401:
+                self._is_token_accepted = True
+                return answer
+            read_beginning(response)
+            response.close()
+            if not self._token.reject(response.request.headers["Authorization"].removeprefix("Bearer ")):
+                break
+        if self._is_token_accepted:
+            raise Failed(ServerTrouble(call.where, "HTTP 401, though the access token is new"), untouched=True)
+        why = f"it does not accept the tokens of {self._settings.hub_url}"
+        raise Failed(WrongHost(self._settings.api_url, why), untouched=True)

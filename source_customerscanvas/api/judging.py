@@ -1,0 +1,98 @@
+"""What an answer means: a success, what may pass, or why not."""
+
+import re
+from urllib.parse import urlsplit
+
+from source_customerscanvas.addresses import origin_of
+from source_customerscanvas.api.access_token import Secrets
+from source_customerscanvas.api.answers import document_of, is_problem, read_beginning, retry_after, words_of
+from source_customerscanvas.api.calls import Call
+from source_customerscanvas.api.failures import Failed
+from source_customerscanvas.api.permissions import missing_permission
+from source_customerscanvas.api.retrying import THROTTLED_SECONDS
+from source_customerscanvas.api.transport import Answer
+from source_customerscanvas.errors import (
+    Conflict,
+    CustomersCanvasError,
+    NotFound,
+    NotTheApi,
+    Refused,
+    ServerAway,
+    ServerTrouble,
+    shorten,
+)
+from source_customerscanvas.settings import Settings
+from source_customerscanvas.times import Clock
+
+_PASSING = frozenset({304, 408, 425})
+"""What says no for the moment. Nothing is asked for on a condition, so that 304 is a mistake of somebody in between."""
+
+_THING = re.compile(r"/(projects|artifacts)/[^/]+(/order)?\Z")
+"""The address of a thing itself: a 404 without a word says that it is not there."""
+
+
+class Judge:
+    """Shared by all workers. Raises `Failed` for what may pass, and errors of `errors` for what will not."""
+
+    def __init__(self, settings: Settings, clock: Clock, secrets: Secrets) -> None:
+        self._clock = clock
+        self._secrets = secrets
+        self._api = origin_of(settings.api_url)
+        self._own = {self._api, origin_of(settings.hub_url)}
+
+    def judge(self, answer: Answer, call: Call) -> None:
+        """Raises unless the answer is a success, or one that a download knows how to go on from."""
+        response = answer.response
+        status = response.status_code
+        if 200 <= status < 300 or (call.is_file and status == 416):
+            return
+        body = read_beginning(response)
+        said = self.quote(body)
+        trouble = self.trouble(answer, call, said)
+        if trouble is not None:
+            raise trouble
+        is_api = origin_of(response.url) == self._api
+        if status == 403 and call.with_token and is_api:
+            error = missing_permission(call)
+            error.detail = f"{call.where}: HTTP 403 {said}"
+            raise error
+        if status in (404, 410):
+            # a gateway or a web server on the way answers this too, and knows nothing of what is there
+            is_thing = not body and call.with_token and _THING.search(urlsplit(call.url).path)
+            if is_api and (is_thing or is_problem(document_of(body))):
+                raise NotFound(call.where)
+            foreign = NotTheApi(call.where, f"HTTP {status}, and not in the API's own words")
+            if not call.with_token:
+                raise foreign  # a link that is no good any more
+            raise Failed(foreign, untouched=True)
+        if status == 409:
+            raise Conflict(call.where, said)
+        raise Refused(status, call.where, said)
+
+    def quote(self, body: bytes) -> str:
+        """What a server says of an error, as it may be told."""
+        return shorten(self._secrets.hide(words_of(body)))
+
+    def trouble(self, answer: Answer, call: Call, said: str) -> Failed | None:
+        """What may pass: the server is in trouble, or has had enough for now. None for any other answer."""
+        response = answer.response
+        status = response.status_code
+        if status not in (429, *_PASSING) and (status < 500 or status == 501):
+            return None
+        asked = retry_after(response, self._clock.now())
+        untouched = status in (425, 429) or (status == 503 and asked is not None)
+        if asked is not None and asked > THROTTLED_SECONDS:
+            why = f"HTTP {status}, and it asks to be left alone for {asked / 60:.0f} minutes {said}"
+            why = f"too many requests ({why.strip()})" if status == 429 else why.strip()
+            return Failed(self._too_long(call, why), hopeless=True)
+        if status == 429:
+            error = ServerTrouble(call.where, f"too many requests (HTTP 429), for more than ten minutes {said}".strip())
+            return Failed(error, throttle=answer.throttle, asked=asked, untouched=True)
+        error = ServerTrouble(call.where, f"HTTP {status} {said}".strip())
+        if status == 503 and (asked is not None or answer.is_limit):
+            return Failed(error, throttle=answer.throttle, asked=asked, untouched=untouched, is_doubtful=True)
+        return Failed(error, untouched=untouched)
+
+    def _too_long(self, call: Call, why: str) -> CustomersCanvasError:
+        origin = origin_of(call.url)
+        return ServerAway(origin[1], why) if origin in self._own else ServerTrouble(call.where, why)

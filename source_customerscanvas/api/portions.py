@@ -1,0 +1,37 @@
+"""How many rows of a list fit into one answer, so that memory does not depend on how wide they are."""
+
+from collections.abc import Mapping
+from typing import Any
+
+HEAVY_BYTES = 4 * 1024 * 1024
+"""More than that at once is not read of a list: parsed it takes several times the room, and lists are read at once."""
+
+
+class Portions:
+    """What is known of the lists that have heavy rows; shared by all workers."""
+
+    def __init__(self) -> None:
+        self._row_bytes: dict[str, float] = {}
+
+    def fit(self, path: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The parameters with which a list is to be asked: as they are, or for fewer rows."""
+        fitting = dict(params or {})
+        rows = _rows(fitting)
+        if rows > 1 and path in self._row_bytes:
+            fitting["take"] = max(1, min(rows, int(HEAVY_BYTES / self._row_bytes[path])))
+        return fitting
+
+    def most_bytes(self, params: Mapping[str, Any]) -> int | None:
+        """How large an answer may be; None where there is nothing to shorten."""
+        return HEAVY_BYTES if _rows(params) > 1 else None
+
+    def note(self, path: str, params: Mapping[str, Any], size: int) -> None:
+        """An answer to these parameters had so many bytes, or at least so many where it was not read to its end."""
+        rows = _rows(params)
+        if rows and (path in self._row_bytes or size > HEAVY_BYTES):
+            self._row_bytes[path] = max(size, 1) / rows
+
+
+def _rows(params: Mapping[str, Any]) -> int:
+    rows = params.get("take")
+    return rows if isinstance(rows, int) else 0

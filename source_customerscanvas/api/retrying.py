@@ -1,0 +1,135 @@
+"""How often, and for how long, one request is worth trying again."""
+
+import logging
+import random
+from collections.abc import Callable
+from threading import Event
+from typing import TypeVar
+
+from source_customerscanvas.api.failures import Failed
+from source_customerscanvas.api.outages import Outage, Probe
+from source_customerscanvas.errors import CustomersCanvasError, Stopped
+from source_customerscanvas.times import Clock
+
+T = TypeVar("T")
+
+THROTTLED_SECONDS = 600
+"""How long a request may be refused for a limit's sake."""
+
+_log = logging.getLogger(__name__)
+
+_MOST_TRIES = 6
+_TROUBLE_SECONDS = 120
+_MOST_DOUBTS = 3
+"""Times that a 503 counts as a limit of the server, and not as a trouble of what is asked."""
+
+_FIRST_BACK_OFF = 0.5
+_LONGEST_BACK_OFF = 30.0
+
+
+class Patience:
+    """That of one request: six tries within two minutes in which its server is there, and ten minutes of a limit."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._began = clock.monotonic()
+        self._throttled_since: float | None = None
+        self._failures = 0
+        self._refusals = 0
+        self._doubts = 0
+
+    def is_limit(self, failed: Failed) -> bool:
+        self._doubts += failed.is_doubtful
+        return failed.throttle is not None and not (failed.is_doubtful and self._doubts > _MOST_DOUBTS)
+
+    def begin_anew(self) -> None:
+        """The time until now was none for trying, as the server was away."""
+        self._began = self._clock.monotonic()
+
+    def after_refusal(self, asked: float | None) -> float | None:
+        """Seconds until the next try; None when there is to be none."""
+        now = self._clock.monotonic()
+        if self._throttled_since is None:
+            self._throttled_since = now
+        self._refusals += 1
+        pause = asked or _back_off(self._refusals)
+        if now + pause - self._throttled_since > THROTTLED_SECONDS:
+            return None
+        # the two minutes are for what goes wrong, not for a queue
+        self._began = now + pause
+        return pause
+
+    def after_failure(self) -> float | None:
+        """Seconds until the next try; None when there is to be none."""
+        self._failures += 1
+        left = self._began + _TROUBLE_SECONDS - self._clock.monotonic()
+        if self._failures >= _MOST_TRIES or left <= 0:
+            return None
+        pause = _back_off(self._failures)
+        return pause if pause <= left else None
+
+
+class Retrying:
+    """Tries requests again; `note_retry` counts them."""
+
+    def __init__(self, clock: Clock, stopping: Event, note_retry: Callable[[], None]) -> None:
+        self._clock = clock
+        self._stopping = stopping
+        self._note_retry = note_retry
+
+    def run(
+        self, attempt: Callable[[], T], outage: Outage, *, repeatable: bool = True, probe: Probe | None = None
+    ) -> T:
+        """What an attempt gives, once one succeeds. Raises the error of the last one, and `Stopped`.
+
+        `probe` does what `attempt` does and gives nothing back, where that is something to be given back. What is not
+        repeatable is tried again only if the server surely did nothing.
+        """
+        patience = Patience(self._clock)
+        ask = probe or attempt
+        while True:
+            if self._stopping.is_set():
+                raise Stopped
+            if outage.is_away:
+                outage.wait(ask if repeatable else lambda: None)
+                patience.begin_anew()
+            sent = self._clock.monotonic()
+            try:
+                answer = attempt()
+            except Failed as failed:
+                pause = self._pause_after(failed, patience, outage, sent, repeatable=repeatable)
+                if pause is None:
+                    raise failed.error from None
+                _log.debug("Again in %.1f s: %s", pause, failed.error.message)
+            except CustomersCanvasError as error:
+                if not isinstance(error, Stopped):
+                    outage.note_answer()
+                raise
+            else:
+                outage.note_answer(ask if repeatable else None)
+                return answer
+            self._clock.wait(pause, self._stopping)
+            self._note_retry()
+
+    def _pause_after(
+        self, failed: Failed, patience: Patience, outage: Outage, sent: float, *, repeatable: bool
+    ) -> float | None:
+        """Seconds until the next try, 0 where the server is waited for instead; None when there is to be none."""
+        is_lost = failed.hopeless or not (repeatable or failed.untouched)
+        if failed.throttle is not None and patience.is_limit(failed):
+            pause = None if is_lost else patience.after_refusal(failed.asked)
+            if pause is not None:
+                failed.throttle(failed.asked)
+            return pause
+        if failed.hopeless:
+            return None
+        if failed.is_unknown and not outage.has_answered:
+            return patience.after_failure()
+        if outage.note_failure(sent) and not is_lost:
+            return 0.0
+        return None if is_lost else patience.after_failure()
+
+
+def _back_off(failures: int) -> float:
+    # never much less than twice the last one, so that a few tries outlast a moment's trouble
+    return random.uniform(0.5, 1.0) * min(_LONGEST_BACK_OFF, _FIRST_BACK_OFF * 2.0 ** (failures - 1))

@@ -1,0 +1,82 @@
+"""Sends one request, at the pace of its server, and gives the head of the answer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from threading import Event, Lock
+
+import requests
+import urllib3.exceptions
+
+from source_customerscanvas.addresses import Origin, origin_of
+from source_customerscanvas.api.access_token import AccessToken
+from source_customerscanvas.api.calls import Call
+from source_customerscanvas.api.connections import Connections
+from source_customerscanvas.api.failures import network_failure
+from source_customerscanvas.api.pacing import Pace
+from source_customerscanvas.api.shop_clock import ShopClock
+from source_customerscanvas.settings import Settings
+from source_customerscanvas.times import Clock
+
+_MEANWHILE_SECONDS = 2.0
+"""Before a request was sent: what was served then shows that the server is there."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The head of an answer; its body is yet to be read from `response.raw`.
+
+    `throttle` slows down all that is asked of the server, `is_limit` tells whether a 503 is reason to.
+    """
+
+    response: requests.Response
+    throttle: Callable[[float | None], None]
+    is_limit: bool = False
+
+
+class Transport:
+    """Shared by all workers. `shop_clock` is set by the answers of the API's own origin."""
+
+    def __init__(self, settings: Settings, clock: Clock, stopping: Event) -> None:
+        self.requests = 0
+        self.shop_clock = ShopClock(clock)
+        self._clock = clock
+        self._stopping = stopping
+        self._api = origin_of(settings.api_url)
+        self._lock = Lock()
+        self._paces: dict[Origin, Pace] = {}
+        self._connections = Connections(settings.num_workers)
+
+    def send(self, call: Call, url: str, token: AccessToken | None = None) -> Answer:
+        """Ask for `url` as `call` says. Raises `Failed` where nothing is answered, and `Stopped`."""
+        origin = origin_of(url)
+        pace = self._pace(origin)
+        if token:
+            token.get()  # before the turn is taken: whoever renews it would be late for it
+        sent = pace.wait()
+        with self._lock:
+            self.requests += 1
+        try:
+            headers = dict(call.headers)
+            if token:
+                # after the wait, which may be longer than a token lives
+                headers["Authorization"] = f"Bearer {token.get()}"
+            response = self._connections.transmit(call.method, url, headers, call.body)
+        except (OSError, urllib3.exceptions.HTTPError) as error:
+            raise network_failure(error, origin[1]) from None
+        finally:
+            pace.end()
+        now = self._clock.monotonic()
+        if origin == self._api:
+            self.shop_clock.note(response.headers.get("Date", ""))
+        if response.status_code not in (429, 503):
+            pace.note_served(sent, now)
+        is_limit = response.status_code == 429 or pace.has_served_since(sent - _MEANWHILE_SECONDS)
+        return Answer(response, partial(pace.note_refused, sent, now), is_limit)
+
+    def _pace(self, origin: Origin) -> Pace:
+        pace = self._paces.get(origin)
+        if pace is None:
+            with self._lock:
+                pace = self._paces.setdefault(origin, Pace(self._clock, self._stopping))
+        return pace

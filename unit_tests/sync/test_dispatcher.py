@@ -1,0 +1,207 @@
+"""The workers and the queues around them: what is noted when, and what ends them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from threading import Event, Thread
+from typing import Any, cast
+
+import pytest
+
+from source_customerscanvas.errors import InternalError, ServerTrouble, Stopped
+from source_customerscanvas.state.slice_state import Scan
+from source_customerscanvas.sync.dispatcher import Dispatcher
+from source_customerscanvas.sync.jobs import Batch, Job
+from source_customerscanvas.sync.kinds import PROJECTS, RESULTS
+from source_customerscanvas.sync.order_reader import OrderReader
+from source_customerscanvas.sync.outcomes import Outcome
+from source_customerscanvas.sync.project_reader import ProjectReader
+from unit_tests.sync.listed_shop import SLICE
+from unit_tests.watched import KEY, project, stream
+
+LONG = 60.0
+MANY = 3000
+
+
+class Healthy:
+    """Whether the projects of a slice can be read: they can."""
+
+    def broken(self, _: object) -> None:
+        return None
+
+
+class PlannedReader:
+    """Reads projects as a test says."""
+
+    def __init__(self, find: Callable[[Job], Iterator[Any]]) -> None:
+        self.read = find
+        self.health = Healthy()
+
+
+class Machine:
+    """A dispatcher with four workers and one stream."""
+
+    def __init__(self, find: Callable[[Job], Iterator[Any]]) -> None:
+        self.stopping = Event()
+        self.stream = stream(name=RESULTS)
+        reader = cast(ProjectReader, PlannedReader(find))
+        self.dispatcher = Dispatcher(4, self.stopping, [self.stream], reader, cast(OrderReader, None), None)
+        self.dispatcher.start()
+        self.failure: BaseException | None = None
+
+    def hand_out(self, projects: int) -> Thread:
+        """From a thread of its own, as the lists do."""
+
+        def run() -> None:
+            try:
+                for number in range(projects):
+                    self.dispatcher.take(Job(Batch(SLICE), number, None, [self.stream]))
+                self.dispatcher.drain()
+            except Stopped as error:
+                self.failure = error
+            finally:
+                self.dispatcher.end()
+
+        thread = Thread(target=run, daemon=True)
+        thread.start()
+        return thread
+
+    def outcomes(self) -> Iterator[Outcome]:
+        return (found for found in self.dispatcher.outcomes(self.stream, patience=LONG) if found)
+
+
+def one_row(job: Job) -> Iterator[Outcome]:
+    yield Outcome(RESULTS, [({"id": job.project_id}, None)], finished=1)
+
+
+def test_given_many_projects_when_read_by_several_workers_then_each_comes_once_and_the_stream_ends() -> None:
+    machine = Machine(one_row)
+    lists = machine.hand_out(MANY)
+    assert sorted(row["id"] for found in machine.outcomes() for row, _ in found.records) == list(range(MANY))
+    lists.join(LONG)
+    assert (machine.failure, machine.stream.counts.finished, machine.stream.counts.emitted) == (None, MANY, MANY)
+
+
+def test_given_an_outcome_when_its_reader_comes_back_then_it_is_noted_and_not_before() -> None:
+    noted: list[int] = []
+
+    def find(job: Job) -> Iterator[Outcome]:
+        yield Outcome(RESULTS, [({"id": job.project_id}, None)], lambda: noted.append(job.project_id), finished=1)
+
+    machine = Machine(find)
+    machine.hand_out(3)
+    taken: list[int] = []
+    for found in machine.outcomes():
+        assert noted == taken
+        taken.append(found.records[0][0]["id"])
+    assert noted == taken
+
+
+@pytest.mark.parametrize("how", ["raises", "is closed"])
+def test_given_a_reader_that_ends_in_the_middle_when_workers_wait_for_it_then_all_of_them_end(how: str) -> None:
+    machine = Machine(one_row)
+    lists = machine.hand_out(MANY)
+    emitting = machine.dispatcher.outcomes(machine.stream, patience=LONG)
+    assert next(emitting)
+    if how == "raises":
+        with pytest.raises(KeyError):
+            emitting.throw(KeyError("a mistake"))  # type: ignore[attr-defined]  # it is a generator
+    else:
+        emitting.close()  # type: ignore[attr-defined]  # as above
+    lists.join(LONG)
+    assert not lists.is_alive()
+    assert isinstance(machine.failure, Stopped)
+    assert machine.stopping.is_set()
+
+
+def test_given_a_note_that_raises_when_it_is_made_then_nobody_waits_for_ever() -> None:
+    def find(job: Job) -> Iterator[Outcome]:
+        yield Outcome(RESULTS, [({"id": job.project_id}, None)], lambda: {}["a mistake"], finished=1)  # type: ignore[arg-type]  # it raises
+
+    machine = Machine(find)
+    lists = machine.hand_out(MANY)
+    with pytest.raises(KeyError):
+        list(machine.outcomes())
+    lists.join(LONG)
+    assert not lists.is_alive()
+
+
+def test_given_a_worker_that_fails_when_others_are_at_work_then_the_stream_ends_with_that_error() -> None:
+    def find(job: Job) -> Iterator[Outcome]:
+        if job.project_id == 7:
+            raise ServerTrouble("GET", "HTTP 500")
+        yield from one_row(job)
+
+    machine = Machine(find)
+    lists = machine.hand_out(MANY)
+    list(machine.outcomes())
+    lists.join(LONG)
+    assert isinstance(machine.stream.failure, ServerTrouble)
+    assert isinstance(machine.failure, Stopped)
+
+
+def test_given_a_mistake_of_a_worker_when_it_happens_then_it_is_told_as_one_of_the_connector() -> None:
+    def find(job: Job) -> Iterator[Outcome]:
+        raise KeyError("a mistake")
+        yield
+
+    machine = Machine(find)
+    machine.hand_out(1).join(LONG)
+    list(machine.outcomes())
+    assert isinstance(machine.stream.failure, InternalError)
+
+
+def test_given_a_project_with_files_when_they_are_found_then_any_worker_takes_them_before_the_next_project() -> None:
+    begun: list[str] = []
+
+    def find(job: Job) -> Iterator[Any]:
+        begun.append(f"project {job.project_id}")
+
+        def file(number: int) -> Callable[[], Iterator[Outcome]]:
+            def fetch() -> Iterator[Outcome]:
+                begun.append(f"file {number}")
+                yield Outcome(RESULTS, [({"id": number}, None)], finished=number)
+
+            return fetch
+
+        yield from (file(number) for number in (0, 1))
+
+    machine = Machine(find)
+    machine.hand_out(20)
+    assert sum(found.finished for found in machine.outcomes()) == 20
+    assert len(begun) == 60
+
+
+def test_given_a_checkpoint_when_it_is_waited_for_then_until_the_state_has_left_the_connector() -> None:
+    machine = Machine(one_row)
+    taken: list[Outcome] = []
+
+    def read() -> None:
+        for found in machine.outcomes():
+            if found.checkpoint:
+                machine.stream.snapshot()
+                machine.stream.note_state_out()
+            taken.append(found)
+
+    reader = Thread(target=read, daemon=True)
+    reader.start()
+    machine.dispatcher.checkpoint(and_wait=True)
+    assert [found.checkpoint for found in taken] == [True]
+    machine.dispatcher.end()
+    reader.join(LONG)
+
+
+def test_given_a_page_of_a_scan_when_it_is_taken_then_what_it_shows_is_owed_before_it_is_passed() -> None:
+    machine = Machine(one_row)
+    failed = stream(name=PROJECTS)
+    failed.fail(ServerTrouble("GET", "HTTP 500"))
+    scanned = machine.stream
+    for one in (scanned, failed):
+        one.slice(KEY).scan = Scan()
+
+    machine.dispatcher.take_page(SLICE, [project(5), project(9)], [scanned, failed])
+    value = scanned.snapshot()["slices"][KEY]
+    assert (value["scan"], list(value["owed"])) == ({"after": 9}, ["5", "9"])
+    # a stream that has ended stays where it is: to owe it the rest of a history would fill its state
+    assert failed.snapshot()["slices"][KEY]["scan"] == {"after": -1}
+    machine.dispatcher.end()

@@ -1,0 +1,36 @@
+"""Jobs that belong together, and the orders that are looked at when the last of them is done."""
+
+from source_customerscanvas.sync.jobs import Batch
+from source_customerscanvas.sync.kinds import ORDERS, SHOP_ORDERS
+from unit_tests.sync.listed_shop import SLICE
+from unit_tests.watched import AFTER, BEFORE, project, settled, stream
+
+
+def test_given_a_batch_when_the_last_of_its_jobs_is_done_then_its_orders_come_once() -> None:
+    batch = Batch(SLICE)
+    batch.add()
+    batch.add()
+    batch.touch("5001", ORDERS)
+    assert batch.done() == {}  # whoever made it
+    assert batch.done() == {}
+    assert list(batch.done()) == ["5001"]
+
+
+def test_given_a_batch_without_jobs_when_its_maker_is_done_then_it_is_over() -> None:
+    batch = Batch(SLICE)
+    batch.touch("5001", ORDERS)
+    assert list(batch.done()) == ["5001"]
+
+
+def test_given_several_projects_of_an_order_when_the_batch_ends_then_each_stream_knows_its_own() -> None:
+    progress = stream(name=ORDERS)
+    one, other = (settled(progress, project(id_, lastModified=at)) for id_, at in ((1, BEFORE), (2, AFTER)))
+    batch = Batch(SLICE)
+    batch.touch("5001", ORDERS, one)
+    batch.touch("5001", ORDERS, other)
+    batch.touch("5001", SHOP_ORDERS, one)
+    batch.touch("5002", ORDERS)
+    touched = batch.done()
+    assert touched["5001"].settled == {ORDERS: [one, other], SHOP_ORDERS: [one]}
+    assert touched["5001"].updated_at == AFTER
+    assert (touched["5002"].settled, touched["5002"].updated_at) == ({ORDERS: []}, "")
