@@ -251,7 +251,7 @@ def test_given_a_bucket_when_the_page_is_written_then_it_shows_the_files_without
 
 def test_given_a_bucket_when_a_file_is_missing_then_reading_it_says_so() -> None:
     with bucket_store() as store, pytest.raises(FileNotFoundError):
-        store.read("11/5001/1/print.pdf")
+        store.read("never/there.pdf")
 
 
 def pictures(page: Path) -> list[str]:
