@@ -9,7 +9,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.components import UtcTimes
 from source_customerscanvas.source import SourceCustomersCanvas
-from unit_tests.http_server import Answer, Request, Server, json_answer
+from unit_tests.http_server import Answer, Request, Server, api_404, json_answer
 
 PATHS = {
     "storefronts": "/api/storefront/v1/storefronts",
@@ -108,7 +108,7 @@ def test_given_an_answer_that_is_no_page_when_read_then_it_says_so(
 
 @each_list
 def test_given_a_server_without_the_list_when_read_then_the_address_is_named(server: Server, stream: str) -> None:
-    server.answer = lambda _: Answer(404)
+    server.answer = lambda _: api_404()
     with pytest.raises(AirbyteTracedException, match=f"{PATHS[stream][5:]}") as raised:
         read(server, stream)
     assert raised.value.failure_type.value == "config_error"
