@@ -23,6 +23,7 @@ PYTHONS ?= python3.10 python3.11 python3.12 python3.13
 
 help:
 	@echo "make demo             the sandbox's orders into a database, and their print files (Python 3.10 to 3.12)"
+	@echo "make demo STORE=s3    the same with the files in a bucket of an S3 server that it starts"
 	@echo "make sandbox PORT=N   a fake of the Customer's Canvas API on http://localhost:N (default $(PORT))"
 	@echo "make test             all tests"
 	@echo "make test-pythons     the unit tests with each supported version of Python that is there"
@@ -34,7 +35,7 @@ help:
 	@echo "make clean            remove what these commands installed"
 
 demo: $(DEMO_VENV)/demo.stamp
-	$(DEMO_VENV)/bin/python -m demo
+	$(DEMO_VENV)/bin/python -m demo $(STORE)
 
 sandbox: $(VENV)/sandbox.stamp
 	$(VENV)/bin/python -m sandbox --port $(PORT)
@@ -53,7 +54,8 @@ test-pyairbyte:
 
 .PHONY: run-pyairbyte
 run-pyairbyte: $(DEMO_VENV)/test.stamp
-	$(DEMO_VENV)/bin/python -m pytest -m pyairbyte integration_tests/release/test_pyairbyte.py integration_tests/release/test_examples.py
+	$(DEMO_VENV)/bin/python -m pytest -m pyairbyte \
+		$(foreach name,pyairbyte examples serverless,integration_tests/release/test_$(name).py)
 
 test-pythons:
 	@for python in $(PYTHONS); do \
