@@ -36,7 +36,6 @@ LARGER_CLASSES = {
     f"{PACKAGE}.api.projects.Project": "a record: each of its methods names one thing that a row tells",
     f"{PACKAGE}.sync.progress.StreamProgress": "all that touches a stream's state under its one lock",
     f"{PACKAGE}.sync.dispatcher.Dispatcher": "the queues before and behind the workers, which only work together",
-    f"{PACKAGE}.files.stores.sftp.SftpStore": "a store's methods, each with the one of its sessions that does the work",
 }
 
 

@@ -20,7 +20,7 @@ _MOST_OF_AN_ERROR = 64 * 1024
 _ERROR_CHUNK = 8 * 1024
 _CHUNK = 256 * 1024
 _MUCH_MORE = 8
-"""Times what was read of a body that was too heavy is its size, for all that is known: better too few rows next time."""
+"""Times what was read of a body that was too heavy is its size, for all that is known: better too few rows then."""
 
 _WORDS = ("title", "detail", "description", "error")
 _PROBLEM: Mapping[str, type] = {"type": str, "title": str, "status": int, "detail": str, "description": str}
