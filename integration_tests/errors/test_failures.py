@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from integration_tests.command_line import CommandLine, Run, bare_catalog, configured, run_all
+from integration_tests.engine import folder as files_in
 from sandbox import FileSpec, Sandbox
 
 SECRET = "sandbox-secret"
@@ -35,7 +36,7 @@ def said(status: int, text: str) -> dict[str, Any]:
 
 def file_in_the_way(folder: Path) -> dict[str, Any]:
     (folder / "taken").write_bytes(b"")
-    return {"file_directory": str(folder / "taken")}
+    return {"files": files_in(folder / "taken")}
 
 
 FAILURES: dict[str, Failure] = {
@@ -79,7 +80,7 @@ FAILURES: dict[str, Failure] = {
         faults=((r"", {"truncate_after": 10, "origin": "cdn"}),),
         switches={"file_redirect": True},
     ),
-    "nowhere-to-write": Failure(("taken", "`file_directory`"), "config_error", settings=file_in_the_way),
+    "nowhere-to-write": Failure(("taken", "`files`"), "config_error", settings=file_in_the_way),
 }
 
 
@@ -98,7 +99,7 @@ def fail(failure: Failure, folder: Path) -> Failed:
         sandbox.switches.update(**failure.switches)
         for path, action in failure.faults:
             sandbox.fault(path, **action)
-        config = sandbox.config(file_download="always", **{"file_directory": "files", **failure.settings(folder)})
+        config = sandbox.config(**{"files": files_in(folder / "files"), **failure.settings(folder)})
         run = CommandLine(folder).read(config, configured(bare_catalog()), None, "--debug")
         tokens = {request.headers.get("Authorization", "").removeprefix("Bearer ") for request in sandbox.requests}
         signatures = {request.query["signature"] for request in sandbox.requests if "signature" in request.query}
