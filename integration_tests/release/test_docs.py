@@ -108,8 +108,13 @@ def test_given_the_spec_when_its_settings_are_counted_then_they_stand_in_the_ord
 def test_given_the_examples_of_file_path_when_filled_in_then_each_file_goes_where_the_docs_say() -> None:
     item = {"id": 7, "name": "Card", "sku": "BC-350", "quantity": 250}
     project = {
-        **{"id": 4711, "name": "Cards", "orderId": "5001", "orderNumber": 1001, "orderLineItemIndex": 1},
-        **{"created": "2024-03-05T10:11:12Z", "items": [item]},
+        "id": 4711,
+        "name": "Cards",
+        "orderId": "5001",
+        "orderNumber": 1001,
+        "orderLineItemIndex": 1,
+        "created": "2024-03-05T10:11:12Z",
+        "items": [item],
     }
     values = ProjectValues(11, "Main shop", project)
     artifact = {"id": "7f", "name": "front", "format": "Pdf", "projectItemId": 7}
