@@ -70,7 +70,7 @@ def test_given_the_spec_when_the_docs_are_read_then_each_setting_stands_there_wi
         choices = [field["const"]] if "const" in field else field.get("enum", field.get("items", {}).get("enum", []))
         missing = [choice for choice in choices if f"`{choice}`" not in PAGE]
         assert not missing, path
-        if "const" in field or path in ("processing", "shard") or path.startswith("files."):
+        if "const" in field or path in ("processing", "shard", "files.delivery"):
             continue
         assert f"`{path}`" in table, path
         if "default" in field:
@@ -88,11 +88,9 @@ def test_given_the_spec_when_the_docs_are_read_then_each_delivery_stands_there_w
     table = rows(PAGE)
     for delivery in spec["connectionSpecification"]["properties"]["files"]["oneOf"]:
         name = delivery["properties"]["delivery"]["const"]
-        wanted = {f"files.{key}" for key in delivery["properties"]} - {"files.delivery"}
-        assert set(re.findall(r"`(files\.\w+)`", table[f"`{name}`"])) == wanted, name
-        for key, field in delivery["properties"].items():
-            if "default" in field and key != "delivery":
-                assert f"`files.{key}` is `{shown(field['default'])}`" in PAGE, key
+        assert f"`{name}`" in table
+        for key in delivery["properties"].keys() - {"delivery"}:
+            assert f"`{name}`" in table[f"`files.{key}`"].split(":")[0], f"{name}: {key}"
 
 
 def test_given_the_spec_when_its_settings_are_counted_then_they_stand_in_the_order_of_the_docs_table(

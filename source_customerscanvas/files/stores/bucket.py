@@ -130,9 +130,15 @@ class BucketStore(Store):
     @property
     def store(self) -> "ObjectStore":
         """The library's store, made when it is needed first."""
+        from obstore.exceptions import BaseError
+
         with self._connecting:
             if self._store is None:
-                self._store = self._bucket.connect(self._is_hasty)
+                try:
+                    self._store = self._bucket.connect(self._is_hasty)
+                except (BaseError, ValueError):
+                    # without the library's words: they may quote a key
+                    raise StoreUnavailable(self.place, "the key in `files` cannot be read", "Enter it anew.") from None
             return self._store
 
     @contextmanager
@@ -162,7 +168,7 @@ class BucketStore(Store):
         name = code[1] if code else ""
         why = self._hidden(": ".join(part for part in (name, said[1] if said else "") if part))
         why = why or (f"HTTP {number}" if number else self._network_reason(text))
-        if isinstance(error, (InvalidPathError, NotSupportedError)) or name == "KeyTooLongError":
+        if isinstance(error, (InvalidPathError, NotSupportedError, ValueError)) or name == "KeyTooLongError":
             return FileRefused(self.place, path, why)
         if isinstance(error, FileNotFoundError) or number == 404:
             return StoreUnavailable(self.place, why, "There is no such bucket or container: create it, or correct it.")
@@ -176,8 +182,6 @@ class BucketStore(Store):
             return StoreUnavailable(self.place, why, "Correct `files`: region, endpoint or names do not fit.")
         if "redirect" in text:
             return StoreUnavailable(self.place, "it lies in another region", "Correct `files.region`.")
-        if isinstance(error, ValueError):
-            return StoreUnavailable(self.place, "the settings of `files` do not fit together", "Correct them.")
         # the library has tried for as long as it was told to
         return StoreAway(self.place, why, is_bridged=True)
 
