@@ -264,6 +264,20 @@ def test_given_the_users_page_when_its_words_are_counted_then_it_is_read_in_ten_
     assert len(re.findall(r"[A-Za-z']+", prose)) < 2300
 
 
+def test_given_the_readmes_configuration_and_catalog_when_read_with_then_orders_and_files_come(
+    command_line: CommandLine,
+) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    config, catalog = re.findall(r"```json\n(.+?)```", readme, re.DOTALL)
+    with Sandbox(projects=5) as sandbox:
+        settings = json.loads(config.replace("http://localhost:8080", sandbox.url))
+        read = command_line.read(settings, json.loads(catalog))
+    assert (read.exit_code, read.traces) == (0, [])
+    files = [row["filePath"] for row in read.records("artifact_files")]
+    assert files and all((command_line.folder / "print-files" / path).is_file() for path in files)
+    assert read.records("orders")
+
+
 def test_given_the_pages_when_their_lines_are_counted_then_none_is_too_long_to_be_read() -> None:
     lines = {
         page.name: len(page.read_text(encoding="utf-8").splitlines())
