@@ -274,7 +274,8 @@ def test_given_the_readmes_configuration_and_catalog_when_read_with_then_orders_
         read = command_line.read(settings, json.loads(catalog))
     assert (read.exit_code, read.traces) == (0, [])
     files = [row["filePath"] for row in read.records("artifact_files")]
-    assert files and all((command_line.folder / "print-files" / path).is_file() for path in files)
+    assert files
+    assert all((command_line.folder / "print-files" / path).is_file() for path in files)
     assert read.records("orders")
 
 
