@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import boto3
 import obstore
@@ -64,7 +65,8 @@ def _serve() -> None:
 
 
 def _upload(url: str, size: int) -> None:
-    store = S3Store(BUCKET, config={"endpoint": url, "region": "us-east-1", **KEY}, client_options={"allow_http": True})
+    config: Any = {"endpoint": url, "region": "us-east-1", **KEY}
+    store = S3Store(BUCKET, config=config, client_options={"allow_http": True})
     chunk = bytes(_CHUNK)
     obstore.put(store, "generated", (chunk for _ in range(size // _CHUNK)))
 

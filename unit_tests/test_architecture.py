@@ -35,7 +35,6 @@ LARGER_MODULES = {f"{PACKAGE}/errors.py": "every error that a user can meet, as 
 LARGER_CLASSES = {
     f"{PACKAGE}.sync.progress.StreamProgress": "all that touches a stream's state under its one lock",
     f"{PACKAGE}.sync.dispatcher.Dispatcher": "the queues before and behind the workers, which only work together",
-    f"{PACKAGE}.files.stores.sftp.SftpStore": "a store's methods, each with the one of its sessions that does the work",
 }
 
 

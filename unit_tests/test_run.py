@@ -79,7 +79,7 @@ def shop(server: Server) -> None:
 
 def rows_of(reading: Reading, name: str) -> list[dict[str, Any]]:
     emissions = [one for one in reading.emissions(name) if not isinstance(one, (State, Estimate))]
-    return [row for some in emissions for row, _ in some]
+    return [row for some in emissions for row, _ in some.records]
 
 
 @pytest.mark.parametrize(

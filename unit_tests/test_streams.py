@@ -13,7 +13,7 @@ from source_customerscanvas.errors import CustomersCanvasError, MissingPermissio
 from source_customerscanvas.files.artifact_file import DeliveredFile
 from source_customerscanvas.source import SourceCustomersCanvas
 from source_customerscanvas.streams import FollowingPartition
-from source_customerscanvas.sync.emissions import Emission, Estimate, State
+from source_customerscanvas.sync.emissions import Emission, Estimate, Rows, State
 from source_customerscanvas.sync.kinds import KINDS
 
 STATE: dict[str, Any] = {"version": 2, "began": None, "scope": {}, "slices": {}}
@@ -30,7 +30,7 @@ def read(*emissions: Emission, error: CustomersCanvasError | None = None) -> Ite
 
 
 def test_given_rows_states_and_estimates_when_read_then_they_come_in_their_order() -> None:
-    rows: Emission = [({"id": 1}, None), ({"id": 2}, None)]
+    rows: Emission = Rows([({"id": 1}, None), ({"id": 2}, None)], 20)
     estimate, first, second, state = read(Estimate(2, 1024), rows, State(STATE))
     announced = estimate["trace"]["estimate"]
     assert (announced["name"], announced["type"]) == ("artifact_files", "STREAM")
@@ -53,7 +53,7 @@ def test_given_rows_states_and_estimates_when_read_then_they_come_in_their_order
 def test_given_a_delivered_file_when_its_row_is_read_then_it_has_a_reference_if_the_destination_is_to_take_it(
     file: DeliveredFile | None, is_referred_to: bool
 ) -> None:
-    (record,) = read([({"artifactId": "7f"}, file)])
+    (record,) = read(Rows([({"artifactId": "7f"}, file)], 10))
     reference = record.file_reference
     assert (reference is not None) is is_referred_to
     if reference:

@@ -260,25 +260,26 @@ def ask_order(get_json: Callable[..., Any], project_id: int) -> Any:
     return None if is_problem else answer
 
 
-def failed_items(get_json: Callable[..., Results], project: Project) -> tuple[list[int], list[int]]:
-    """The ids of a project's items whose own runs have failed, and of the others.
+def failed_items(get_json: Callable[..., Results], project: Project, results: Results) -> list[int]:
+    """The ids of the items whose own runs have failed, where the results tell that others have not; else none.
 
-    Items of which the results do not tell, and a project of one item, give two empty lists.
+    Only where some of the items have given files is each of them asked for.
     """
     items = project.row.get("items")
     found = [row_id(item) for item in items if isinstance(item, dict)] if isinstance(items, list) else []
     ids = [item_id for item_id in found if item_id is not None]
-    if len(ids) <= 1:
-        return [], []
-    failed: list[int] = []
-    others: list[int] = []
-    for item_id in ids:
-        try:
-            results = _ask_item(get_json, project.id, item_id)
-        except NotFound:
-            continue  # this item has no run of its own
-        (failed if results.is_failed else others).append(item_id)
-    return failed, others
+    with_files = {file.get("projectItemId") for file in results.files or []}
+    if not with_files.intersection(ids) or with_files.issuperset(ids):
+        return []
+    failed = [item_id for item_id in ids if _has_failed(get_json, project.id, item_id)]
+    return failed if len(failed) < len(ids) else []
+
+
+def _has_failed(get_json: Callable[..., Results], project_id: int, item_id: int) -> bool:
+    try:
+        return _ask_item(get_json, project_id, item_id).is_failed
+    except NotFound:
+        return False  # this item has no run of its own
 
 
 def _ask_item(get_json: Callable[..., Results], project_id: int, item_id: int) -> Results:

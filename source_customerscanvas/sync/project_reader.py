@@ -12,6 +12,7 @@ from source_customerscanvas.errors import (
     ConfigurationError,
     CustomersCanvasError,
     MissingPermission,
+    ServerAway,
     Stopped,
     Trouble,
     as_known_error,
@@ -275,7 +276,8 @@ class ProjectReader:
 
 def is_fatal(error: CustomersCanvasError) -> bool:
     """Whether an error is the whole sync's, and not one project's."""
-    return isinstance(error, ConfigurationError) and not isinstance(error, MissingPermission)
+    is_setting = isinstance(error, ConfigurationError) and not isinstance(error, MissingPermission)
+    return is_setting or isinstance(error, ServerAway)
 
 
 def settling(job: Job, stream: StreamProgress, settled: Settled, rows: Sequence[dict[str, object]]) -> Outcome:

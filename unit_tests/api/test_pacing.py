@@ -5,6 +5,7 @@ import math
 import random
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from threading import Event
 
@@ -136,9 +137,7 @@ class Simulation:
                 return
             self.sent.append(now)
             refusals = self._queue.popleft()
-            self._at(
-                now + self._way(), lambda moment, sent=now, refusals=refusals: self._arrive(moment, sent, refusals)
-            )
+            self._at(now + self._way(), partial(self._arrive, sent=now, refusals=refusals))
 
     def _way(self) -> float:
         return self._latency / 2 + self._random.uniform(0, 0.0005)

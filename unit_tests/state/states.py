@@ -58,9 +58,11 @@ def slice_states(draw: st.DrawFn) -> SliceState:
             if condition == "recent" and draw(st.booleans()):
                 state.again[project_id] = draw(times)
             if condition == "open":
-                draw(st.sampled_from([state.unlisted.add, lambda id_: state.obsolete.update({id_: None}), id]))(
-                    project_id
-                )
+                part = draw(st.sampled_from(["unlisted", "obsolete", ""]))
+                if part == "unlisted":
+                    state.unlisted.add(project_id)
+                elif part == "obsolete":
+                    state.obsolete[project_id] = None
             if draw(st.booleans()):
                 state.owe(project_id)
     if state.scan or state.owed:

@@ -235,13 +235,18 @@ def test_given_more_large_files_than_memory_is_for_when_opened_then_they_take_tu
     store = BucketStore(clouds.s3(server.files()), Event())
     writers = [store.open(f"{number}.pdf", 64 * MIB, None) for number in range(3)]
     opened = threading.Event()
-    threads = [threading.Thread(target=lambda: (store.open("next.pdf", 64 * MIB, None).abort(), opened.set()))]
-    threads[0].start()
+
+    def open_next() -> None:
+        store.open("next.pdf", 64 * MIB, None).abort()
+        opened.set()
+
+    thread = threading.Thread(target=open_next)
+    thread.start()
     assert not opened.wait(0.2)
     writers[0].abort()
     writers[0].abort()
     assert opened.wait(30)
-    threads[0].join()
+    thread.join()
     for writer in writers:
         writer.abort()
 
