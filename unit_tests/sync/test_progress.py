@@ -112,7 +112,7 @@ def test_given_one_order_when_one_of_its_projects_is_not_known_then_it_is_a_chan
         (Scan(), Scope(kinds=("pdf",)), True),
         (Scan(), Scope(kinds=("pdf", "png")), False),
         (Scan(), Scope(start_date=WITHIN, kinds=("pdf", "png")), True),
-        (Scan(), Scope(kinds=("pdf", "png"), shard=Shard(2, 0)), True),
+        (Scan(), Scope(kinds=("pdf", "png"), shard=Shard(2, 1)), True),
         (Scan(), Scope(kinds=("pdf", "png"), statuses=Statuses("only", (2,))), True),
         (None, Scope(kinds=("pdf",)), False),
     ],
