@@ -73,8 +73,8 @@ class Traces:
     former_order: set[str] = field(default_factory=set)
     """Artifacts whose rows may name the order that their project had before."""
     stale_orders: set[OrderKey] = field(default_factory=set)
-    is_sure: bool = False
-    """Whether the last sync was neither killed nor disturbed."""
+    sure: set[int] = field(default_factory=set)
+    """Storefronts whose last sync was neither killed nor disturbed."""
     scanned: set[int] = field(default_factory=set)
     """Storefronts of which the history was read."""
     newest_look: str = ""
@@ -97,8 +97,9 @@ class Traces:
     def _moved(self, id_: int, before: Look, after: Look) -> None:
         last = self.last.get(id_)
         in_storefront = before.row["storefrontId"] == after.row["storefrontId"]
-        is_remembered = last is not None and self.is_sure and in_storefront and self._is_recent(last)
-        is_open = last is not None and self.is_sure and not last.is_finished
+        is_sure = last is not None and before.row["storefrontId"] in self.sure
+        is_remembered = last is not None and is_sure and in_storefront and last.latest >= self.newest_look
+        is_open = last is not None and is_sure and not last.is_finished
         if before.order and not (is_remembered or is_open):
             self.stale_orders.add(before.order)
         has_had_none = in_storefront and last is not None and last.order is None
@@ -107,13 +108,10 @@ class Traces:
         else:
             self.former_order |= after.artifacts.keys()
 
-    def _is_recent(self, last: Look) -> bool:
-        return last.latest >= self.newest_look
-
     def vanished(self, look: Look) -> None:
-        """A project is not listed any more, or never again: of an order, only a change of a project tells."""
-        if look.order:
-            self.stale_orders.add(look.order)
+        """A project will never be listed again: of its order, only a change of another project tells."""
+        last = self.last.get(look.row["id"], look)
+        self.stale_orders |= {order for order in (look.order, last.order) if order}
 
     def passed(self, looks: Iterable[Look], storefronts: Iterable[int], now: datetime, *, is_complete: bool) -> None:
         """A sync has looked at all projects that are listed now, or at some of them where it was not a complete one."""
@@ -121,7 +119,7 @@ class Traces:
         for look in looks:
             self._pass(look, now, is_complete=is_complete)
         self.scanned.update(storefronts)
-        self.is_sure = is_complete
+        self.sure = self.sure | set(storefronts) if is_complete else set()
 
     def _pass(self, look: Look, now: datetime, *, is_complete: bool) -> None:
         id_, last = look.row["id"], self.last.get(look.row["id"])
