@@ -15,6 +15,7 @@ find_python = $(shell for candidate in $(CANDIDATES); do \
 PYTHON ?= $(call find_python,10,13)
 DEMO_PYTHON ?= $(call find_python,10,12)
 QA_PYTHON ?= $(call find_python,11,12)
+AZURITE := 3.35.0
 PYTHONS ?= python3.10 python3.11 python3.12 python3.13
 
 .PHONY: help demo sandbox test test-connector test-pyairbyte test-pythons check image-check bench format lock clean
@@ -22,6 +23,7 @@ PYTHONS ?= python3.10 python3.11 python3.12 python3.13
 
 help:
 	@echo "make demo             the sandbox's orders into a database, and their print files (Python 3.10 to 3.12)"
+	@echo "make demo STORE=s3    the same with the files in a bucket of an S3 server that it starts"
 	@echo "make sandbox PORT=N   a fake of the Customer's Canvas API on http://localhost:N (default $(PORT))"
 	@echo "make test             all tests"
 	@echo "make test-pythons     the unit tests with each supported version of Python that is there"
@@ -33,14 +35,14 @@ help:
 	@echo "make clean            remove what these commands installed"
 
 demo: $(DEMO_VENV)/demo.stamp
-	$(DEMO_VENV)/bin/python -m demo
+	$(DEMO_VENV)/bin/python -m demo $(STORE)
 
 sandbox: $(VENV)/sandbox.stamp
 	$(VENV)/bin/python -m sandbox --port $(PORT)
 
 test: test-connector test-pyairbyte
 
-test-connector: $(VENV)/test.stamp
+test-connector: $(VENV)/test.stamp $(VENV)/azurite.stamp
 	$(VENV)/bin/python -m pytest --numprocesses auto --dist worksteal -m "not pyairbyte" unit_tests integration_tests
 
 test-pyairbyte:
@@ -52,7 +54,8 @@ test-pyairbyte:
 
 .PHONY: run-pyairbyte
 run-pyairbyte: $(DEMO_VENV)/test.stamp
-	$(DEMO_VENV)/bin/python -m pytest -m pyairbyte integration_tests/release/test_pyairbyte.py integration_tests/release/test_examples.py
+	$(DEMO_VENV)/bin/python -m pytest -m pyairbyte \
+		$(foreach name,pyairbyte examples serverless,integration_tests/release/test_$(name).py)
 
 test-pythons:
 	@for python in $(PYTHONS); do \
@@ -112,6 +115,15 @@ $(VENV)/sandbox.stamp $(VENV)/test.stamp $(VENV)/check.stamp: pyproject.toml | $
 	$(VENV)/bin/python -m pip install --quiet --editable '.[$(EXTRAS)]'
 	@$(VENV)/bin/python -m compileall -q source_customerscanvas
 	@touch $@
+
+# Azure's storage for the tests, which leave it out where it is not there
+$(VENV)/azurite.stamp: | $(VENV)/bin/python
+	@if command -v npm >/dev/null; then \
+		npm install --silent --no-audit --no-fund --prefix $(VENV)/azurite azurite@$(AZURITE) && touch $@ || \
+		echo "Skipped: Azurite could not be installed."; \
+	else \
+		echo "Skipped: Azurite needs npm."; \
+	fi
 
 $(DEMO_VENV)/demo.stamp: REQUIREMENTS := demo/requirements.txt
 $(DEMO_VENV)/test.stamp: REQUIREMENTS := demo/requirements-test.txt

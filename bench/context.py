@@ -71,7 +71,7 @@ class Context:
         """A shop after its first sync; made once for the whole benchmark, because a large one takes minutes."""
         if shape not in self._synced:
             server = ShopServer(shape)
-            taken, written, served = self.sync(server, ALL, {"file_download": "never"})
+            taken, written, served = self.sync(server, ALL, {"files": {"delivery": "none"}})
             if any(written.records[name] < shape.projects for name in ("projects", "processing_results")):
                 raise BenchError(f"Of {shape.projects} projects came {dict(written.records)}.")
             states = {name: written.states[name] for name in TRACKED}

@@ -1,53 +1,75 @@
--- Two views for the desk of a print shop, over the tables that a sync makes: DuckDB and PostgreSQL.
+-- Three views for the desk of a print shop, over the tables that a sync makes: DuckDB and PostgreSQL.
 --
 -- PyAirbyte writes names in lower case, so they stand here without quotes. Airbyte's own PostgreSQL destination keeps
 -- upper and lower case: there, write each column of a stream in double quotes, such as "projectId". The columns of these
 -- views are in lower case everywhere.
 
--- One row an order. An order is ready when every one of its projects is finished, and has been since the last of its
--- files was made. An orderId is unique within its storefront only.
-create or replace view orders as
+-- One row an order: where it stands, and what was delivered. An orderId is unique within its storefront only. An order
+-- that is ready has been since the last of its files was made; manifest_path is its order.json, if that is switched on.
+create or replace view order_overview as
 with files as (
-    select projectId, count(*) as files, max(lastModified) as made_at
+    select
+        storefrontId,
+        orderId,
+        count(projectId) as files,
+        sum(size) filter (where projectId is not null) as bytes,
+        max(lastModified) filter (where projectId is not null) as made_at,
+        max(filePath) filter (where projectId is null) as manifest_path
     from artifact_files
-    group by projectId
+    group by storefrontId, orderId
 )
 select
-    projects.storefrontId as storefront_id,
-    projects.orderId as order_id,
-    min(projects.orderNumber) as order_number,
-    min(projects.customerName) as customer_name,
-    min(projects.created) as created,
-    count(*) as projects,
-    count(*) filter (where results.status = 'Completed') as finished,
-    count(*) filter (where results.status = 'Failed') as failed,
-    coalesce(sum(files.files), 0) as files,
-    case
-        when count(*) = count(*) filter (where results.status = 'Completed')
-        then max(coalesce(files.made_at, results.updatedAt))
-    end as ready_since
-from projects
-left join processing_results as results on results.projectId = projects.id
-left join files on files.projectId = projects.id
-where projects.orderId is not null
-group by projects.storefrontId, projects.orderId;
+    orders.storefrontId as storefront_id,
+    orders.orderId as order_id,
+    orders.orderNumber as order_number,
+    orders.customerName as customer_name,
+    orders.created,
+    orders.state,
+    orders.projectCount as projects,
+    orders.readyCount as ready,
+    orders.failedCount as failed,
+    orders.unfinishedCount as unfinished,
+    coalesce(files.files, 0) as files,
+    coalesce(files.bytes, 0) as bytes,
+    files.manifest_path,
+    case when orders.state = 'Ready' then coalesce(files.made_at, orders.updatedAt) end as ready_since
+from orders
+left join files on files.storefrontId = orders.storefrontId and files.orderId = orders.orderId;
 
--- One row a print file of an order that is ready: what goes to the press, and where it lies.
+-- One row a project of an order, with its state at the time of the order's row: Ready, InProgress, Failed or Held.
+create or replace view order_projects as
+with recursive positions (position) as (
+    select 0
+    union all
+    select position + 1 from positions where position + 1 < (select max(projectCount) from orders)
+)
+select
+    orders.storefrontId as storefront_id,
+    orders.orderId as order_id,
+    cast(orders.projects -> position ->> 'id' as bigint) as project_id,
+    orders.projects -> position ->> 'name' as project,
+    orders.projects -> position ->> 'state' as state
+from orders
+join positions on position < orders.projectCount;
+
+-- One row a print file of an order that is ready: what goes to the press, and where it lies. Files of projects that are
+-- held, such as those that were cancelled after their delivery, are not among them.
 create or replace view files_to_print as
 select
-    orders.storefront_id,
-    orders.order_id,
-    orders.customer_name,
-    orders.ready_since,
-    projects.id as project_id,
-    projects.name as project,
-    artifacts.name as artifact,
+    order_overview.storefront_id,
+    order_overview.order_id,
+    order_overview.customer_name,
+    order_overview.ready_since,
+    order_projects.project_id,
+    order_projects.project,
+    artifact_files.name as artifact,
     artifact_files.format,
     artifact_files.size,
     artifact_files.sha256,
-    artifact_files.filePath as file_path
-from orders
-join projects on projects.storefrontId = orders.storefront_id and projects.orderId = orders.order_id
-join artifacts on artifacts.projectId = projects.id
-join artifact_files on artifact_files.artifactId = artifacts.id
-where orders.ready_since is not null;
+    artifact_files.filePath as file_path,
+    artifact_files.fileUrl as file_url
+from order_overview
+join order_projects
+    on order_projects.storefront_id = order_overview.storefront_id and order_projects.order_id = order_overview.order_id
+join artifact_files on artifact_files.projectId = order_projects.project_id
+where order_overview.state = 'Ready' and order_projects.state = 'Ready';

@@ -2,8 +2,11 @@
 
     python pyairbyte_to_duckdb.py config.json orders.duckdb
 
-Syncs orders into a DuckDB file and print files into the folder that `file_directory` names, and prints the orders of
-which every project is finished. Run it as often as you like: each run fetches what is new.
+Syncs orders into a DuckDB file and print files to where `files` in config.json says, such as
+
+    "files": {"delivery": "folder", "path": "print-files"}
+
+and prints the orders that are ready. Run it as often as you like: each run fetches what is new.
 
 Needs `pip install airbyte` and the connector in the same environment (Python 3.10 to 3.12).
 """
@@ -14,13 +17,14 @@ from pathlib import Path
 
 import airbyte as ab
 
-STREAMS = ["projects", "processing_results", "artifacts", "artifact_files"]
+STREAMS = ["orders", "artifact_files"]
 
 
 def main(config_path: str, database: str) -> None:
     config = json.loads(Path(config_path).read_text(encoding="utf-8"))
-    # PyAirbyte cannot ask for files, so the configuration has to
-    config["file_download"] = "always"
+    if config.get("files", {}).get("delivery", "airbyte") == "airbyte":
+        # PyAirbyte cannot ask for files, so the connector has to store them itself
+        sys.exit('Set "files" in the configuration, such as {"delivery": "folder", "path": "print-files"}.')
     source = ab.get_source(
         "source-customerscanvas",
         local_executable=Path(sys.executable).with_name("source-customerscanvas"),

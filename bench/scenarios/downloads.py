@@ -40,11 +40,11 @@ def _against_client(context: Context, name: str, title: str, streams: Sequence[s
 
         def connector() -> Run:
             folder = context.new_folder()
-            config = {"file_download": "always", "file_directory": str(folder), "num_workers": _WORKERS}
+            config = {"files": into(folder), "num_workers": _WORKERS}
             taken, written, served["connector"] = context.sync(server, streams, config)
             if written.records[FILES] != count:
                 raise BenchError(f"{written.records[FILES]} rows of {count} files came.")
-            _expect_files(folder / FILES, count)
+            _expect_files(folder, count)
             return taken
 
         def client() -> Run:
@@ -69,6 +69,11 @@ def _against_client(context: Context, name: str, title: str, streams: Sequence[s
     checks.append(Check("the sandbox was busy", 100 * max(one.busy for one in served.values()), "%"))
     details: dict[str, Any] = {who: {**done[who].to_json(), **asdict(served[who])} for who in done}
     return Result(name, title, checks, details, max(series.spread for series in done.values()))
+
+
+def into(folder: Path) -> dict[str, str]:
+    """The setting that has files delivered to a folder."""
+    return {"delivery": "folder", "path": str(folder)}
 
 
 def _expect_files(folder: Path, count: int) -> None:
@@ -148,7 +153,7 @@ def many_files(context: Context) -> Result:
 
 def _download(context: Context, server: ShopServer, size: int, count: int = 1) -> Run:
     folder = context.only_folder()
-    taken, _, _ = context.sync(server, [FILES], {"file_download": "always", "file_directory": str(folder)})
+    taken, _, _ = context.sync(server, [FILES], {"files": into(folder)})
     sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
     if sizes != [size] * count:
         raise BenchError(f"{count} files of {size} bytes were wanted, {sizes} came.")
@@ -182,8 +187,7 @@ def side_by_side(context: Context) -> Result:
                 config = {
                     **server.config,
                     "storefront_ids": share,
-                    "file_download": "always",
-                    "file_directory": str(folder),
+                    "files": into(folder),
                 }
                 words = arguments(place, config, [RESULTS, FILES])
                 running.append(subprocess.Popen([str(CONNECTOR), "read", *words], cwd=ROOT, stdout=subprocess.DEVNULL))
@@ -191,7 +195,7 @@ def side_by_side(context: Context) -> Result:
             codes = [process.wait() for process in running]
             if any(codes):
                 raise BenchError("A process failed.")
-            _expect_files(folder / FILES, count)
+            _expect_files(folder, count)
             return Run(time.monotonic() - began, 0.0, 0.0, began)
 
         done = alternate(

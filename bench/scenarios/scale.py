@@ -16,7 +16,7 @@ _NEWS = 100
 _UNFINISHED = 0.1
 _MOST_MEMORY = 250
 _STATE_OF_5000 = 100_000
-_ROWS_ONLY = {"file_download": "never"}
+_ROWS_ONLY = {"files": {"delivery": "none"}}
 
 
 def _shop(projects: int) -> Shape:

@@ -14,7 +14,7 @@ from bench.shop import ShopServer
 
 def start(context: Context) -> Result:
     with ShopServer(Shape(20, storefronts=1)) as server:
-        words = arguments(context.folder, {**server.config, "file_download": "never"}, [RESULTS, FILES])
+        words = arguments(context.folder, {**server.config, "files": {"delivery": "none"}}, [RESULTS, FILES])
         config, streams = words[:2], words
 
         def until_first_request(command: str, words: list[str]) -> Run:

@@ -11,16 +11,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from integration_tests.command_line import CommandLine, State, bare_catalog, configured
 from integration_tests.conftest import truth
 from integration_tests.engine import KEYS
 from sandbox import Sandbox
+
+CANCELLED = 5
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -231,36 +234,160 @@ def without_nulls(value: Any) -> Any:
     return [without_nulls(one) for one in value] if isinstance(value, list) else value
 
 
+# Hot folder
+
+
+@pytest.fixture
+def delivering(shop: Sandbox, tmp_path: Path) -> Callable[[], None]:
+    """Syncs the shop's files, with manifests, into `print-files`."""
+    command_line = CommandLine(tmp_path)
+    files = {"delivery": "folder", "path": str(tmp_path / "print-files")}
+    config = shop.config(files=files, order_manifest=True, statuses={"mode": "except", "codes": [CANCELLED]})
+    states: list[State | None] = [None]
+
+    def sync() -> None:
+        done = command_line.read(config, configured(bare_catalog(), "artifact_files"), states[-1])
+        assert done.exit_code == 0, done.traces
+        states.append(done.state)
+
+    return sync
+
+
+def look(folder: Path) -> list[str]:
+    """What the hot folder's example hands over in one look."""
+    return sorted(run(folder, "hot_folder.py", "print-files", "hot", "--once").splitlines())
+
+
+def complete_pdfs(sandbox: Sandbox) -> list[bytes]:
+    """The PDFs of the orders of which every project that is not cancelled is completed."""
+    orders: dict[tuple[int, str], list[dict[str, Any]]] = {}
+    for project in sandbox.shop.projects():
+        if project["orderId"] and project["status"] != CANCELLED:
+            orders.setdefault((project["storefrontId"], project["orderId"]), []).append(project)
+    return sorted(
+        sandbox.shop.file_bytes(file["artifactId"])
+        for projects in orders.values()
+        if all(project["processingStatus"] == "Completed" for project in projects)
+        for project in projects
+        for file in sandbox.shop.results(project["id"])["outputFileDetails"] or []
+        if file["format"].lower() == "pdf"
+    )
+
+
+def test_given_a_hot_folder_when_orders_become_complete_then_it_gets_their_pdfs_whole_and_once(
+    shop: Sandbox, tmp_path: Path, delivering: Callable[[], None]
+) -> None:
+    delivering()
+    first = look(tmp_path)
+    assert first == names_in(tmp_path / "hot")
+    assert contents_in(tmp_path / "hot") == complete_pdfs(shop)
+    assert look(tmp_path) == []
+
+    shop.shop.finish_all()
+    shop.advance(60)
+    delivering()
+    second = look(tmp_path)
+    assert second
+    assert names_in(tmp_path / "hot") == sorted(first + second)
+    assert contents_in(tmp_path / "hot") == complete_pdfs(shop)
+
+
+def test_given_a_hot_folder_when_a_file_is_made_anew_then_it_alone_is_handed_over_again(
+    shop: Sandbox, tmp_path: Path, delivering: Callable[[], None]
+) -> None:
+    shop.shop.finish_all()
+    delivering()
+    first = look(tmp_path)
+    manifest = min(tmp_path.glob("print-files/*/*/order.json"))
+    project = json.loads(manifest.read_bytes())["projects"][0]
+    (file, *_) = (one for one in project["files"] if one["format"].lower() == "pdf")
+    for path in (tmp_path / "hot").iterdir():
+        path.unlink()
+
+    shop.advance(60)
+    shop.shop.regenerate_artifact(file["artifactId"])
+    shop.shop.modify_project(project["id"])
+    delivering()
+    again = look(tmp_path)
+    assert len(again) == 1
+    assert set(again) <= set(first)
+    assert contents_in(tmp_path / "hot") == [shop.shop.file_bytes(file["artifactId"])]
+
+
+def test_given_a_file_that_is_not_what_its_manifest_says_when_looked_at_then_its_order_waits(
+    shop: Sandbox, tmp_path: Path, delivering: Callable[[], None]
+) -> None:
+    delivering()
+    manifest = min(tmp_path.glob("print-files/*/*/order.json"))
+    files = [file for project in json.loads(manifest.read_bytes())["projects"] for file in project["files"]]
+    (pdf, *_) = (file for file in files if file["format"].lower() == "pdf")
+    path = tmp_path / "print-files" / pdf["path"]
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    # a print file that happens to have the name of a manifest
+    (path.parent / "order.json").write_text('[{"version": 1}]', encoding="utf-8")
+
+    handed = look(tmp_path)
+    assert handed
+    assert not any(f"_{pdf['artifactId']}_" in name for name in handed)
+    path.write_bytes(whole)
+    late = look(tmp_path)
+    assert any(f"_{pdf['artifactId']}_" in name for name in late)
+    assert contents_in(tmp_path / "hot") == complete_pdfs(shop)
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def contents_in(folder: Path) -> list[bytes]:
+    return sorted(path.read_bytes() for path in folder.iterdir())
+
+
 # PyAirbyte
 
 
-@pytest.mark.pyairbyte
-@pytest.mark.skipif(
+needs_pyairbyte = pytest.mark.skipif(
     importlib.util.find_spec("airbyte") is None,
     reason="PyAirbyte is not installed beside this Python: `make test-pyairbyte` runs this test",
 )
+
+
+@pytest.mark.pyairbyte
+@needs_pyairbyte
 def test_given_orders_when_synced_with_pyairbyte_then_those_that_are_ready_are_printed_with_files_that_exist(
     shop: Sandbox, tmp_path: Path
 ) -> None:
-    write_config(tmp_path, shop, file_directory=str(tmp_path / "print-files"))
+    write_config(tmp_path, shop, files={"delivery": "folder", "path": "print-files"}, order_manifest=True)
     arguments = ("pyairbyte_to_duckdb.py", "config.json", "orders.duckdb")
     assert_ready_orders(shop, tmp_path, run(tmp_path, *arguments, NO_LIVE_PROGRESS="1"))
     shop.shop.finish_all()
     assert_ready_orders(shop, tmp_path, run(tmp_path, *arguments, NO_LIVE_PROGRESS="1"))
 
 
+@pytest.mark.pyairbyte
+@needs_pyairbyte
+def test_given_no_place_for_files_when_synced_with_pyairbyte_then_one_sentence_says_what_to_set(
+    shop: Sandbox, tmp_path: Path
+) -> None:
+    write_config(tmp_path, shop)
+    process = start(tmp_path, "pyairbyte_to_duckdb.py", "config.json", "orders.duckdb")
+    _, errors = process.communicate(timeout=200)
+    assert process.returncode == 1
+    assert errors.splitlines()[-1].startswith('Set "files" in the configuration')
+    assert shop.requests == []
+
+
 def assert_ready_orders(sandbox: Sandbox, folder: Path, output: str) -> None:
     rows = truth(sandbox)
-    unfinished = {
-        (row["storefrontId"], row["orderId"])
-        for row in rows["processing_results"].values()
-        if row["status"] != "Completed"
-    }
-    ready = {(row["storefrontId"], row["orderId"]) for row in rows["projects"].values()} - unfinished
-    printed = re.findall(r"^Storefront (\d+), order (\S+) of ", output, re.MULTILINE)
-    assert {(int(storefront), order) for storefront, order in printed} == ready
-    assert len(printed) == len(ready) > 0
-    paths = re.findall(r"^    .*: (\S+) \(\d+ bytes\)$", output, re.MULTILINE)
+    with_order = [row for row in rows["processing_results"].values() if row["orderId"]]
+    unfinished = {(row["storefrontId"], row["orderId"]) for row in with_order if row["status"] != "Completed"}
+    ready = {(row["storefrontId"], row["orderId"]) for row in with_order} - unfinished
     expected = [row for row in rows["artifact_files"].values() if (row["storefrontId"], row["orderId"]) in ready]
+    printed = re.findall(r"^Storefront (\d+), order (\S+) of ", output, re.MULTILINE)
+    with_files = {(row["storefrontId"], row["orderId"]) for row in expected}
+    assert {(int(storefront), order) for storefront, order in printed} == with_files
+    assert len(printed) == len(with_files) > 0
+    paths = re.findall(r"^    .*: (\S.*) \(\d+ bytes\)$", output, re.MULTILINE)
     assert len(set(paths)) == len(paths) == len(expected)
-    assert all((folder / "print-files" / "artifact_files" / path).is_file() for path in paths)
+    assert all((folder / "print-files" / path).is_file() for path in paths)

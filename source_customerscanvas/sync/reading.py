@@ -11,6 +11,7 @@ from typing import Any
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.errors import CustomersCanvasError, StoreAway, StoreUnavailable
 from source_customerscanvas.files.download import Downloader
+from source_customerscanvas.files.paths import check_template
 from source_customerscanvas.files.stores import store_for
 from source_customerscanvas.settings import ALL_STATUSES, Settings
 from source_customerscanvas.state.scope import Scope
@@ -79,6 +80,7 @@ def begin_reading(
     `given` are the states of all streams, of which tries of failed projects count whether they are selected or not.
     Nothing is changed in the shop before `Reading.permit_changes`. Raises `UnreadableState` and `InvalidSetting`.
     """
+    check_template(settings.file_path, settings.storefront_ids)
     delivery = settings.files.delivery
     wants_files = FILES in selected and (selected[FILES].include_files if delivery == "airbyte" else delivery != "none")
     # what proves that an order has arrived: its files, or else its results

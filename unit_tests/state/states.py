@@ -38,8 +38,9 @@ manifests = st.builds(
 @st.composite
 def slice_states(draw: st.DrawFn) -> SliceState:
     """A state as the methods of `SliceState` leave it: nothing is known of a project only as it is owed."""
-    scan = draw(st.none() | st.builds(Scan, st.integers(-1, 2**40), st.none() | scopes))
-    state = SliceState(cursor=draw(st.just("") | times), read=draw(st.just("") | times), scan=scan)
+    state = SliceState(cursor=draw(st.just("") | times), read=draw(st.just("") | times))
+    state.scan = draw(st.none() | st.builds(Scan, st.integers(-1, 2**40)))
+    state.newest = draw(st.just("") | times)
     for project_id in draw(st.lists(ids, max_size=8, unique=True)):
         condition = draw(st.sampled_from(["open", "recent", "held", "owed", "owed since"]))
         if condition == "owed":
@@ -56,10 +57,16 @@ def slice_states(draw: st.DrawFn) -> SliceState:
                 state.orderless[project_id] = None
             if condition == "recent" and draw(st.booleans()):
                 state.again[project_id] = draw(times)
-            if condition == "open" and draw(st.booleans()):
-                state.unlisted.add(project_id)
+            if condition == "open":
+                part = draw(st.sampled_from(["unlisted", "obsolete", ""]))
+                if part == "unlisted":
+                    state.unlisted.add(project_id)
+                elif part == "obsolete":
+                    state.obsolete[project_id] = None
             if draw(st.booleans()):
                 state.owe(project_id)
+    if state.scan or state.owed:
+        state.covered = draw(st.none() | scopes)
     state.tries = draw(st.dictionaries(ids, tries, max_size=3))
     state.delivered = draw(st.dictionaries(ids, texts, max_size=3))
     state.waiting = {order: draw(ids) for order in state.delivered.values() if draw(st.booleans())}
