@@ -102,7 +102,8 @@ def read(
 
     def consume(stream: str) -> None:
         try:
-            for message in FollowingPartition(stream, reading.emissions(stream, state_projects)).read():
+            partition = FollowingPartition(stream, reading.emissions(stream, state_projects))
+            for message in partition.read():
                 if isinstance(message, AirbyteMessage):
                     dumped = AirbyteMessageSerializer.dump(message)
                     if "state" in dumped:
@@ -111,6 +112,7 @@ def read(
                             reading.note_state_out(stream)
                 else:
                     take(stream, "record", dict(message.data))
+                    partition.note_record_out()
         except Exception as error:
             reads[stream].error = error
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-HEAVY_BYTES = 4 * 1024 * 1024
+HEAVY_BYTES = 1024 * 1024
 """More than that at once is not read of a list: parsed it takes several times the room, and lists are read at once."""
 
 
