@@ -70,7 +70,7 @@ def rate_limits(context: Context) -> Result:
     slowest = max(rows, key=lambda row: row["ratio"] / row["most"])
     most_refused = max(rows, key=lambda row: row["refused"] / row["mostRefused"])
     checks = [
-        Check(f"limits of {len(rows)} that are met", sum(_is_met(row) for row in rows), "", len(rows), True),
+        Check(f"limits of {len(rows)} that are met", sum(row["isMet"] for row in rows), "", len(rows), True),
         Check(f"time, of the ideal: the worst ({_named(slowest)})", slowest["ratio"], TIMES, slowest["most"]),
         Check(
             f"refused requests: the worst ({_named(most_refused)})",
@@ -149,22 +149,21 @@ def _measured(context: Context, cell: Cell) -> dict[str, Any]:
 
 def _row(cell: Cell, taken: Run, served: Served) -> dict[str, Any]:
     ideal = cell.ideal(served.admitted)
+    ratio = taken.seconds / ideal
+    most_refused = max(_WORKERS, round(_MOST_REFUSED * (served.admitted + served.refused)))
     return {
         "form": cell.form,
         "rate": cell.rate,
         "telling": cell.telling,
         "answered": served.admitted,
         "refused": served.refused,
-        "mostRefused": max(_WORKERS, round(_MOST_REFUSED * (served.admitted + served.refused))),
+        "mostRefused": most_refused,
         "seconds": round(taken.seconds, 2),
         "ideal": round(ideal, 2),
-        "ratio": round(taken.seconds / ideal, 3),
+        "ratio": round(ratio, 3),
         "most": cell.most,
+        "isMet": ratio <= cell.most and served.refused <= most_refused,
     }
-
-
-def _is_met(row: dict[str, Any]) -> bool:
-    return bool(row["ratio"] <= row["most"] and row["refused"] <= row["mostRefused"])
 
 
 def _named(row: dict[str, Any]) -> str:

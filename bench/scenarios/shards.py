@@ -31,7 +31,9 @@ def shards(context: Context) -> Result:
         ]
     one, most = rows[0], rows[-1]
     checks = [
-        Check(f"requests of {most['shards']} shards, of those of one process", most["requests"] / one["requests"], TIMES),
+        Check(
+            f"requests of {most['shards']} shards, of those of one process", most["requests"] / one["requests"], TIMES
+        ),
         Check(f"pages of lists of {most['shards']} shards, of those of one", most["pages"] / one["pages"], TIMES),
         Check("peak memory of a shard, the greatest", max(row["peakMB"] for row in rows), "MB", 250),
         Check("greatest state of a stream of a shard", max(row["stateBytes"] for row in rows) / 1000, "KB"),
