@@ -12,6 +12,8 @@ from typing import Any
 
 from bench.shape import FIRST_STOREFRONT, PROJECTS_OF_AN_ORDER, Shape
 from sandbox import Limiter, Sandbox, Switches
+from sandbox.serving.messages import RequestRecord
+from sandbox.serving.traffic import Hook
 from sandbox.shop.rows import ProcessingStatus
 
 _DAYS = 60
@@ -54,22 +56,26 @@ class Commands:
         self._cpu_from = 0.0
         self._limiter: Limiter | None = None
         self._pages = 0
-        sandbox.on(r"/v1/(projects|artifacts)$", self._count_page)
+        self._hook: Hook | None = None
 
     def answer(self, command: str, **arguments: Any) -> dict[str, Any]:
         methods: dict[str, Callable[..., dict[str, Any]]] = {"begin": self.begin, "end": self.end, "news": self.news}
         return methods[command](**arguments)
 
-    def _count_page(self) -> None:
-        self._pages += 1
+    def _count_page(self, request: RequestRecord) -> None:
+        # the projects of one order are no page of the list of all
+        self._pages += "orderId" not in request.query
 
-    def begin(self, limit: dict[str, Any] | None) -> dict[str, Any]:
-        """Count from here on, under a limit (see `sandbox.Limiter`)."""
+    def begin(self, limit: dict[str, Any] | None, pages: bool) -> dict[str, Any]:
+        """Count from here on, under a limit (see `sandbox.Limiter`); pages only if wanted, as it takes time."""
         requests = self._sandbox.requests
         self._counted_from = requests[-1].order if requests else 0
         self._sandbox.clear_requests()
         self._limiter = self._sandbox.limit(**{"requests_per_second": None, **(limit or {})})
         self._pages = 0
+        if self._hook:
+            self._hook.remove()
+        self._hook = self._sandbox.on(r"/v1/(projects|artifacts)$", self._count_page) if pages else None
         self._cpu_from = _cpu()
         return {}
 

@@ -20,7 +20,7 @@ class Served:
 
     requests: int
     pages: int
-    """Of the lists of projects and of artifacts."""
+    """Of the lists of projects and of artifacts, where they were to be counted."""
     admitted: int
     refused: int
     """By the limit, where there is one."""
@@ -66,9 +66,9 @@ class ShopServer:
         if self._process.stdout:
             self._process.stdout.close()
 
-    def begin(self, limit: Mapping[str, Any] | None = None) -> None:
+    def begin(self, limit: Mapping[str, Any] | None = None, *, pages: bool = False) -> None:
         """Count from here on, under a limit with the settings of `sandbox.Limiter`."""
-        self._ask("begin", limit=limit)
+        self._ask("begin", limit=limit, pages=pages)
 
     def end(self, run: Run) -> Served:
         """What was asked for since `begin`."""

@@ -28,16 +28,16 @@ _MOST, _WINDOWS_MOST, _AT_ONCE_MOST = 1.25, 1.25, 2.5
 _MOST_REFUSED, _WORKERS = 0.05, 16
 """A share of the requests, or as many as there are workers, whichever is more."""
 
-_SECONDS = 10
-"""Of a bucket, or of windows of a second."""
+_SECONDS = 40
+"""Of a bucket, of windows of a second, and of so many at once: the beginning, in which a limit is learned, is not all."""
 
-_WINDOWS = {1: 10.0, 10: 2.5, 60: 1.5}
+_WINDOWS = {1: float(_SECONDS), 10: 2.5, 60: 1.5}
 """How many windows are needed."""
 
 _AT_ONCE, _AT_ONCE_LATENCY_MS = 4, 50
 
 _FAST = 200
-_SIDE_BY_SIDE, _FAST_SIDE_BY_SIDE = 8, 2
+_SIDE_BY_SIDE, _FAST_SIDE_BY_SIDE = 16, 4
 """Syncs that wait most of their time disturb each other less than those that the processor keeps from waiting."""
 
 

@@ -53,7 +53,7 @@ def _row(
         shard = {"shard": {"count": count, "index": index}} if count > 1 else {}
         return read(context.new_folder(), {**server.config, **config, **shard}, streams)
 
-    server.begin()
+    server.begin(pages=True)
     with ThreadPoolExecutor(count) as pool:
         done = list(pool.map(one, range(count)))
     runs = [taken for taken, _ in done]
