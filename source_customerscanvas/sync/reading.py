@@ -135,6 +135,6 @@ def _scope(name: str, settings: Settings, wants_files: bool) -> Scope:
         start_date=settings.start_date,
         kinds=kinds,
         statuses=settings.statuses if follows_statuses else ALL_STATUSES,
-        shard=str(settings.shard) if settings.shard else None,
+        shard=settings.shard,
         destination=settings.files.destination if name == FILES and wants_files else None,
     )

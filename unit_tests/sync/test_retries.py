@@ -57,7 +57,7 @@ class Failed:
         return [Waited(SLICE, id_) for id_ in self.shop.rows]
 
     def make(self) -> list[int]:
-        return sorted(one.project_id for one in self.retries.make(self.waited()))
+        return sorted(one.project_id for one in self.retries.make(dict.fromkeys(self.waited())))
 
     @property
     def state(self) -> dict[str, Any]:
