@@ -91,7 +91,7 @@ def quick_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Back-offs take no time to speak of."""
     clock = SystemClock(30)
     for module in (client, reading, source):
-        monkeypatch.setattr(module, "ApiClient", lambda settings: ApiClient(settings, clock))
+        monkeypatch.setattr(module, "ApiClient", lambda settings, *_, **options: ApiClient(settings, clock, **options))
 
 
 def custom(hub_url: str, api_url: str) -> dict[str, str]:
