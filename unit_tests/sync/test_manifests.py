@@ -1,0 +1,168 @@
+"""When the manifest of an order is written, and what it says."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+import pytest
+
+from source_customerscanvas.api.artifacts import Artifacts
+from source_customerscanvas.errors import NotFound, ServerTrouble
+from source_customerscanvas.files.artifact_file import ArtifactFile, DeliveredFile
+from source_customerscanvas.files.download import Downloader
+from source_customerscanvas.settings import Settings, Statuses
+from source_customerscanvas.state.slice_state import Known, ManifestFiles
+from source_customerscanvas.sync.files_reader import FilesReader
+from source_customerscanvas.sync.kinds import FILES
+from source_customerscanvas.sync.manifests import ManifestWriter, due_manifests
+from source_customerscanvas.sync.outcomes import Outcome
+from unit_tests.sync.listed_shop import SLICE, ListedShop
+from unit_tests.watched import KEY, stream, watched
+
+ORDER = "5001"
+
+
+class Place:
+    """Where files go; stands for the downloader. `content` is what was put there."""
+
+    def __init__(self) -> None:
+        self.content: dict[str, Any] = {}
+        self.measured: list[str] = []
+        self.gone: set[str] = set()
+
+    def put(self, path: str, content: bytes, content_type: str) -> DeliveredFile:
+        assert content_type == "application/json"
+        self.content[path] = json.loads(content)
+        return DeliveredFile(path, len(content), "ma", url=f"file:///out/{path}")
+
+    def measure(self, artifact: ArtifactFile) -> tuple[int, str]:
+        self.measured.append(artifact.id)
+        if artifact.id in self.gone:
+            raise NotFound(artifact.id)
+        return 7, "me"
+
+
+class Order:
+    """An order of finished projects, of which the files of the first one were delivered in this sync."""
+
+    def __init__(self, projects: int = 2) -> None:
+        self.shop = ListedShop()
+        for _ in range(projects):
+            self.shop.create(orderName="Cards", items=[{"id": 1, "name": "Front", "quantity": 100, "sku": "BC-1"}])
+        (self.first,) = self.files_of(1)
+        files = {self.first: (f"11/{ORDER}/1/print.pdf", 1024, "9f")}
+        self.stream = stream(watched(manifests={ORDER: ManifestFiles(True, files)}), name=FILES)
+        self.place = Place()
+        settings = Settings(
+            "app",
+            "s3cret",
+            "https://hub.example",
+            "https://api.example",
+            order_manifest=True,
+            statuses=Statuses("except", (5,)),
+        )
+        client, downloader = self.shop.client(), cast(Downloader, self.place)
+        files_reader = FilesReader(settings, downloader)
+        self._writer = ManifestWriter(settings, client, Artifacts(client), files_reader, downloader)
+
+    def files_of(self, project_id: int) -> list[str]:
+        return [file["artifactId"] for file in self.shop.results[project_id]["outputFileDetails"]]
+
+    def write(self) -> list[Outcome]:
+        found = list(self._writer.write(SLICE, self.stream, ORDER))
+        for outcome in found:
+            assert outcome.note
+            outcome.note()
+        return found
+
+    @property
+    def due(self) -> list[str]:
+        return due_manifests(self.stream, KEY)
+
+    @property
+    def pending(self) -> dict[str, ManifestFiles]:
+        return self.stream.slice(KEY).manifests
+
+
+def test_given_a_complete_order_when_its_last_file_is_delivered_then_the_manifest_names_all_of_them() -> None:
+    order = Order()
+    (second,) = order.files_of(2)
+
+    (outcome,) = order.write()
+
+    ((path, document),) = order.place.content.items()
+    assert path == f"11/{ORDER}/order.json"
+    assert [document[name] for name in ("storefrontId", "orderId", "orderName")] == [11, ORDER, "Cards"]
+    assert [project["id"] for project in document["projects"]] == [1, 2]
+    files = [file for project in document["projects"] for file in project["files"]]
+    assert [(file["artifactId"], file["path"], file["size"], file["sha256"]) for file in files] == [
+        (order.first, f"11/{ORDER}/1/print.pdf", 1024, "9f"),
+        # delivered earlier: fetched once more to be hashed
+        (second, f"11/{ORDER}/2/print.pdf", 7, "me"),
+    ]
+    assert order.place.measured == [second]
+    ((row, delivered),) = outcome.records
+    assert (row["artifactId"], row["filePath"], row["projectId"]) == (f"order/11/{ORDER}", path, None)
+    assert delivered is not None
+    assert row["fileUrl"] == delivered.url
+    assert order.pending == {}
+
+
+@pytest.mark.parametrize("status", ["Pending", "InProgress", "Failed", None])
+def test_given_an_order_with_an_unfinished_project_when_looked_at_then_it_waits_and_keeps_what_was_delivered(
+    status: str | None,
+) -> None:
+    order = Order()
+    order.shop.rows[2]["processingStatus"] = status
+    order.write()
+    assert (order.place.content, order.due, list(order.pending)) == ({}, [], [ORDER])
+
+
+@pytest.mark.parametrize("known", [None, Known("open", "seenseen")])
+def test_given_an_order_with_a_project_whose_files_are_not_all_delivered_when_looked_at_then_it_waits(
+    known: Known | None,
+) -> None:
+    order = Order()
+    state = order.stream.slice(KEY)
+    if known:
+        state.known[2] = known
+    else:
+        state.owe(2)
+    order.write()
+    assert (order.place.content, list(order.pending)) == ({}, [ORDER])
+
+
+def test_given_a_held_project_when_the_others_are_delivered_then_the_manifest_is_about_those() -> None:
+    order = Order()
+    order.shop.rows[2] |= {"status": 5, "processingStatus": "InProgress"}
+    order.write()
+    (document,) = order.place.content.values()
+    assert [project["id"] for project in document["projects"]] == [1]
+
+
+def test_given_a_file_that_is_gone_and_was_never_delivered_when_written_then_the_manifest_does_not_name_it() -> None:
+    order = Order()
+    order.place.gone = set(order.files_of(2))
+    order.write()
+    (document,) = order.place.content.values()
+    assert [len(project["files"]) for project in document["projects"]] == [1, 0]
+
+
+def test_given_nothing_delivered_since_the_last_manifest_when_looked_at_then_nothing_is_asked() -> None:
+    order = Order()
+    order.pending.clear()
+    assert order.write() == []
+    assert order.shop.asked == []
+
+
+def test_given_an_order_that_cannot_be_read_when_looked_at_then_it_is_a_trouble_and_due_in_the_next_sync() -> None:
+    order = Order()
+
+    def refuse(path: str, params: Any) -> None:
+        raise ServerTrouble("GET", "HTTP 500")
+
+    order.shop.on_ask = refuse
+    order.write()
+    assert [trouble.where for trouble in order.stream.counts.troubles] == [f"storefront 11, order {ORDER}, order.json"]
+    assert order.due == [ORDER]
