@@ -74,7 +74,7 @@ class ManifestWriter:
         updated_at = max(project.updated_at for project in projects)
         row = manifest_record(slice_.storefront_id, order_id, projects, delivered, updated_at)
         logger.info(f"Complete: storefront {slice_.storefront_id}, order {order_id}: {delivered.relative_path}.")
-        yield Outcome(stream.name, [(row, delivered)], partial(_written, stream, slice_.key, order_id))
+        yield Outcome(stream.name, [(row, delivered)], partial(_written, stream, slice_.key, order_id, delivered_files))
 
     def _entries(
         self, slice_: Slice, stream: StreamProgress, produced: Sequence[Project], delivered_files: Mapping[str, Any]
@@ -169,9 +169,14 @@ def _wait(stream: StreamProgress, key: str, order_id: str) -> None:
             pending.due = False
 
 
-def _written(stream: StreamProgress, key: str, order_id: str) -> None:
+def _written(stream: StreamProgress, key: str, order_id: str, written: Mapping[str, Any]) -> None:
+    """Forget what the manifest names; a file that was delivered while it was written is for the next one."""
     with stream.lock:
-        stream.slice(key).manifests.pop(order_id, None)
+        manifests = stream.slice(key).manifests
+        pending = manifests[order_id]
+        pending.files = {id_: file for id_, file in pending.files.items() if written.get(id_) != file}
+        if not pending.files:
+            del manifests[order_id]
 
 
 def due_manifests(stream: StreamProgress, key: str) -> list[str]:
