@@ -64,13 +64,13 @@ class Order:
         )
         client, downloader = self.shop.client(), cast(Downloader, self.place)
         files_reader = FilesReader(settings, downloader)
-        self._writer = ManifestWriter(settings, client, Artifacts(client), files_reader, downloader)
+        self.writer = ManifestWriter(settings, client, Artifacts(client), files_reader, downloader)
 
     def files_of(self, project_id: int) -> list[str]:
         return [file["artifactId"] for file in self.shop.results[project_id]["outputFileDetails"]]
 
     def write(self) -> list[Outcome]:
-        found = list(self._writer.write(SLICE, self.stream, ORDER))
+        found = list(self.writer.write(SLICE, self.stream, ORDER))
         for outcome in found:
             assert outcome.note
             outcome.note()
@@ -154,6 +154,15 @@ def test_given_nothing_delivered_since_the_last_manifest_when_looked_at_then_not
     order.pending.clear()
     assert order.write() == []
     assert order.shop.asked == []
+
+
+def test_given_a_file_that_is_delivered_while_the_manifest_is_written_when_it_is_out_then_another_one_is_due() -> None:
+    order = Order()
+    (outcome,) = order.writer.write(SLICE, order.stream, ORDER)
+    order.pending[ORDER].files["late"] = ("late.pdf", 1, "la")
+    assert outcome.note
+    outcome.note()
+    assert (order.due, list(order.pending[ORDER].files)) == ([ORDER], ["late"])
 
 
 def test_given_an_order_that_cannot_be_read_when_looked_at_then_it_is_a_trouble_and_due_in_the_next_sync() -> None:
