@@ -13,7 +13,7 @@ import subprocess
 import sys
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from PIL import Image
 
@@ -46,7 +46,8 @@ def main(python: str) -> int:
     said = run_demo(python)
     IMAGES.mkdir(exist_ok=True)
     with running_browser() as browser:
-        for scheme, name in (("light", "report.png"), ("dark", "report-dark.png")):
+        schemes: dict[str, Literal["light", "dark"]] = {"report.png": "light", "report-dark.png": "dark"}
+        for name, scheme in schemes.items():
             page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme=scheme)
             page.goto(REPORT.as_uri())
             page.get_by_role("searchbox").fill(page.evaluate(_CUSTOMER))
