@@ -15,6 +15,7 @@ find_python = $(shell for candidate in $(CANDIDATES); do \
 PYTHON ?= $(call find_python,10,13)
 DEMO_PYTHON ?= $(call find_python,10,12)
 QA_PYTHON ?= $(call find_python,11,12)
+AZURITE := 3.35.0
 PYTHONS ?= python3.10 python3.11 python3.12 python3.13
 
 .PHONY: help demo screenshots sandbox test test-connector test-pyairbyte test-pythons check image-check bench format lock clean
@@ -45,7 +46,7 @@ sandbox: $(VENV)/sandbox.stamp
 
 test: test-connector test-pyairbyte
 
-test-connector: $(VENV)/test.stamp
+test-connector: $(VENV)/test.stamp $(VENV)/azurite.stamp
 	$(VENV)/bin/python -m pytest --numprocesses auto --dist worksteal -m "not pyairbyte" unit_tests integration_tests
 
 test-pyairbyte:
@@ -57,7 +58,8 @@ test-pyairbyte:
 
 .PHONY: run-pyairbyte
 run-pyairbyte: $(DEMO_VENV)/test.stamp
-	$(DEMO_VENV)/bin/python -m pytest -m pyairbyte integration_tests/release/test_pyairbyte.py integration_tests/release/test_examples.py
+	$(DEMO_VENV)/bin/python -m pytest -m pyairbyte \
+		$(foreach name,pyairbyte examples serverless,integration_tests/release/test_$(name).py)
 
 test-pythons:
 	@for python in $(PYTHONS); do \
@@ -117,6 +119,15 @@ $(VENV)/sandbox.stamp $(VENV)/test.stamp $(VENV)/check.stamp: pyproject.toml | $
 	$(VENV)/bin/python -m pip install --quiet --editable '.[$(EXTRAS)]'
 	@$(VENV)/bin/python -m compileall -q source_customerscanvas
 	@touch $@
+
+# Azure's storage for the tests, which leave it out where it is not there
+$(VENV)/azurite.stamp: | $(VENV)/bin/python
+	@if command -v npm >/dev/null; then \
+		npm install --silent --no-audit --no-fund --prefix $(VENV)/azurite azurite@$(AZURITE) && touch $@ || \
+		echo "Skipped: Azurite could not be installed."; \
+	else \
+		echo "Skipped: Azurite needs npm."; \
+	fi
 
 $(DEMO_VENV)/demo.stamp: REQUIREMENTS := demo/requirements.txt
 $(DEMO_VENV)/test.stamp: REQUIREMENTS := demo/requirements-test.txt

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from integration_tests.engine import KEYS, STREAMS, Read, Row, States, Warehouse, read
+from integration_tests.engine import STREAMS, Read, Row, States, Warehouse, key_of, read
 from sandbox import Missing, Sandbox
 from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, PROJECTS, RESULTS
 from source_customerscanvas.times import Clock, to_utc
@@ -63,7 +63,7 @@ class Connection:
             self.warehouse.take(stream, taken.records)
             self.states[stream] = taken.states[-1]
         return {
-            stream: [record[KEYS[stream]] for record in taken.records]
+            stream: [key_of(stream, record) for record in taken.records]
             for stream, taken in reads.items()
             if taken.records
         }

@@ -15,7 +15,7 @@ from source_customerscanvas.errors import CustomersCanvasError
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.streams import FollowingPartition
 from source_customerscanvas.sync.emissions import STATE_PROJECTS
-from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, PROJECTS, RESULTS
+from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, OF_ORDERS, PROJECTS, RESULTS
 from source_customerscanvas.sync.reading import Selected, begin_reading
 from source_customerscanvas.times import SYSTEM_CLOCK, Clock
 
@@ -102,7 +102,8 @@ def read(
 
     def consume(stream: str) -> None:
         try:
-            for message in FollowingPartition(stream, reading.emissions(stream, state_projects)).read():
+            partition = FollowingPartition(stream, reading.emissions(stream, state_projects))
+            for message in partition.read():
                 if isinstance(message, AirbyteMessage):
                     dumped = AirbyteMessageSerializer.dump(message)
                     if "state" in dumped:
@@ -111,6 +112,7 @@ def read(
                             reading.note_state_out(stream)
                 else:
                     take(stream, "record", dict(message.data))
+                    partition.note_record_out()
         except Exception as error:
             reads[stream].error = error
 
@@ -136,11 +138,16 @@ class Warehouse:
     """Keeps the last record of each key, as a destination with deduplication does."""
 
     def __init__(self) -> None:
-        self.tables: dict[str, dict[Any, Row]] = {name: {} for name in STREAMS}
+        self.tables: dict[str, dict[Any, Row]] = {name: {} for name in (*STREAMS, *OF_ORDERS)}
 
     def take(self, stream: str, records: list[Row]) -> None:
         for record in records:
-            self.tables[stream][record[KEYS[stream]]] = record
+            self.tables[stream][key_of(stream, record)] = record
+
+
+def key_of(stream: str, record: Row) -> Any:
+    """The primary key of a record; that of an order is the pair of its storefront and its id."""
+    return (record["storefrontId"], record["orderId"]) if stream in OF_ORDERS else record[KEYS[stream]]
 
 
 __all__ = [
@@ -151,6 +158,7 @@ __all__ = [
     "SandboxClock",
     "States",
     "Warehouse",
+    "key_of",
     "read",
     "states_of",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from integration_tests.command_line import TRACKED
+from integration_tests.command_line import OF_ORDERS, TRACKED
 from sandbox import Missing, Sandbox
 
 KEYS = {"processing_results": "projectId", "artifact_files": "artifactId"}
@@ -23,9 +23,16 @@ def present(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if value is not None}
 
 
+def key_of(stream: str, record: dict[str, Any]) -> Any:
+    if stream in OF_ORDERS:
+        return record["storefrontId"], record["orderId"]
+    return record[KEYS.get(stream, "id")]
+
+
 def by_key(stream: str, records: list[dict[str, Any]]) -> Rows:
-    rows = {record[KEYS.get(stream, "id")]: record for record in records}
-    assert len(rows) == len(records), f"{stream} has emitted something twice"
+    """The last record of each key. Only an order comes again, as often as one of its projects is news."""
+    rows = {key_of(stream, record): record for record in records}
+    assert len(rows) == len(records) or stream in OF_ORDERS, f"{stream} has emitted something twice"
     return rows
 
 
@@ -34,7 +41,7 @@ def expected(
     wants: Callable[[dict[str, Any]], bool] = lambda _: True,
     types: frozenset[str] = frozenset({"Final"}),
 ) -> dict[str, Rows]:
-    """What the streams that follow projects have to emit of the projects that are wanted, without files."""
+    """What the streams that follow projects have to emit of the projects that are wanted, without delivering files."""
     shop = sandbox.shop
     rows: dict[str, Rows] = {stream: {} for stream in TRACKED}
     for project in shop.projects():
@@ -45,10 +52,7 @@ def expected(
         order = {name: project[name] for name in ("storefrontId", "orderId", "orderNumber")}
         order["projectId"] = project["id"]
         rows["projects"][project["id"]] = present({**project, "created": created, "lastModified": modified, **updated})
-        try:
-            results = shop.results(project["id"])
-        except Missing:
-            results = {"status": "Pending"}
+        results = results_of(sandbox, project["id"])
         rows["processing_results"][project["id"]] = present({**order, **updated, **results})
         files = {file["artifactId"]: file for file in results.get("outputFileDetails") or []}
         if results["status"] != "Completed":
@@ -67,5 +71,53 @@ def expected(
     return rows
 
 
-def without_download(record: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in record.items() if name not in ("sha256", "filePath")}
+def results_of(sandbox: Sandbox, project_id: int) -> dict[str, Any]:
+    try:
+        return sandbox.shop.results(project_id)
+    except Missing:
+        return {"status": "Pending"}
+
+
+def expected_orders(sandbox: Sandbox) -> dict[str, Rows]:
+    """What the streams of orders have to emit when every project is produced and all streams are read."""
+    rows: dict[str, Rows] = {stream: {} for stream in OF_ORDERS}
+    for order in sandbox.shop.orders():
+        projects = [sandbox.shop.project(id_) for id_ in order["projectIds"]]
+        statuses = [results_of(sandbox, project["id"])["status"] for project in projects]
+        states = [{"Completed": "Ready", "Failed": "Failed"}.get(status, "InProgress") for status in statuses]
+        first, key = projects[0], (order["storefrontId"], order["orderId"])
+        keys = {
+            "storefrontId": key[0],
+            "orderId": key[1],
+            "orderNumber": first["orderNumber"],
+            "updatedAt": utc(max(project["lastModified"] or project["created"] for project in projects)),
+        }
+        whole = "Failed" if "Failed" in states else "InProgress"
+        rows["orders"][key] = present(
+            {
+                **keys,
+                **{name: first[name] for name in ("orderName", "orderUrl", "customerId", "customerName")},
+                "created": utc(min(project["created"] for project in projects)),
+                "projectCount": len(projects),
+                "readyCount": states.count("Ready"),
+                "failedCount": states.count("Failed"),
+                "unfinishedCount": states.count("InProgress"),
+                "state": "Ready" if set(states) == {"Ready"} else whole,
+                "projects": [
+                    {
+                        "id": project["id"],
+                        "name": project["name"],
+                        "status": project["status"],
+                        "processingStatus": status,
+                        "state": state,
+                    }
+                    for project, status, state in zip(projects, statuses, states, strict=True)
+                ],
+            }
+        )
+        rows["shop_orders"][key] = present({**keys, "order": sandbox.shop.order_document(*key)})
+    return rows
+
+
+def without_delivery(record: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if name not in ("sha256", "filePath", "fileUrl")}

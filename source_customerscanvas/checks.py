@@ -19,7 +19,10 @@ from source_customerscanvas.errors import (
     UnknownTransition,
     WrongHost,
 )
+from source_customerscanvas.files.paths import check_template
+from source_customerscanvas.files.stores import store_for
 from source_customerscanvas.settings import Settings, plain
+from source_customerscanvas.times import SYSTEM_CLOCK
 
 CHECK_PATIENCE_SECONDS = 15.0
 """For a server that does not answer: whoever checks sits and waits, and has most likely mistyped."""
@@ -81,13 +84,18 @@ def check_connection(client: ApiClient, settings: Settings) -> None:
     """Do once what each part of a sync does first; the errors say what to change.
 
     In this order: the token, the storefronts, reading projects, the business statuses and transitions that the settings
-    name, reading artifacts and, where the settings ask for changes in the shop, the permission for them.
+    name, reading artifacts, the store for files and, where the settings ask for changes in the shop, the permission for
+    them. A `file_path` that is no good is told before anything is asked.
     """
+    check_template(settings.file_path, settings.storefront_ids)
+    store = store_for(settings, SYSTEM_CLOCK, client.stopping)
     scopes = client.token_scopes()
     storefronts = list_storefronts(client, settings)
     _list(client, settings, "storefront/v1/projects", {"storefrontId": storefronts[0]["id"]})
     _check_names(client, settings)
     _list(client, settings, "storage/v1/artifacts", {})
+    if store:
+        store.check()
     # only the scopes of the token tell whether projects may be changed, and a server may leave them out
     if scopes is not None and _FULL_PROJECTS not in scopes:
         if settings.processing.on_failure != "report":

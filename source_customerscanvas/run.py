@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from io import TextIOWrapper
 from itertools import pairwise
+from logging.handlers import MemoryHandler
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -83,7 +84,7 @@ def _run(arguments: list[str]) -> None:
     # an import makes a hundred thousand objects that stay: looking through them for garbage takes a tenth of its time,
     # and a twentieth of a sync's
     gc.disable()
-    early = _EarlyLog()
+    held_log = _hold_log()
     begun = begin_early(arguments) if arguments[:1] == ["read"] else None
     if begun:
         _begun.append(begun)
@@ -100,7 +101,7 @@ def _run(arguments: list[str]) -> None:
         # only so the framework writes debug lines as messages of the protocol
         os.environ["LOG_LEVEL"] = "debug"
     init_uncaught_exception_handler(init_logger("airbyte"))
-    early.pass_on()
+    _release(held_log)
     _log_what_would_be_printed()
     # without a command, the framework's parser is content and its answer is a mistake of the connector's
     parsed = Entrypoint.parse_args(arguments or ["(none)"])
@@ -123,25 +124,22 @@ def _run(arguments: list[str]) -> None:
             output.write(f"{message}\n")
 
 
-class _EarlyLog(logging.Handler):
-    """Keeps what is logged before the framework's log is there, and passes it on then."""
+def _hold_log() -> MemoryHandler:
+    """Keep what is logged before the framework is there, which makes messages of the protocol of it."""
+    held = MemoryHandler(capacity=sys.maxsize, flushLevel=sys.maxsize)
+    log = logging.getLogger("airbyte")
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    log.addHandler(held)
+    return held
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._logger = logging.getLogger("airbyte")
-        self._logger.setLevel(logging.INFO)
-        self._logger.addHandler(self)
-        self._logger.propagate = False
-        self._records: list[logging.LogRecord] = []
 
-    def emit(self, record: logging.LogRecord) -> None:
-        self._records.append(record)
-
-    def pass_on(self) -> None:
-        self._logger.removeHandler(self)
-        self._logger.propagate = True
-        for record in self._records:
-            self._logger.handle(record)
+def _release(held: MemoryHandler) -> None:
+    """Pass on what was kept, and from now on each line at once."""
+    (console,) = logging.getLogger().handlers
+    held.setTarget(console)
+    held.capacity = 0
+    held.flush()
 
 
 def _read_input(what: str, path: str | None, read: Callable[[str], T]) -> T | None:

@@ -151,6 +151,8 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
                 if message.type == Type.TRACE and message.trace and message.trace.error:
                     errors.append(message.trace.error)
                 yield message
+                if message.type == Type.RECORD and message.record and message.record.stream in self._partitions:
+                    self._partitions[message.record.stream].note_record_out()
                 if message.type == Type.STATE and message.state and message.state.stream:
                     # whoever took the message has printed it by now, perhaps into a buffer
                     sys.stdout.flush()

@@ -8,7 +8,9 @@ on in order. So a state cannot overtake the records that it covers.
 """
 
 import logging
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from threading import Condition
 from time import time
 from typing import Any, cast
 
@@ -38,6 +40,8 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_customerscanvas.errors import CustomersCanvasError
 from source_customerscanvas.files.artifact_file import DeliveredFile
 from source_customerscanvas.sync.emissions import Emission, Estimate, State
+
+_MOST_BYTES = 1024 * 1024
 
 
 def traced(error: CustomersCanvasError) -> AirbyteTracedException:
@@ -70,12 +74,40 @@ def following_stream(
     )
 
 
+class Flow:
+    """Bounds the bytes of a stream's records that are on their way through the framework, whose queue counts records.
+
+    Used by the thread that reads the stream and the one that prints.
+    """
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self._weights: deque[int] = deque()
+        self._bytes = 0
+
+    def wait_for_room(self, weight: int) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._weights or self._bytes + weight <= _MOST_BYTES)
+            self._weights.append(weight)
+            self._bytes += weight
+
+    def note_out(self) -> None:
+        with self._changed:
+            self._bytes -= self._weights.popleft()
+            self._changed.notify()
+
+
 class FollowingPartition(Partition):
     """All that a read emits for one stream."""
 
     def __init__(self, stream_name: str, emissions: Iterator[Emission]) -> None:
         self._stream_name = stream_name
         self._emissions = emissions
+        self._flow = Flow()
+
+    def note_record_out(self) -> None:
+        """A record has left the connector, in the order in which they were read."""
+        self._flow.note_out()
 
     def read(self) -> Iterator[Record]:
         # the framework declares records only, and passes on each other message as it is
@@ -89,7 +121,9 @@ class FollowingPartition(Partition):
                 elif isinstance(emission, Estimate):
                     yield self._estimate(emission)
                 else:
-                    for row, file in emission:
+                    weight = emission.weight // len(emission.records)
+                    for row, file in emission.records:
+                        self._flow.wait_for_room(weight)
                         yield self._record(row, file)
         except CustomersCanvasError as error:
             raise traced(error) from error

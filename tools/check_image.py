@@ -7,16 +7,15 @@ The Dockerfile is built as it stands, on a stand-in for Airbyte's base image: De
 /tmp, against the sandbox. Needs root, the programs below (Debian's packages of the same names), and PyPI.
 """
 
-import json
 import shlex
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from integration_tests.command_line import CommandLine, configured
 from sandbox import Sandbox
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -59,29 +58,12 @@ class ImageTools:
         said = run(["podman", *self._storage, "image", "inspect", "--format={{.Size}}", image])
         return int(said)
 
-    def run(self, *arguments: str, volumes: Sequence[str] = (), entrypoint: str | None = None) -> str:
-        options = [
-            "--rm",
-            "--network=host",
-            "--read-only",
-            "--read-only-tmpfs=false",
-            "--ulimit=nofile=1024:1024",
-            "--ulimit=nproc=1024:1024",
-        ]
-        options += ["--tmpfs=/tmp:size=4m", *(f"--volume={volume}" for volume in volumes)]
-        options += [f"--entrypoint={entrypoint}"] if entrypoint else []
-        return run(
-            [
-                "podman",
-                *self._storage,
-                "--runtime=runc",
-                "--cgroup-manager=cgroupfs",
-                "run",
-                *options,
-                IMAGE,
-                *arguments,
-            ]
-        )
+    def program(self, *options: str) -> list[str]:
+        """What runs the image, for arguments to follow; it sees the machine's loopback, where the sandbox is."""
+        program = ["podman", *self._storage, "--runtime=runc", "--cgroup-manager=cgroupfs", "run", "--rm"]
+        program += ["--network=host", "--read-only", "--read-only-tmpfs=false", "--tmpfs=/tmp:size=4m"]
+        program += ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"]  # its own are more than root may here
+        return [*program, *options, IMAGE]
 
 
 def run(arguments: Sequence[str]) -> str:
@@ -97,80 +79,51 @@ def main() -> None:
         raise SystemExit(f"Missing here: {', '.join(missing)}. On Debian: apt-get install {' '.join(missing)}")
     with tempfile.TemporaryDirectory() as folder, Sandbox(projects=60) as sandbox:
         tools = ImageTools(Path(folder))
-        timed("stand-in for the base image", tools.make_base)
-        timed("image, from the Dockerfile", tools.build)
-        print(f"{'size':<28} {(tools.size(IMAGE) - tools.size(BASE)) / MEGABYTE:6.0f} MB on top of the base image")
-        shown(tools, sandbox, Path(folder))
+        tools.make_base()
+        tools.build()
+        told("image", f"{(tools.size(IMAGE) - tools.size(BASE)) / MEGABYTE:.0f} MB on top of the base image")
+        try_commands(tools, sandbox, Path(folder))
 
 
-def timed(name: str, step: Any) -> Any:
-    begun = time.monotonic()
-    result = step()
-    print(f"{name:<28} {time.monotonic() - begun:6.1f} s", end="\n" if result is None else "  ", flush=True)
-    return result
-
-
-def shown(tools: ImageTools, sandbox: Sandbox, folder: Path) -> None:
+def try_commands(tools: ImageTools, sandbox: Sandbox, folder: Path) -> None:
     """Run each command and hold what it says against the sandbox."""
     inputs, files = folder / "inputs", folder / "print-files"
-    inputs.mkdir(mode=0o755)
+    inputs.mkdir()
     files.mkdir()
     shutil.chown(files, USER)
     folder.chmod(0o755)
-    volumes = (f"{inputs}:/inputs:ro", f"{files}:/print-files")
-    config = sandbox.config(files={"delivery": "folder", "path": "/print-files"})
-    (inputs / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    command = CommandLine(inputs, program=tools.program(f"--volume={inputs}:{inputs}:ro", f"--volume={files}:/files"))
+    config = sandbox.config(files={"delivery": "folder", "path": "/files"})
 
-    def command(*arguments: str) -> list[dict[str, Any]]:
-        said = timed(arguments[0], lambda: tools.run(*arguments, volumes=volumes))
-        return [json.loads(line) for line in said.splitlines()]
+    shell = [*tools.program("--entrypoint=sh"), "-c", "id -u; touch /airbyte/x 2>/dev/null || echo read-only"]
+    expect(run(shell).split() == [str(USER), "read-only"])
+    told("image", f"runs as user {USER}, its root read-only, 4 MB of /tmp")
 
-    user = tools.run("-c", "id -u; touch /airbyte/x 2>/dev/null || echo read-only", entrypoint="sh").split()
-    expect(user == [str(USER), "read-only"], f"user {USER}, read-only root", user)
+    expect(len(command.spec().of_type("SPEC")) == 1)
+    told("spec", "a specification")
+    status = command.check(config).connection_status
+    expect(status["status"] == "SUCCEEDED", status)
+    told("check", "succeeded")
+    catalog = command.discover(config).catalog
+    told("discover", f"{len(catalog['streams'])} streams")
 
-    expect(any(message["type"] == "SPEC" for message in command("spec")), "a specification")
-    statuses = [
-        message["connectionStatus"]
-        for message in command("check", "--config", "/inputs/config.json")
-        if message["type"] == "CONNECTION_STATUS"
-    ]
-    expect([one["status"] for one in statuses] == ["SUCCEEDED"], "succeeded", statuses)
-    (catalog,) = (
-        message["catalog"]
-        for message in command("discover", "--config", "/inputs/config.json")
-        if message["type"] == "CATALOG"
-    )
-    expect(bool(catalog["streams"]), f"{len(catalog['streams'])} streams")
-    configured = {
-        "streams": [
-            {"stream": stream, "sync_mode": "full_refresh", "destination_sync_mode": "overwrite"}
-            for stream in catalog["streams"]
-        ]
-    }
-    (inputs / "catalog.json").write_text(json.dumps(configured), encoding="utf-8")
-    messages = command("read", "--config", "/inputs/config.json", "--catalog", "/inputs/catalog.json")
-    records = [message["record"] for message in messages if message["type"] == "RECORD"]
-    read = {record["data"]["id"] for record in records if record["stream"] == "projects"}
-    expect(read == {project["id"] for project in sandbox.shop.projects()}, f"{len(records)} records", read)
-    delivered = {
-        record["data"]["filePath"]: record["data"]["artifactId"]
-        for record in records
-        if record["stream"] == "artifact_files"
-    }
-    stored = {path.relative_to(files).as_posix(): path for path in files.rglob("*") if path.is_file()}
-    expect(stored.keys() == delivered.keys() and len(stored) > 0, "", sorted(stored.keys() ^ delivered.keys())[:5])
-    for path, artifact_id in delivered.items():
-        expect(stored[path].read_bytes() == sandbox.shop.file_bytes(artifact_id), "", path)
-    print(
-        f"{'':<28}           {len(stored)} print files, byte for byte those of the shop, in the folder mounted for them"
-    )
+    read = command.read(config, configured(catalog))
+    expect((read.exit_code, read.traces) == (0, []), read.traces, read.errors)
+    expect({row["id"] for row in read.records("projects")} == {one["id"] for one in sandbox.shop.projects()})
+    told("read", f"{len(read.of_type('RECORD'))} records")
+    stored = {path.relative_to(files).as_posix(): path.read_bytes() for path in files.rglob("*") if path.is_file()}
+    delivered = {row["filePath"]: sandbox.shop.file_bytes(row["artifactId"]) for row in read.records("artifact_files")}
+    expect(stored == delivered and len(stored) > 0, sorted(stored.keys() ^ delivered.keys())[:5])
+    told("read", f"{len(stored)} print files, byte for byte the shop's, in the folder mounted for them")
 
 
-def expect(holds: bool, said: str, *found: Any) -> None:
+def told(what: str, result: str) -> None:
+    print(f"{what:<8}  {result}", flush=True)
+
+
+def expect(holds: bool, *found: Any) -> None:
     if not holds:
-        raise SystemExit(f"\nNot as expected ({said}): {found}")
-    if said:
-        print(said)
+        raise SystemExit(f"Not as expected: {found}")
 
 
 if __name__ == "__main__":

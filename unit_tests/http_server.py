@@ -50,6 +50,13 @@ def json_answer(value: Any, status: int = 200) -> Answer:
     return Answer(status, orjson.dumps(value), {"Content-Type": "application/json"})
 
 
+def api_404(title: str = "Not Found") -> Answer:
+    """What the API itself says of a thing that is not there."""
+    return json_answer(
+        {"type": "https://tools.ietf.org/html/rfc9110#section-15.5.5", "title": title, "status": 404}, 404
+    )
+
+
 PAGE = {"total": 1, "items": [{"id": 1}]}
 HTML = Answer(200, b"<html>Bad gateway</html>", {"Content-Type": "text/html"})
 TOO_MANY = Answer(429, b"", {"Retry-After": "7"})
@@ -123,7 +130,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         for status in answer.early:
             self.wfile.write(b"HTTP/1.1 %d Early\r\nLink: </style.css>\r\n\r\n" % status)
-        self.send_response(answer.status)
+        self.send_response_only(answer.status)
+        if "Date" not in answer.headers:
+            self.send_header("Date", self.date_time_string())
         for name, value in answer.headers.items():
             self.send_header(name, value)
         if answer.length and "Content-Length" not in answer.headers and answer.status != 204:

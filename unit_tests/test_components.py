@@ -7,7 +7,8 @@ import pytest
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_customerscanvas.api.client import ApiClient
-from source_customerscanvas.components import UtcTimes
+from source_customerscanvas.components import ProjectRetriever, UtcTimes, share
+from source_customerscanvas.errors import CustomersCanvasError, WrongClient
 from source_customerscanvas.source import SourceCustomersCanvas
 from unit_tests.http_server import Answer, Request, Server, json_answer
 
@@ -97,18 +98,25 @@ def test_given_storefronts_that_are_removed_while_they_are_read_when_read_then_n
 @each_list
 @pytest.mark.parametrize("page", [[], "no page", {"items": 7}, {"items": {"id": 1}}, None])
 def test_given_an_answer_that_is_no_page_when_read_then_it_says_so(
-    server: Server, client: ApiClient, monkeypatch: pytest.MonkeyPatch, stream: str, page: Any
+    server: Server, client: ApiClient, stream: str, page: Any
 ) -> None:
     # whose tries take no time
-    monkeypatch.setattr("source_customerscanvas.components.shared_client", lambda settings: client)
+    share(server.settings(), client, lambda: None)
     server.answer = lambda _: json_answer(page)
     with pytest.raises(AirbyteTracedException, match=f"{PATHS[stream][5:]}.*not a page of a list"):
         read(server, stream)
 
 
 @each_list
-def test_given_a_server_without_the_list_when_read_then_the_address_is_named(server: Server, stream: str) -> None:
-    server.answer = lambda _: Answer(404)
+@pytest.mark.parametrize(
+    "answer", [json_answer({"title": "Not Found", "status": 404}, 404), Answer(404, b"default backend - 404")]
+)
+def test_given_a_server_without_the_list_when_read_then_the_address_is_named(
+    server: Server, client: ApiClient, stream: str, answer: Answer
+) -> None:
+    # whose tries take no time
+    share(server.settings(), client, lambda: None)
+    server.answer = lambda _: answer
     with pytest.raises(AirbyteTracedException, match=f"{PATHS[stream][5:]}") as raised:
         read(server, stream)
     assert raised.value.failure_type.value == "config_error"
@@ -118,6 +126,24 @@ def test_given_a_server_without_the_list_when_read_then_the_address_is_named(ser
 def test_given_storefronts_to_sync_when_read_then_only_they_come(server: Server, as_text: bool) -> None:
     server.answer = pages([{"id": str(number) if as_text else number} for number in (1, 2, 3)], 100, total=3)
     assert read(server, "storefronts", storefront_ids=[3, 1]) == [{"id": 1}, {"id": 3}]
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [(WrongClient("https://hub.example"), "client_secret"), (None, "ended")],
+)
+def test_given_a_sync_that_was_ended_when_a_list_is_read_then_what_ended_it_is_told(
+    server: Server, client: ApiClient, failure: CustomersCanvasError | None, told: str
+) -> None:
+    share(server.settings(), client, lambda: failure)
+    client.stopping.set()
+    with pytest.raises(AirbyteTracedException, match=told):
+        read(server, "storefronts")
+
+
+def test_given_a_stream_of_the_engine_when_the_manifest_alone_reads_it_then_it_says_what_to_run() -> None:
+    with pytest.raises(AirbyteTracedException, match="source-customerscanvas"):
+        list(ProjectRetriever({}).read_records({}))
 
 
 def test_given_times_when_transformed_then_they_are_in_utc_with_six_digits_at_most() -> None:

@@ -1,67 +1,169 @@
 """What the command line does before the framework is there."""
 
+from __future__ import annotations
+
 import json
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from source_customerscanvas.run import begin_early
-from source_customerscanvas.sync.emissions import Records
-from unit_tests.http_server import Server, json_answer
+from source_customerscanvas.sync.emissions import Estimate, Rows, State
+from source_customerscanvas.sync.reading import Reading
+from unit_tests.http_server import Answer, Request, Server, json_answer
 
-COUNTING = """
-import ast, sys
-parsed = []
-parse = ast.parse
-ast.parse = lambda *given, **options: parsed.append(given) or parse(*given, **options)
-sys.argv = ["source-customerscanvas", "spec"]
-{command}
-sys.stderr.write(f"parsed: {{len(parsed)}}")
-"""
+STATE = {
+    "version": 2,
+    "began": None,
+    "scope": {"startDate": None, "kinds": None},
+    "slices": {"11": {"cursor": "2026-01-31T12:00:00.000000Z"}},
+}
+
+
+class Files:
+    """The files that the arguments of a read name."""
+
+    def __init__(self, folder: Path, server: Server) -> None:
+        self._folder = folder
+        self.environment = {"region": "custom", "hub_url": server.url, "api_url": server.url}
+        self.config: Any = {"client_id": "app", "client_secret": "s3cret", "environment": self.environment}
+        self.catalog: Any = {"streams": [self.stream("projects")]}
+        self.state: Any = None
+
+    @staticmethod
+    def stream(name: str) -> dict[str, Any]:
+        return {"stream": {"name": name}, "sync_mode": "incremental"}
+
+    def arguments(self) -> list[str]:
+        arguments = ["read"]
+        for name in ("config", "catalog", "state"):
+            content = getattr(self, name)
+            if content is not None:
+                path = self._folder / f"{name}.json"
+                path.write_text(content if isinstance(content, str) else json.dumps(content))
+                arguments += [f"--{name}", str(path)]
+        return arguments
+
+
+@pytest.fixture
+def files(tmp_path: Path, server: Server) -> Files:
+    return Files(tmp_path, server)
+
+
+@pytest.fixture
+def begun(files: Files) -> Iterator[list[Reading]]:
+    """The reads that a test has begun; none is left behind."""
+    readings: list[Reading] = []
+    yield readings
+    for reading in readings:
+        reading.abandon()
+
+
+def shop(server: Server) -> None:
+    """A shop with one storefront, whose one project has failed."""
+    project = {"id": 7, "storefrontId": 11, "orderId": "5001", "processingStatus": "Failed"}
+    project |= {"created": "2024-03-04T00:00:00Z", "lastModified": None, "status": 1}
+
+    def answer(request: Request) -> Answer:
+        if request.path.endswith("/processing-results"):
+            return json_answer({"status": "Failed"})
+        if request.path.endswith("/projects/7"):
+            return json_answer(project)
+        rows = [{"id": 11, "name": "Shop"}] if request.path.endswith("/storefronts") else [project]
+        return json_answer({"items": rows[int(request.query.get("skip", 0)) :], "total": 1})
+
+    server.answer = answer
+
+
+def rows_of(reading: Reading, name: str) -> list[dict[str, Any]]:
+    emissions = [one for one in reading.emissions(name) if isinstance(one, Rows)]
+    return [row for some in emissions for row, _ in some.records]
 
 
 @pytest.mark.parametrize(
-    ("command", "is_parsed"),
-    [
-        ("import airbyte_cdk", True),  # else there is nothing to spare any more
-        ("import source_customerscanvas.run; source_customerscanvas.run.run()", False),
-    ],
+    "settings",
+    [{}, {"files": {"delivery": "none"}}, {"processing": {"wait_minutes": 0}}, {"num_workers": 2}],
 )
-def test_given_the_frameworks_enums_when_it_is_imported_then_their_source_is_not_parsed_for_the_command_line(
-    command: str, is_parsed: bool
+def test_given_a_read_when_the_command_starts_then_it_begins_before_the_framework_is_there(
+    server: Server, files: Files, begun: list[Reading], settings: dict[str, Any]
 ) -> None:
-    code = COUNTING.format(command=command)
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert (int(run.stderr.rpartition("parsed: ")[2]) > 10) == is_parsed
+    shop(server)
+    files.config |= settings
+    reading = begin_early(files.arguments())
+    assert reading
+    begun.append(reading)
+    assert [row["id"] for row in rows_of(reading, "projects")] == [7]
 
 
 @pytest.mark.parametrize(
-    ("settings", "begins"),
+    "settings",
     [
-        ({}, True),
-        ({"acknowledge": {"mode": "none"}, "processing": {"on_failure": "report"}}, True),
-        ({"acknowledge": {"mode": "transition", "name": "done"}}, False),
-        ({"processing": {"on_failure": "resume"}}, False),
-        ({"num_workers": 5000}, False),
+        {"processing": {"on_failure": "resume"}},
+        {"acknowledge": {"mode": "transition", "name": "done", "since": "2020-01-01"}},
     ],
 )
-def test_given_a_read_when_the_command_starts_then_it_begins_early_only_if_it_changes_nothing_in_the_shop(
-    server: Server, tmp_path: Path, settings: dict[str, Any], begins: bool
+def test_given_settings_that_change_the_shop_when_the_command_starts_then_nothing_is_changed_before_it_is_permitted(
+    server: Server, files: Files, begun: list[Reading], settings: dict[str, Any]
 ) -> None:
-    environment = {"region": "custom", "hub_url": server.url, "api_url": server.url}
-    config = {"client_id": "app", "client_secret": "s3cret", "environment": environment, **settings}
-    stream = {"stream": {"name": "projects"}, "sync_mode": "incremental"}
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    (tmp_path / "catalog.json").write_text(json.dumps({"streams": [stream]}))
-    server.answer = lambda _: json_answer({"items": [], "total": 0})
-    files = ["--config", str(tmp_path / "config.json"), "--catalog", str(tmp_path / "catalog.json")]
+    shop(server)
+    files.config |= settings
+    files.catalog["streams"] = [files.stream("processing_results")]
+    reading = begin_early(files.arguments())
+    assert reading
+    begun.append(reading)
+    reading.wait_for_slices()
+    emissions = reading.emissions("processing_results")
+    seen = [next(emissions)]
+    if "processing" in settings:
+        while isinstance(seen[-1], (State, Estimate)):
+            seen.append(next(emissions))
+    assert [request.method for request in server.api_requests if request.method != "GET"] == []
 
-    begun = begin_early(["read", *files])
 
-    assert (begun is not None) == begins
-    if begun:
-        assert [emission for emission in begun.emissions("projects") if isinstance(emission, Records)] == []
-    assert (len(server.requests) > 0) == begins
+NO_READ: dict[str, tuple[str, Any]] = {
+    "config-not-json": ("config", "{"),
+    "config-a-list": ("config", []),
+    "config-without-secret": ("config", {"client_id": "app"}),
+    "config-without-https": ("config", {"client_id": "a", "client_secret": "b", "environment": "?"}),
+    "catalog-empty": ("catalog", {"streams": []}),
+    "catalog-of-lists": ("catalog", {"streams": [Files.stream("storefronts")]}),
+    "catalog-without-names": ("catalog", {"streams": [{}]}),
+    "catalog-doubled": ("catalog", {"streams": [Files.stream("projects"), Files.stream("projects")]}),
+    "state-no-list": ("state", {"projects": {}}),
+    "state-global": ("state", [{"type": "GLOBAL", "global": {"stream_states": []}}]),
+    "state-of-a-later-version": (
+        "state",
+        [{"type": "STREAM", "stream": {"stream_descriptor": {"name": "projects"}, "stream_state": {"version": 9}}}],
+    ),
+}
+
+
+@pytest.mark.parametrize(("what", "content"), NO_READ.values(), ids=NO_READ.keys())
+def test_given_arguments_that_are_wrong_when_the_command_starts_then_the_framework_is_left_to_say_so(
+    server: Server, files: Files, what: str, content: Any
+) -> None:
+    setattr(files, what, content)
+    assert begin_early(files.arguments()) is None
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("arguments", [["read"], ["read", "--config", "nowhere.json", "--catalog", "nowhere.json"]])
+def test_given_no_files_when_the_command_starts_then_the_framework_is_left_to_say_so(arguments: list[str]) -> None:
+    assert begin_early(arguments) is None
+
+
+def test_given_a_state_when_the_command_starts_then_it_goes_on_from_there(
+    server: Server, files: Files, begun: list[Reading]
+) -> None:
+    shop(server)
+    descriptor = {"stream_descriptor": {"name": "projects"}, "stream_state": STATE}
+    files.state = [{"type": "STREAM", "stream": descriptor}]
+    reading = begin_early(files.arguments())
+    assert reading
+    begun.append(reading)
+    states = [one.content for one in reading.emissions("projects") if isinstance(one, State)]
+    # what was scanned before is not scanned again, and the project that has failed is known now
+    assert "scan" not in states[-1]["slices"]["11"]
+    assert list(states[-1]["slices"]["11"]["open"]) == ["7"]

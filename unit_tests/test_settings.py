@@ -50,7 +50,7 @@ def test_given_the_spec_when_its_options_are_left_out_then_each_has_the_default_
     manifest = Path(source_customerscanvas.__file__).with_name("manifest.yaml").read_text(encoding="utf-8")
     options = yaml.safe_load(manifest)["spec"]["connection_specification"]["properties"]
     processing = options.pop("processing")["properties"]
-    for name in ("environment", "files", "acknowledge"):
+    for name in ("environment", "files", "statuses", "acknowledge"):
         del options[name]  # which are read as other settings
     for settings, shown in ((read(), options), (read().processing, processing)):
         left_out = {name: getattr(settings, name) for name in shown}

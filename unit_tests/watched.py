@@ -52,5 +52,5 @@ def stream(
 
 def settled(stream: StreamProgress, project: Project, **fields: Any) -> Settled:
     """What a worker found of a project that is as the list shows it, from a watch at `CURSOR`."""
-    found = settled_of(stream, project, None, at=CURSOR, from_scan=False)
+    found = settled_of(stream, project, None, CURSOR)
     return Settled(**{**vars(found), **fields})

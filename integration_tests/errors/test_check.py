@@ -14,7 +14,7 @@ from sandbox import RequestRecord, Sandbox
 
 RESUME = {"processing": {"on_failure": "resume"}}
 RESTART = {"processing": {"on_failure": "restart"}}
-TRANSITION = {"acknowledge": {"mode": "transition", "name": "complete"}}
+TRANSITION = {"acknowledge": {"mode": "transition", "name": "finish-production"}}
 READ_ONLY = frozenset({"Projects_read", "Artifacts_read", "Storefronts_read"})
 
 
@@ -89,6 +89,23 @@ WRONG: dict[str, Case] = {
     "no-acknowledging": Case(
         ("Projects: Full", "acknowledge orders"), lambda _: TRANSITION, switches={"permissions": READ_ONLY}
     ),
+    "no-listing-of-storefronts": Case(
+        ("Storefronts: Read", "External apps"),
+        switches={
+            "permissions": frozenset({"Projects_read", "Artifacts_read"}),
+            "storefronts_permission": "Storefronts_read",
+        },
+    ),
+    "unknown-status": Case(
+        ("No such business status: 77", "`statuses.codes`"), lambda _: {"statuses": {"mode": "only", "codes": [77]}}
+    ),
+    "unknown-status-to-set": Case(
+        ("No such business status: 99", "`acknowledge.code`"), lambda _: {"acknowledge": {"mode": "status", "code": 99}}
+    ),
+    "unknown-transition": Case(
+        ("No such status transition: “fly”", "“finish-production”", "`acknowledge.name`"),
+        lambda _: {"acknowledge": {"mode": "transition", "name": "fly"}},
+    ),
     "gateway-page": Case(("the answer is not JSON", "Try again later"), faults=(("/storefronts$", {"html": True}),)),
     "gateway-trouble": Case(("HTTP 502", "Try again later"), faults=(("/projects$", {"status": 502}),)),
     "tenant-needed": Case(("tenantId is required",), switches={"tenant_required": True}),
@@ -143,7 +160,8 @@ def test_given_something_wrong_when_checked_then_nothing_is_changed_and_nothing_
     asked = [request.path.rpartition("/v1/")[2] for request in checked[name].requests]
     assert {request.path for request in checked[name].requests if request.method != "GET"} <= {"/connect/token"}
     order = ["/connect/token", "storefronts", "projects", "artifacts"]
-    assert list(dict.fromkeys(asked)) == order[: len(dict.fromkeys(asked))] or name == "hub-is-another-host"
+    plain = [path for path in dict.fromkeys(asked) if path not in ("projects/statuses", "projects/transitions")]
+    assert plain == order[: len(plain)] or name == "hub-is-another-host"
     stops_at = {"unknown-storefront": 2, "no-reading-of-projects": 3, "no-reading-of-artifacts": 4, "wrong-secret": 1}
     if name in stops_at:
         assert len(set(asked)) == stops_at[name]
@@ -163,6 +181,7 @@ def test_given_a_good_configuration_when_checked_then_it_succeeds_with_one_reque
         ("POST", "token"),
         ("GET", "storefronts"),
         ("GET", "projects"),
+        *([("GET", "transitions")] if "acknowledge" in settings else []),
         ("GET", "artifacts"),
     ]
     assert requests[2].query.get("storefrontId") == str(settings.get("storefront_ids", [11])[0])

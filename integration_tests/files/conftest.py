@@ -39,7 +39,7 @@ class Shop:
         return self.sandbox.shop.create_project(files=files, **values)
 
     def config(self, **settings: Any) -> dict[str, Any]:
-        return self.sandbox.config(**{"file_download": "always", "file_directory": str(self.files), **settings})
+        return self.sandbox.config(**{"files": folder(self.files), **settings})
 
     def sync(self, state: State | None = None, *streams: str, **settings: Any) -> Run:
         """One sync of the files, or of these streams."""
@@ -47,26 +47,29 @@ class Shop:
         return self.command.read(self.config(**settings), catalog, state)
 
     def delivered(self, run: Run, files: Path | None = None) -> set[str]:
-        """The artifacts that came: each with the server's bytes on disk, and nothing else lies there."""
-        folder = (files or self.files) / "artifact_files"
-        references = run.file_references()
-        for record in run.records("artifact_files"):
-            reference = references[record["artifactId"]]
-            path = Path(reference["staging_file_url"])
-            content = self.sandbox.shop.file_bytes(record["artifactId"])
-            assert path == folder / reference["source_file_relative_path"]
+        """The artifacts that came: each with the server's bytes where its row says, and nothing else lies there."""
+        root = files or self.files
+        rows = run.records("artifact_files")
+        for row in rows:
+            path = root / row["filePath"]
+            content = self.sandbox.shop.file_bytes(row["artifactId"])
             assert path.read_bytes() == content
-            assert reference["file_size_bytes"] == record["size"] == len(content)
-            assert record["sha256"] == sha256(content).hexdigest()
-            assert record["filePath"] == reference["source_file_relative_path"]
-        assert len(references) == len(run.records("artifact_files"))
-        assert files_below(folder) == {Path(reference["staging_file_url"]) for reference in references.values()}
-        return set(references)
+            assert row["size"] == len(content)
+            assert row["sha256"] == sha256(content).hexdigest()
+            assert row["fileUrl"] == path.as_uri()
+        assert run.file_references() == {}
+        assert files_below(root) == {root / row["filePath"] for row in rows}
+        return {row["artifactId"] for row in rows}
 
     def requested(self, since: int = 0) -> list[str]:
         """The artifacts whose files were asked for, after so many requests."""
         asked = self.sandbox.requests[since:]
         return [request.path.split("/")[-2] for request in asked if request.path.endswith("/file")]
+
+
+def folder(path: Path) -> dict[str, str]:
+    """The setting that has files delivered there."""
+    return {"delivery": "folder", "path": str(path)}
 
 
 def files_below(folder: Path) -> set[Path]:

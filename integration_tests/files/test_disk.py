@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from integration_tests.command_line import State
-from integration_tests.files.conftest import SIZE, Shop, error_of
+from integration_tests.files.conftest import SIZE, Shop, error_of, files_below, folder
 from integration_tests.files.mounts import without_mounts
 from sandbox import FileSpec
 
@@ -47,7 +47,7 @@ def test_given_a_full_disk_when_synced_then_what_fits_is_delivered_and_the_next_
     for id_ in ids:
         shop.add(FileSpec(id=id_, size=SIZE))
 
-    full = shop.sync(None, "artifact_files", "processing_results", file_directory=str(small_disk), num_workers=2)
+    full = shop.sync(None, "artifact_files", "processing_results", files=folder(small_disk), num_workers=2)
 
     error = error_of(full)
     assert error["failure_type"] == "config_error"
@@ -58,9 +58,12 @@ def test_given_a_full_disk_when_synced_then_what_fits_is_delivered_and_the_next_
     assert full.statuses() == {"artifact_files": "INCOMPLETE", "processing_results": "COMPLETE"}
     assert len(full.records("processing_results")) == len(ids)
 
-    rest = shop.sync(full.state, "artifact_files", "processing_results")
+    for path in files_below(small_disk):
+        path.unlink()
+    subprocess.run(["mount", "-o", f"remount,size={20 * SIZE}", str(small_disk)], check=True)
+    rest = shop.sync(full.state, "artifact_files", "processing_results", files=folder(small_disk))
     assert rest.exit_code == 0
-    assert shop.delivered(rest) == ids - delivered
+    assert shop.delivered(rest, small_disk) == ids - delivered
     assert rest.records("processing_results") == []
 
 
@@ -72,12 +75,12 @@ def test_given_a_folder_that_cannot_be_written_when_synced_then_it_is_named_and_
     in_the_way.write_text("a file where a folder should be")
     state: State | None = None
 
-    for folder in (read_only, in_the_way):
-        run = shop.sync(None, "artifact_files", "projects", file_directory=str(folder))
+    for place in (read_only, in_the_way):
+        run = shop.sync(None, "artifact_files", "projects", files=folder(place))
         error = error_of(run)
         assert error["failure_type"] == "config_error"
-        assert str(folder) in error["message"]
-        assert "`file_directory`" in error["message"]
+        assert str(place) in error["message"]
+        assert "`files`" in error["message"]
         assert run.statuses() == {"artifact_files": "INCOMPLETE", "projects": "COMPLETE"}
         assert (len(run.records("projects")), run.records("artifact_files")) == (1, [])
         state = run.state
@@ -101,7 +104,7 @@ def test_given_a_staging_folder_that_vanishes_when_synced_then_the_next_sync_bri
     assert first.statuses() == {"artifact_files": "INCOMPLETE", "projects": "COMPLETE"}
     assert not list(shop.files.rglob("*.part"))
 
-    delivered = set(first.file_references())
+    delivered = {row["artifactId"] for row in first.records("artifact_files")}
     shutil.rmtree(vanished)
     shutil.rmtree(shop.files, ignore_errors=True)
     second = shop.sync(first.state, "artifact_files", "projects")

@@ -75,7 +75,6 @@ def test_given_large_files_when_downloaded_then_memory_stays_within_30_mb_of_tha
     assert sum(record["size"] for record in records) == 2**30
     for record in records:
         content = shop.sandbox.shop.content(record["artifactId"])[1]
-        path = Path(run.file_references()[record["artifactId"]]["staging_file_url"])
-        with path.open("rb") as file:
+        with (shop.files / record["filePath"]).open("rb") as file:
             assert all(file.read(len(piece)) == piece for piece in content.read(0, content.length))
             assert file.read() == b""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from integration_tests.command_line import CommandLine, bare_catalog, configured
 from integration_tests.conftest import STOREFRONT
-from integration_tests.files.conftest import Shop
+from integration_tests.files.conftest import Shop, error_of, files_below, folder
 from sandbox import FileSpec
 
 HOSTILE = (
@@ -53,7 +53,7 @@ def test_given_hostile_names_and_ids_when_synced_twice_then_nothing_escapes_and_
 
     first = shop.sync()
     elsewhere = shop.folder / "elsewhere"
-    second = shop.sync(file_directory=str(elsewhere), num_workers=2)
+    second = shop.sync(files=folder(elsewhere), num_workers=2)
 
     assert first.exit_code == second.exit_code == 0
     assert len(shop.delivered(first)) == len(HOSTILE) + len(ids) + len(orders)
@@ -73,18 +73,54 @@ def test_given_hostile_names_and_ids_when_synced_twice_then_nothing_escapes_and_
 
 def test_given_each_way_to_name_the_folder_when_synced_then_the_files_lie_there(shop: Shop) -> None:
     shop.add(FileSpec(id="file"))
+    at_home = CommandLine(shop.folder, {"HOME": str(shop.folder / "home")})
+    catalog = configured(bare_catalog(), "artifact_files")
+
+    relative = shop.command.read(shop.config(files={"delivery": "folder", "path": "print files/of today"}), catalog)
+    home = at_home.read(shop.config(files={"delivery": "folder", "path": " ~/print "}), catalog)
+
+    assert shop.delivered(relative, shop.folder / "print files" / "of today") == {"file"}
+    assert shop.delivered(home, shop.folder / "home" / "print") == {"file"}
+
+
+def test_given_airbytes_file_transfer_when_synced_then_each_row_refers_to_a_staged_file(shop: Shop) -> None:
+    shop.add(FileSpec("print", id="file"), FileSpec("PRINT", id="twin"))
     staging = shop.folder / "staging"
-    platform = CommandLine(shop.folder, {"AIRBYTE_STAGING_DIRECTORY": str(staging)})
+    staging.mkdir()
     catalog = configured(bare_catalog(), "artifact_files", include_files=True)
+    platform = CommandLine(shop.folder, {"AIRBYTE_STAGING_DIRECTORY": str(staging)})
 
     by_platform = platform.read(shop.sandbox.config(), catalog)
-    chosen = platform.read(shop.sandbox.config(file_directory="print files/of today"), catalog)
     by_default = shop.command.read(shop.sandbox.config(), catalog)
 
-    assert shop.delivered(by_platform, staging) == {"file"}
-    assert shop.delivered(chosen, shop.folder / "print files" / "of today") == {"file"}
-    (reference,) = by_default.file_references().values()
-    path = Path(reference["staging_file_url"])
-    assert path.is_absolute()
-    assert path.read_bytes() == shop.sandbox.shop.file_bytes("file")
-    path.unlink()
+    for run in (by_platform, by_default):
+        references = run.file_references()
+        assert references.keys() == {"file", "twin"}
+        for row in run.records("artifact_files"):
+            reference = references[row["artifactId"]]
+            path = Path(reference["staging_file_url"])
+            assert path.is_absolute()
+            assert path.read_bytes() == shop.sandbox.shop.file_bytes(row["artifactId"])
+            assert reference["source_file_relative_path"] == row["filePath"]
+            assert reference["file_size_bytes"] == row["size"]
+            assert row.get("fileUrl") is None
+            path.unlink()
+    assert files_below(staging) == set()
+
+
+def test_given_a_platform_without_its_staging_directory_when_synced_then_it_says_so(shop: Shop) -> None:
+    shop.add(FileSpec(id="file"))
+    platform = CommandLine(shop.folder, {"AIRBYTE_STAGING_DIRECTORY": str(shop.folder / "missing")})
+    run = platform.read(shop.sandbox.config(), configured(bare_catalog(), "artifact_files", include_files=True))
+    assert str(shop.folder / "missing") in error_of(run)["message"]
+    assert not (shop.folder / "missing").exists()
+
+
+def test_given_names_that_route_files_when_synced_then_they_lie_where_the_template_says(shop: Shop) -> None:
+    shop.add(FileSpec("print", id="one"), order_id="5001")
+    template = "{storefrontId} {orderId}/{projectId} {quantity}x {name}"
+    run = shop.sync(file_path=template)
+    assert shop.delivered(run) == {"one"}
+    [row] = run.records("artifact_files")
+    assert row["filePath"].startswith(f"{STOREFRONT} 5001/{row['projectId']} ")
+    assert row["filePath"].endswith("x print.pdf")

@@ -1,11 +1,14 @@
-"""Files are downloaded only when they are wanted."""
+"""Files are delivered only when they are wanted."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
-from integration_tests.command_line import Run, bare_catalog, configured
-from integration_tests.files.conftest import Shop
+import pytest
+
+from integration_tests.command_line import CommandLine, Run, bare_catalog, configured
+from integration_tests.files.conftest import Shop, folder
 from sandbox import FileSpec
 
 
@@ -13,42 +16,50 @@ def test_given_each_setting_and_each_catalog_when_synced_then_files_come_exactly
     shop: Shop,
 ) -> None:
     shop.add(FileSpec(id="file", size=1234))
-    cases = [(download, asked) for download in ("auto", "always", "never") for asked in (True, False, None)]
+    cases = [(delivery, asked) for delivery in ("airbyte", "folder", "none") for asked in (True, False, None)]
+    for delivery, asked in cases:
+        (shop.folder / f"{delivery}-{asked}").mkdir()
 
     def sync(case: tuple[str, bool | None]) -> Run:
-        download, asked = case
+        delivery, asked = case
+        place = shop.folder / f"{delivery}-{asked}"
         catalog = configured(bare_catalog(), "artifact_files", include_files=asked)
-        settings = {"file_download": download, "file_directory": str(shop.folder / f"{download}-{asked}")}
-        return shop.command.read(shop.config(**settings), catalog)
+        files: dict[str, Any] = folder(place) if delivery == "folder" else {"delivery": delivery}
+        platform = CommandLine(place, {"AIRBYTE_STAGING_DIRECTORY": str(place)})
+        return platform.read(shop.config(files=files), catalog)
 
     with ThreadPoolExecutor(3) as pool:
         runs = dict(zip(cases, pool.map(sync, cases), strict=True))
 
-    for (download, asked), run in runs.items():
-        folder = shop.folder / f"{download}-{asked}"
-        hints = [log for log in run.logs("INFO") if "`file_download`" in log]
+    for (delivery, asked), run in runs.items():
+        hints = [log for log in run.logs("INFO") if "To get the files" in log]
         assert run.exit_code == 0
-        if download == "always" or (download == "auto" and asked):
-            assert shop.delivered(run, folder) == {"file"}
-            assert hints == []
-            continue
         (row,) = run.records("artifact_files")
-        assert (row["artifactId"], row["size"], row.get("sha256"), row.get("filePath")) == ("file", 1234, None, None)
-        assert run.file_references() == {}
-        assert not folder.exists()
-        assert len(hints) == 1
-        assert ("`include_files`" in hints[0]) == (download == "auto")
+        assert (row["artifactId"], row["size"], row["filePath"]) == ("file", 1234, "11/1001/1/print.pdf")
+        lying = list((shop.folder / f"{delivery}-{asked}").rglob("*.pdf"))
+        is_wanted = delivery == "folder" or (delivery == "airbyte" and asked is True)
+        assert (len(lying), row.get("sha256") is not None, len(hints)) == (is_wanted, is_wanted, not is_wanted)
+        assert len(run.file_references()) == (delivery == "airbyte" and asked is True)
+        assert (row.get("fileUrl") is not None) == (delivery == "folder")
 
 
-def test_given_rows_without_files_when_files_are_wanted_later_then_they_are_downloaded_then(shop: Shop) -> None:
+@pytest.mark.parametrize("before", ["none", "elsewhere"])
+def test_given_files_that_went_nowhere_or_elsewhere_when_they_are_wanted_here_later_then_they_are_delivered_as_new(
+    shop: Shop, before: str
+) -> None:
     ids = {"one", "two"}
     for id_ in ids:
         shop.add(FileSpec(id=id_))
-    rows = shop.sync(file_download="never")
-    assert [row.get("filePath") for row in rows.records("artifact_files")] == [None, None]
-    assert shop.requested() == []
+    first = shop.sync(files={"delivery": "none"} if before == "none" else folder(shop.folder / "elsewhere"))
+    assert {row["artifactId"] for row in first.records("artifact_files")} == ids
 
-    later = shop.sync(rows.state)
+    later = shop.sync(first.state)
 
     assert shop.delivered(later) == ids
     assert shop.sync(later.state).records("artifact_files") == []
+
+
+@pytest.mark.parametrize("format_", ["jpg", "*.JPEG", " .Jpg "])
+def test_given_a_format_in_any_spelling_when_synced_then_its_files_come(shop: Shop, format_: str) -> None:
+    shop.add(FileSpec("photo.jpg", id="photo", format="Jpeg"), FileSpec("print.pdf", id="print", format="Pdf"))
+    assert shop.delivered(shop.sync(file_formats=[format_])) == {"photo"}

@@ -14,6 +14,7 @@ from jsonschema import Draft7Validator, FormatChecker
 
 from integration_tests.command_line import (
     FULL_REFRESH,
+    OF_ORDERS,
     ROOT,
     STREAMS,
     TRACKED,
@@ -23,7 +24,8 @@ from integration_tests.command_line import (
     State,
     configured,
 )
-from integration_tests.expected import KEYS, by_key, expected, utc, without_download
+from integration_tests.engine import folder as folder_at
+from integration_tests.expected import KEYS, by_key, expected, expected_orders, utc, without_delivery
 from sandbox import FileSpec, Sandbox
 from sandbox.shop.tables import PIPELINES, STATUSES
 
@@ -48,7 +50,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]
         sandbox.switches.update(page_cap=7, tenant_required=True)
         sandbox.shop.create_project(12, order_id=None, processing="Completed", files=[FileSpec(), FileSpec("")])
         settings = {"tenant_id": TENANT, "artifact_types": ["Final", "Service"]}
-        config = sandbox.config(file_download="always", file_directory=str(folder / "files"), **settings)
+        config = sandbox.config(files=folder_at(folder / "files"), **settings)
         catalog = command.discover(config).catalog
         sandbox.clear_requests()
         yield Everything(sandbox, folder, catalog, command.read(config, configured(catalog)), settings)
@@ -75,8 +77,9 @@ def test_given_a_shop_when_all_streams_are_read_then_the_records_are_what_the_sh
     assert by_key("storefronts", run.records("storefronts")) == {row["id"]: row for row in storefronts}
     assert by_key("project_statuses", run.records("project_statuses")) == {row["id"]: row for row in STATUSES}
     assert by_key("processing_pipelines", run.records("processing_pipelines")) == {row["id"]: row for row in PIPELINES}
-    for stream, rows in expected(sandbox, types=frozenset({"Final", "Service"})).items():
-        records = [without_download(record) for record in run.records(stream)]
+    rows_of_projects = expected(sandbox, types=frozenset({"Final", "Service"}))
+    for stream, rows in {**rows_of_projects, **expected_orders(sandbox)}.items():
+        records = [without_delivery(record) for record in run.records(stream)]
         assert by_key(stream, records) == rows
         assert len(rows) > 10
 
@@ -84,18 +87,18 @@ def test_given_a_shop_when_all_streams_are_read_then_the_records_are_what_the_sh
 def test_given_a_shop_when_all_streams_are_read_then_the_files_are_the_servers_byte_for_byte(
     everything: Everything,
 ) -> None:
-    references = everything.run.file_references()
-    folder = everything.folder / "files" / "artifact_files"
-
-    on_disk = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    assert on_disk == {
-        reference["source_file_relative_path"]: everything.sandbox.shop.file_bytes(artifact_id)
-        for artifact_id, reference in references.items()
-    }
+    folder = everything.folder / "files"
     records = by_key("artifact_files", everything.run.records("artifact_files"))
-    assert {id_: record["filePath"] for id_, record in records.items()} == {
-        id_: reference["source_file_relative_path"] for id_, reference in references.items()
+
+    on_disk = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert on_disk == {
+        record["filePath"]: everything.sandbox.shop.file_bytes(artifact_id) for artifact_id, record in records.items()
     }
+    for artifact_id, record in records.items():
+        assert record["fileUrl"] == (folder / record["filePath"]).as_uri()
+        assert record["sha256"] == everything.sandbox.shop.file_sha256(artifact_id)
+    # nothing that a destination would take away from there
+    assert everything.run.file_references() == {}
     assert all(content[:5] == b"%PDF-" for path, content in on_disk.items() if path.endswith(".pdf"))
     assert any(path.startswith("12/no-order/") for path in on_disk)
 
@@ -149,23 +152,27 @@ def test_given_discovered_schemas_when_records_are_read_then_each_is_complete_de
     }
     assert times == {
         "storefronts.created",
+        *("orders.created", "orders.updatedAt", "shop_orders.updatedAt"),
         *("projects.created", "projects.lastModified", "projects.updatedAt", "processing_results.updatedAt"),
         *("artifacts.lastModified", "artifact_files.lastModified"),
     }
 
 
 def test_given_discovered_streams_when_looked_at_then_keys_cursors_and_modes_are_there(everything: Everything) -> None:
-    cursors = {"projects": "updatedAt", "processing_results": "updatedAt"}
+    cursors = {"artifacts": "lastModified", "artifact_files": "lastModified"}
+    assert tuple(stream["name"] for stream in everything.catalog["streams"]) == STREAMS
     for stream in everything.catalog["streams"]:
         name = stream["name"]
-        assert stream["source_defined_primary_key"] == [[KEYS.get(name, "id")]]
-        assert stream["is_file_based"] == (name == "artifact_files")
+        key = [["storefrontId"], ["orderId"]] if name in OF_ORDERS else [[KEYS.get(name, "id")]]
+        assert stream["source_defined_primary_key"] == key
+        assert not stream["is_file_based"]  # the connector stores them itself
         if name in FULL_REFRESH:
             assert stream["supported_sync_modes"] == ["full_refresh"]
         else:
             assert stream["supported_sync_modes"] == ["full_refresh", "incremental"]
             assert stream["source_defined_cursor"]
-            assert stream["default_cursor_field"] == [cursors.get(name, "lastModified")]
+            assert stream["default_cursor_field"] == [cursors.get(name, "updatedAt")]
+            assert stream["is_resumable"]
 
 
 def test_given_a_tenant_when_read_then_every_call_names_it_downloads_included(everything: Everything) -> None:
@@ -182,7 +189,7 @@ def test_given_a_read_when_it_ends_then_what_was_estimated_is_what_came(everythi
     estimates = {
         trace["estimate"]["name"]: trace["estimate"] for trace in everything.run.of_type("TRACE") if "estimate" in trace
     }
-    for stream in TRACKED:
+    for stream in (*OF_ORDERS, *TRACKED):
         assert estimates[stream]["row_estimate"] == len(everything.run.records(stream))
     size = sum(record["size"] for record in everything.run.records("artifact_files"))
     assert estimates["artifact_files"]["byte_estimate"] == size
@@ -192,7 +199,7 @@ def test_given_a_checkout_when_main_py_reads_then_it_gives_the_same_records(
     everything: Everything, tmp_path: Path
 ) -> None:
     command = CommandLine(tmp_path, program=[sys.executable, str(ROOT / "main.py")])
-    config = everything.sandbox.config(file_download="always", file_directory="files", **everything.settings)
+    config = everything.sandbox.config(files=folder_at(everything.folder / "files"), **everything.settings)
 
     run = command.read(config, configured(everything.catalog, sync_mode="full_refresh"))
 
@@ -204,7 +211,7 @@ def test_given_a_checkout_when_main_py_reads_then_it_gives_the_same_records(
 def test_given_the_state_of_a_sync_when_nothing_has_changed_then_no_record_of_an_incremental_stream_is_emitted(
     everything: Everything, tmp_path: Path
 ) -> None:
-    config = everything.sandbox.config(file_download="always", file_directory="files", **everything.settings)
+    config = everything.sandbox.config(files=folder_at(everything.folder / "files"), **everything.settings)
 
     run = CommandLine(tmp_path).read(config, configured(everything.catalog), everything.run.state)
 

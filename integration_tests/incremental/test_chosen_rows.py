@@ -6,12 +6,12 @@ import datetime
 from pathlib import Path
 
 from integration_tests.command_line import TRACKED, CommandLine, Run, bare_catalog, configured
-from integration_tests.expected import Rows, by_key, expected, without_download
+from integration_tests.expected import Rows, by_key, expected, without_delivery
 from sandbox import Sandbox
 
 
 def rows_of(run: Run) -> dict[str, Rows]:
-    return {stream: by_key(stream, [without_download(row) for row in run.records(stream)]) for stream in TRACKED}
+    return {stream: by_key(stream, [without_delivery(row) for row in run.records(stream)]) for stream in TRACKED}
 
 
 def test_given_orders_that_both_storefronts_have_when_only_these_are_wanted_then_both_are_read_and_nothing_else(

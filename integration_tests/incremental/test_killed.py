@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import select
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import pytest
 
-from integration_tests.command_line import TRACKED, CommandLine, Message, Run, State, bare_catalog, children, configured
+from integration_tests.command_line import TRACKED, CommandLine, Message, Run, State, bare_catalog, configured
 from integration_tests.conftest import truth
-from integration_tests.engine import KEYS
+from integration_tests.engine import KEYS, folder
 from sandbox import Sandbox
-from source_customerscanvas.beside import IS_POSSIBLE
 
 KILLS_OF_FIRST, KILLS_OF_LATER = 3, 1
 STOREFRONT = 11
@@ -89,13 +85,13 @@ def run_and_kill(
             return killed
 
 
-def assert_complete(sandbox: Sandbox, destination: Destination, folder: Path) -> None:
+def assert_complete(sandbox: Sandbox, destination: Destination, files: Path) -> None:
     expected = {stream: set(rows) for stream, rows in truth(sandbox).items()}
     assert {stream: set(rows) for stream, rows in destination.rows.items()} == expected
     for project in sandbox.shop.projects():
         assert destination.rows["projects"][project["id"]].get("description") == project["description"]
         assert destination.rows["processing_results"][project["id"]]["status"] == project["processingStatus"]
-    on_disk = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    on_disk = {path.relative_to(files).as_posix(): path for path in files.rglob("*") if path.is_file()}
     for artifact_id, row in destination.rows["artifact_files"].items():
         assert row["sha256"] == sandbox.shop.file_sha256(artifact_id)
         assert on_disk[row["filePath"]].read_bytes() == sandbox.shop.file_bytes(artifact_id)
@@ -113,8 +109,8 @@ def test_given_syncs_that_are_killed_at_any_moment_when_started_again_then_nothi
             status: Any = "InProgress" if number % 20 == 0 else "Completed"
             sandbox.shop.create_project(STOREFRONT, order_id=str(number % 50), processing=status)
         files = tmp_path / "files"
-        config = sandbox.config(file_download="always", file_directory=str(files), num_workers=8)
-        catalog = configured(bare_catalog(), *TRACKED, include_files=True)
+        config = sandbox.config(files=folder(files), num_workers=8)
+        catalog = configured(bare_catalog(), *TRACKED)
         command = CommandLine(tmp_path)
         destination = Destination()
 
@@ -127,7 +123,7 @@ def test_given_syncs_that_are_killed_at_any_moment_when_started_again_then_nothi
 
         rows = sum(map(len, truth(sandbox).values()))
         first_killed = run_and_kill(command, config, catalog, destination, kills(KILLS_OF_FIRST, rows))
-        assert_complete(sandbox, destination, files / "artifact_files")
+        assert_complete(sandbox, destination, files)
 
         sandbox.advance(86_400)
         finished, modified = range(1, 261, 20), range(3, 261, 3)
@@ -138,7 +134,7 @@ def test_given_syncs_that_are_killed_at_any_moment_when_started_again_then_nothi
             sandbox.shop.modify_project(project_id, description="changed")
         rows = len({*finished, *modified})
         later_killed = run_and_kill(command, config, catalog, destination, kills(KILLS_OF_LATER, rows))
-        assert_complete(sandbox, destination, files / "artifact_files")
+        assert_complete(sandbox, destination, files)
 
         assert (first_killed, later_killed) == (KILLS_OF_FIRST, KILLS_OF_LATER)
         assert destination.repeated == []
@@ -203,62 +199,6 @@ def test_given_a_setting_that_is_refused_after_the_read_began_when_read_then_the
         assert process.returncode == run.exit_code
     assert [trace["failure_type"] for trace in run.traces] == ["config_error"]
     assert next(iter(settings)) in run.traces[0]["message"]
-
-
-on_linux = pytest.mark.skipif(not IS_POSSIBLE, reason="elsewhere one process does both")
-
-
-def wait_for_end(pid: int) -> None:
-    """Wait until a process that is nobody's child any more has ended."""
-    with suppress(ProcessLookupError), open(os.pidfd_open(pid), "rb", buffering=0) as ended:
-        assert select.select([ended], [], [], 30)[0]
-
-
-@pytest.fixture
-def slow_file() -> Iterator[tuple[Sandbox, Event]]:
-    """A shop with a file that never comes to its end, and whether it has been asked for."""
-    with Sandbox(empty=True, file_size=1_000_000) as sandbox:
-        sandbox.shop.create_project(STOREFRONT, processing="Completed", files=1)
-        sandbox.fault(r"/file$", slow=20_000.0)
-        is_asked_for = Event()
-        sandbox.on(r"/file$", is_asked_for.set)
-        yield sandbox, is_asked_for
-
-
-@on_linux
-def test_given_a_file_on_its_way_when_the_command_is_killed_then_the_reading_process_clears_up_and_ends(
-    slow_file: tuple[Sandbox, Event], tmp_path: Path
-) -> None:
-    sandbox, is_asked_for = slow_file
-    config = sandbox.config(file_download="always", file_directory=str(tmp_path / "files"))
-    command = CommandLine(tmp_path)
-    arguments = command.arguments(config=config, catalog=configured(bare_catalog(), "artifact_files"))
-    with command.start("read", *arguments) as process, killed_at_the_end(process):
-        assert is_asked_for.wait(30)
-        reading = children(process)[0]
-        process.kill()
-        wait_for_end(reading)
-    assert [path for path in (tmp_path / "files").rglob("*") if path.is_file()] == []
-
-
-@on_linux
-def test_given_a_reading_process_that_is_killed_when_read_then_the_command_says_so(
-    slow_file: tuple[Sandbox, Event], tmp_path: Path
-) -> None:
-    sandbox, is_asked_for = slow_file
-    config = sandbox.config(file_download="always", file_directory=str(tmp_path / "files"))
-    command = CommandLine(tmp_path)
-    arguments = command.arguments(config=config, catalog=configured(bare_catalog(), "artifact_files", "storefronts"))
-    with command.start("read", *arguments) as process, killed_at_the_end(process):
-        assert is_asked_for.wait(30)
-        assert process.stdout
-        while '"ESTIMATE"' not in process.stdout.readline():
-            pass  # from here on, nothing is left to be done but the file
-        os.kill(children(process)[0], signal.SIGKILL)
-        run = Run(1, *process.communicate(timeout=30))
-        assert process.returncode == run.exit_code
-    assert {trace["failure_type"] for trace in run.traces} == {"transient_error"}
-    assert "has ended unexpectedly" in run.traces[-1]["message"]
 
 
 def test_given_all_streams_when_read_then_one_token_serves_them(tmp_path: Path) -> None:

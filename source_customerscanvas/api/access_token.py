@@ -63,6 +63,12 @@ class AccessToken:
                 self._renew()
             return self._text
 
+    def current(self) -> str | None:
+        """The token, or None where it is to be renewed first."""
+        # without the lock: whoever renews it holds that, perhaps for minutes
+        text = self._text
+        return text if self._clock.monotonic() < self._renew_at else None
+
     def scopes(self) -> frozenset[str] | None:
         """The permissions of a new token, such as `Projects_full`; None where the identity server does not say."""
         with self._lock:

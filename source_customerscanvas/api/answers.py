@@ -19,6 +19,9 @@ from source_customerscanvas.api.speed import LeastSpeed
 _MOST_OF_AN_ERROR = 64 * 1024
 _ERROR_CHUNK = 8 * 1024
 _CHUNK = 256 * 1024
+_MUCH_MORE = 8
+"""Times what was read of a body that was too heavy is its size, for all that is known: better too few rows then."""
+
 _WORDS = ("title", "detail", "description", "error")
 _PROBLEM: Mapping[str, type] = {"type": str, "title": str, "status": int, "detail": str, "description": str}
 _GREATEST_NUMBER = 2**64
@@ -26,7 +29,7 @@ _DIGITS = re.compile(r"\d{1,18}\Z", re.ASCII)
 
 
 class TooHeavy(Exception):
-    """The body is larger than wanted: `size` is what it has at least, in bytes."""
+    """The body is larger than wanted: `size` is about what it has, in bytes."""
 
     def __init__(self, size: int) -> None:
         super().__init__(f"{size} bytes")
@@ -45,7 +48,7 @@ def read_body(response: requests.Response, speed: LeastSpeed, most: int | None =
             chunks.append(chunk)
             size += len(chunk)
             if most is not None and size > most:
-                raise TooHeavy(2 * size)
+                raise TooHeavy(_MUCH_MORE * size)
             speed.note(len(chunk))
     except (OSError, urllib3.exceptions.HTTPError, ValueError, OverflowError, MemoryError) as error:
         # beside what breaks: a length that is negative, or more than a machine can hold

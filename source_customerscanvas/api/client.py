@@ -75,11 +75,12 @@ class ApiClient:
         """
 
         def attempt() -> Any:
-            answer = self._portion(path, params)
-            try:
-                return understand(answer) if understand else answer
-            except ServerTrouble as error:
-                raise Failed(error) from None
+            with self._portions.room(path):
+                answer = self._portion(path, params)
+                try:
+                    return understand(answer) if understand else answer
+                except ServerTrouble as error:
+                    raise Failed(error) from None
 
         return self._retrying.run(attempt, self._api)
 

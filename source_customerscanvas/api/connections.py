@@ -14,6 +14,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool
 
 from source_customerscanvas.addresses import Origin, origin_of
+from source_customerscanvas.errors import MissingCertificates
 
 CONNECT_SECONDS = 10
 SILENCE_SECONDS = 60
@@ -55,7 +56,7 @@ class Connections(HTTPAdapter):
 
     def __init__(self, at_once: int) -> None:
         super().__init__(pool_connections=_MOST_HOSTS, pool_maxsize=at_once)
-        self._verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+        self._verify = _certificates()
         self._proxies: dict[Origin, dict[str, str]] = {}
         self._pools: dict[Origin, ConnectionPool] = {}
         for name in ("urllib3.connectionpool", "urllib3.connection"):
@@ -114,6 +115,17 @@ class Connections(HTTPAdapter):
         if proxies is None:
             proxies = self._proxies[origin] = get_environ_proxies(url)
         return proxies
+
+
+def _certificates() -> str | bool:
+    """The bundle that the environment names, or the built-in one. Raises `MissingCertificates`."""
+    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        path = os.environ.get(variable)
+        if path:
+            if not os.path.exists(path):
+                raise MissingCertificates(variable, path)
+            return path
+    return True
 
 
 def _without_query(record: logging.LogRecord) -> bool:

@@ -18,6 +18,9 @@ PATIENCE_SECONDS = 120.0
 _SUSPICIOUS = 3
 """Failures in a row."""
 
+_SILENT = 30.0
+"""Seconds after which one failure is enough: a server that says nothing may be gone."""
+
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0
 """Seconds between two questions to a server that is away: twice as many each time."""
 
@@ -46,6 +49,7 @@ class Outage:
         self._suspicious = _SUSPICIOUS
         self._since = 0.0
         self._given_up: tuple[float, CustomersCanvasError] | None = None
+        self._was_away = False
         self.is_away = False
         self.has_answered = False
 
@@ -69,14 +73,15 @@ class Outage:
             if not self._failures:
                 self._since = self._clock.monotonic()
             self._failures += 1
-            if self._failures >= self._suspicious:
+            if self._failures >= self._suspicious or self._clock.monotonic() - sent >= _SILENT:
                 self.is_away = True
             return self.is_away
 
-    def wait(self, own: Probe) -> None:
-        """Return when the server is there; `own` asks what the caller wants to. Raises what has to be told if not."""
-        if not self.is_away:
-            return
+    def wait(self, own: Probe) -> bool:
+        """Return when the server is there, with whether it was away; `own` asks what the caller wants to.
+
+        Raises what has to be told if it does not come back.
+        """
         with self._line:
             pause = 0.0 if self._known_good else _FIRST_PAUSE
             while self.is_away:
@@ -85,8 +90,9 @@ class Outage:
                 self._clock.wait(pause, self._stopping)
                 if self._stopping.is_set():
                     raise Stopped
-                self._ask(self._known_good or own, is_first=not pause)
+                self._ask(self._known_good or own, is_first=not pause and not self._given_up)
                 pause = min(max(2 * pause, _FIRST_PAUSE), _LONGEST_PAUSE)
+            return self._was_away
 
     def _ask(self, probe: Probe, *, is_first: bool) -> None:
         try:
@@ -104,6 +110,7 @@ class Outage:
         except CustomersCanvasError:
             pass  # it says no, so it is there
         self.note_answer()
+        self._was_away = not is_first
         if is_first:
             # what failed is broken by itself: with more of that kind, it takes more to be suspicious
             self._suspicious *= 2

@@ -1,10 +1,16 @@
 """How many rows of a list fit into one answer, so that memory does not depend on how wide they are."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from threading import Semaphore
 from typing import Any
 
-HEAVY_BYTES = 4 * 1024 * 1024
+HEAVY_BYTES = 1024 * 1024
 """More than that at once is not read of a list: parsed it takes several times the room, and lists are read at once."""
+
+
+_MOST_HEAVY = 4
+"""Answers of lists with heavy rows that are read and parsed at once."""
 
 
 class Portions:
@@ -12,6 +18,11 @@ class Portions:
 
     def __init__(self) -> None:
         self._row_bytes: dict[str, float] = {}
+        self._room = Semaphore(_MOST_HEAVY)
+
+    def room(self, path: str) -> AbstractContextManager[object]:
+        """Around the reading of an answer: of lists with heavy rows, few are read at once."""
+        return self._room if path in self._row_bytes else nullcontext()
 
     def fit(self, path: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
         """The parameters with which a list is to be asked: as they are, or for fewer rows."""

@@ -25,13 +25,19 @@ UNFINISHED_LISTS = (PENDING, IN_PROGRESS, FAILED)
 _STATUSES = frozenset({PENDING, IN_PROGRESS, COMPLETED, FAILED})
 _RESULTS_FIELDS = frozenset({"status", "statusDescription", "outputFileDetails"})
 _PROBLEM_FIELDS = frozenset({"type", "title", "detail", "instance", "traceId"})
+_ITEM_FIELDS = ("id", "name", "quantity", "sku", "productReference", "orderLineItemId", "orderLineItemIndex")
+"""What of a project's items is needed besides its own row."""
+
 _FOLLOWED_FIELDS = ("processingStatus", "created", "lastModified", "storefrontId", "orderId", "orderNumber")
 
 
 def digest(value: Any) -> str:
     """A fingerprint of a JSON value: 48 bits as eight characters without blanks or quotes."""
-    hashed = blake2b(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), digest_size=6)
-    return b64encode(hashed.digest(), b"-_").decode()
+    return _digest_of(orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
+
+
+def _digest_of(text: bytes) -> str:
+    return b64encode(blake2b(text, digest_size=6).digest(), b"-_").decode()
 
 
 def known_status(status: Any) -> str | None:
@@ -102,8 +108,28 @@ class Project:
         }
 
     @cached_property
+    def _whole(self) -> tuple[str, int]:
+        text = orjson.dumps(self.row, option=orjson.OPT_SORT_KEYS)
+        return _digest_of(text), len(text)
+
+    @property
     def whole_digest(self) -> str:
-        return digest(self.row)
+        return self._whole[0]
+
+    @property
+    def weight(self) -> int:
+        """The bytes of its row as JSON."""
+        return self._whole[1]
+
+    def without_bulk(self) -> "Project":
+        """The same project, without what only its own row needs; its digests are those of the whole."""
+        items = self.row.get("items")
+        light = dict(self.row)
+        if isinstance(items, list):
+            light["items"] = [_light_item(item) for item in items if isinstance(item, dict)]
+        project = Project(light, self.id)
+        project.__dict__.update({"_whole": self._whole, "followed_digest": self.followed_digest})
+        return project
 
     @cached_property
     def followed_digest(self) -> str:
@@ -112,6 +138,10 @@ class Project:
 
     def describe(self) -> str:
         return f"storefront {self.storefront_id}, order {self.order_id or 'none'}, project {self.id}"
+
+
+def _light_item(item: Row) -> Row:
+    return {name: item[name] for name in _ITEM_FIELDS if name in item}
 
 
 @dataclass(frozen=True)
@@ -216,10 +246,10 @@ def project_list(get_json: Callable[..., Any], params: Mapping[str, Any]) -> Fet
 
 
 def projects_of_order(get_json: Callable[..., Any], storefront_id: int, order_id: str) -> list[Project]:
-    """All projects of an order, each once, in the order of their ids."""
+    """All projects of an order without their bulk, each once, in the order of their ids."""
     fetch = project_list(get_json, {"storefrontId": storefront_id, "orderId": order_id, "sorting": "Id ASC"})
-    rows = (row for page in walk(fetch, fetch(0), to_the_end=True) for row in page.rows)
-    projects = {project.id: project for row in rows if (project := Project.from_row(row))}
+    rows = (row for page in walk(fetch, fetch(0)) for row in page.rows)
+    projects = {project.id: project.without_bulk() for row in rows if (project := Project.from_row(row))}
     return [projects[id_] for id_ in sorted(projects) if projects[id_].order_id == order_id]
 
 
@@ -230,25 +260,26 @@ def ask_order(get_json: Callable[..., Any], project_id: int) -> Any:
     return None if is_problem else answer
 
 
-def failed_items(get_json: Callable[..., Results], project: Project) -> tuple[list[int], list[int]]:
-    """The ids of a project's items whose own runs have failed, and of the others.
+def failed_items(get_json: Callable[..., Results], project: Project, results: Results) -> list[int]:
+    """The ids of the items whose own runs have failed, where the results tell that others have not; else none.
 
-    Items of which the results do not tell, and a project of one item, give two empty lists.
+    Only where some of the items have given files is each of them asked for.
     """
     items = project.row.get("items")
     found = [row_id(item) for item in items if isinstance(item, dict)] if isinstance(items, list) else []
     ids = [item_id for item_id in found if item_id is not None]
-    if len(ids) <= 1:
-        return [], []
-    failed: list[int] = []
-    others: list[int] = []
-    for item_id in ids:
-        try:
-            results = _ask_item(get_json, project.id, item_id)
-        except NotFound:
-            continue  # this item has no run of its own
-        (failed if results.is_failed else others).append(item_id)
-    return failed, others
+    with_files = {file.get("projectItemId") for file in results.files or []}
+    if not with_files.intersection(ids) or with_files.issuperset(ids):
+        return []
+    failed = [item_id for item_id in ids if _has_failed(get_json, project.id, item_id)]
+    return failed if len(failed) < len(ids) else []
+
+
+def _has_failed(get_json: Callable[..., Results], project_id: int, item_id: int) -> bool:
+    try:
+        return _ask_item(get_json, project_id, item_id).is_failed
+    except NotFound:
+        return False  # this item has no run of its own
 
 
 def _ask_item(get_json: Callable[..., Results], project_id: int, item_id: int) -> Results:

@@ -23,6 +23,12 @@ _SECONDS_OF_A_DOUBT = 8.0
 _LATENCIES = 8
 """In which it does at most, as no answer comes sooner than one."""
 
+_ROUNDED_SECONDS = 1.0
+"""By which a server may ask for more than it needs; beyond that a bucket has the next request in twice its interval."""
+
+_LONGEST_WINDOW = 120.0
+"""Seconds; a longer pause was no limit."""
+
 _MARGIN = 0.97
 """Left below a rate, as neither servers nor networks are punctual."""
 
@@ -31,6 +37,9 @@ _STEP_BACK = 0.8
 
 _FEW = 10
 """Requests that say too little: what was served in the time before counts too."""
+
+_LEAST_FIRST = 1.0
+"""Requests a second to begin with after too few to tell: others may have used up what there was."""
 
 _LONG_SECONDS = 5.0
 """Of a first phase, whose end tells more about the rate than its beginning."""
@@ -74,19 +83,22 @@ class Rate:
         if self._rate is None:
             self._rate = self._first(len(served), active, pause)
             self._saved_up = len(served)
-            self._grows_in = max(search, pause)
+            self._grows_in = search if len(served) < _FEW else max(search, pause)
             self._phases.clear()  # a bucket was full when it began
         else:
             low = self._least(served, active, latency)
             top = max(self._refused_at or low, low)
-            if pause > active or active < 3 * latency:
+            if pause > _ROUNDED_SECONDS + 2 / low + 2 * latency:
+                # a window: what it allows is known, and the next refusal costs another long pause
+                doubt, rate = 0.0, low
+            elif pause > active or active < 3 * latency:
                 doubt, rate = abs(log(low / self._rate)), low
             else:
                 doubt, rate = log(top / low), sqrt(low * top)
             if active < search:
                 rate = min(rate, self._rate * _STEP_BACK)
             self._rate = rate * _MARGIN
-            steady = max(_STEADY_SECONDS, _STEADY_REQUESTS / self._rate)
+            steady = max(_STEADY_SECONDS, _STEADY_REQUESTS / self._rate, min(2 * pause, _LONGEST_WINDOW))
             self._grows_in = min(max(search, _SECONDS_OF_A_DOUBT / max(doubt, 0.01)), steady)
         self._resumed = now
         self._served.clear()
@@ -95,7 +107,7 @@ class Rate:
         if active > _LONG_SECONDS:
             return max(sum(moment > self._exhausted - _LONG_SECONDS for moment in self._served), 1) / _LONG_SECONDS
         # most servers count by the second, or let a second's worth through at once
-        return max(served / (active + max(pause, 1.0)), 1 / pause)
+        return max(served / (active + max(pause, 1.0)), 1 / pause, _LEAST_FIRST if served < _FEW else 0.0)
 
     def _least(self, served: list[float], active: float, latency: float) -> float:
         """The rate that was borne for certain."""

@@ -86,18 +86,18 @@ class Retrying:
         repeatable is tried again only if the server surely did nothing.
         """
         patience = Patience(self._clock)
-        ask = probe or attempt
+        ask = (probe or attempt) if repeatable else None
         while True:
             if self._stopping.is_set():
                 raise Stopped
             if outage.is_away:
-                outage.wait(ask if repeatable else lambda: None)
+                outage.wait(ask or _nothing)
                 patience.begin_anew()
             sent = self._clock.monotonic()
             try:
                 answer = attempt()
             except Failed as failed:
-                pause = self._pause_after(failed, patience, outage, sent, repeatable=repeatable)
+                pause = self._pause_after(failed, patience, outage, sent, ask)
                 if pause is None:
                     raise failed.error from None
                 _log.debug("Again in %.1f s: %s", pause, failed.error.message)
@@ -106,16 +106,16 @@ class Retrying:
                     outage.note_answer()
                 raise
             else:
-                outage.note_answer(ask if repeatable else None)
+                outage.note_answer(ask)
                 return answer
             self._clock.wait(pause, self._stopping)
             self._note_retry()
 
     def _pause_after(
-        self, failed: Failed, patience: Patience, outage: Outage, sent: float, *, repeatable: bool
+        self, failed: Failed, patience: Patience, outage: Outage, sent: float, ask: Probe | None
     ) -> float | None:
-        """Seconds until the next try, 0 where the server is waited for instead; None when there is to be none."""
-        is_lost = failed.hopeless or not (repeatable or failed.untouched)
+        """Seconds until the next try, once the server is there; None when there is to be none."""
+        is_lost = failed.hopeless or not (ask or failed.untouched)
         if failed.throttle is not None and patience.is_limit(failed):
             pause = None if is_lost else patience.after_refusal(failed.asked)
             if pause is not None:
@@ -123,11 +123,17 @@ class Retrying:
             return pause
         if failed.hopeless:
             return None
-        if failed.is_unknown and not outage.has_answered:
-            return patience.after_failure()
-        if outage.note_failure(sent) and not is_lost:
+        is_away = not (failed.is_unknown and not outage.has_answered) and outage.note_failure(sent)
+        if is_lost:
+            return None
+        if is_away and outage.wait(ask or _nothing):
+            patience.begin_anew()
             return 0.0
-        return None if is_lost else patience.after_failure()
+        return patience.after_failure()
+
+
+def _nothing() -> None:
+    """What is not repeatable asks nothing for the sake of it: it goes when its time has come."""
 
 
 def _back_off(failures: int) -> float:

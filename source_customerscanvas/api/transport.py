@@ -51,16 +51,8 @@ class Transport:
         """Ask for `url` as `call` says. Raises `Failed` where nothing is answered, and `Stopped`."""
         origin = origin_of(url)
         pace = self._pace(origin)
-        if token:
-            token.get()  # before the turn is taken: whoever renews it would be late for it
-        sent = pace.wait()
-        with self._lock:
-            self.requests += 1
+        sent, headers = self._begin(call, pace, token)
         try:
-            headers = dict(call.headers)
-            if token:
-                # after the wait, which may be longer than a token lives
-                headers["Authorization"] = f"Bearer {token.get()}"
             response = self._connections.transmit(call.method, url, headers, call.body)
         except (OSError, urllib3.exceptions.HTTPError) as error:
             raise network_failure(error, origin[1]) from None
@@ -73,6 +65,24 @@ class Transport:
             pace.note_served(sent, now)
         is_limit = response.status_code == 429 or pace.has_served_since(sent - _MEANWHILE_SECONDS)
         return Answer(response, partial(pace.note_refused, sent, now), is_limit)
+
+    def _begin(self, call: Call, pace: Pace, token: AccessToken | None) -> tuple[float, dict[str, str]]:
+        """Wait for the moment at which a request may leave; gives it, and the headers to send then."""
+        headers = dict(call.headers)
+        while True:
+            if token:
+                token.get()  # before the turn is taken: whoever renews it would be late for it
+            sent = pace.wait()
+            if token:
+                # the wait may be longer than a token lives, and renewing it waits for a turn of its own
+                text = token.current()
+                if text is None:
+                    pace.end()
+                    continue
+                headers["Authorization"] = f"Bearer {text}"
+            with self._lock:
+                self.requests += 1
+            return sent, headers
 
     def _pace(self, origin: Origin) -> Pace:
         pace = self._paces.get(origin)

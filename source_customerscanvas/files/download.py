@@ -17,6 +17,7 @@ from source_customerscanvas.errors import (
     ConfigurationError,
     Conflict,
     NotFound,
+    NotTheApi,
     Refused,
     ServerTrouble,
     StoreAway,
@@ -146,8 +147,8 @@ class Downloader:
         own = self._client.address(f"{path}/file", {"attachment": True})
         try:
             digest = self._fetch_from(own, True, part, writer)
-        except ServerTrouble:
-            # it may be a gateway's 404, and a file is gone where its artifact is
+        except NotTheApi:
+            # a gateway's word is none, but where the artifact is gone, so is its file
             with suppress(ServerTrouble, Unreachable, Refused, Conflict, ConfigurationError):
                 self._client.get_json(path)
             raise

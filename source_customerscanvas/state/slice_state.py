@@ -169,6 +169,12 @@ class SliceState:
         self.scan = Scan()
         self.covered = covered if is_first else None
 
+    def deliver_again(self) -> None:
+        """Read everything once more, as its files go somewhere else: no run is new by that."""
+        self.restart_scan(Scope(kinds=()))
+        self.known = {id_: replace(known, emitted=known.emitted[:1]) for id_, known in self.known.items()}
+        self.manifests.clear()
+
     def _forget_since(self) -> None:
         for project_id, known in list(self.known.items()):
             if known.since and known.condition is None:
@@ -217,7 +223,7 @@ class SliceState:
         state = cls(cursor=read_time(value["cursor"]), read=read_time(value.get("read")), scan=None)
         if value.get("scan") is not None:
             state.scan = Scan(int(value["scan"]["after"]))
-        restarted = {int(id_): read_time(since) for id_, since in value.get("restarted", {}).items()}
+        restarted = {int(id_): _moment(since) for id_, since in value.get("restarted", {}).items()}
         for id_, texts in value.get("open", {}).items():
             state.known[int(id_)] = _known("open", texts, restarted.get(int(id_), ""))
         for id_, texts in value.get("recent", {}).items():
@@ -234,14 +240,20 @@ class SliceState:
         state.obsolete = dict.fromkeys(int(id_) for id_ in value.get("obsolete", []))
         state.newest = read_time(value.get("newest"))
         state.orderless = dict.fromkeys(int(id_) for id_ in value.get("orderless", []))
-        state.again = {int(id_): read_time(at) for id_, at in value.get("again", {}).items()}
+        state.again = {int(id_): _moment(at) for id_, at in value.get("again", {}).items()}
         tries = value.get("tries", {}).items()
-        state.tries = {int(id_): Try(int(count), read_time(at)) for id_, (count, at) in tries}
+        state.tries = {int(id_): Try(int(count), _moment(at)) for id_, (count, at) in tries}
         delivered = value.get("delivered", {}).items()
         state.delivered = {int(id_): str(order) for order, ids in delivered for id_ in ids}
         state.waiting = {str(order): int(id_) for order, id_ in value.get("waiting", {}).items()}
         state.manifests = {str(order): _manifest(one) for order, one in value.get("manifests", {}).items()}
         return state
+
+
+def _moment(value: Any) -> str:
+    if value is None:
+        raise ValueError("a time is missing")
+    return read_time(value)
 
 
 def _known(condition: Condition, texts: Any, since: str = "") -> Known:

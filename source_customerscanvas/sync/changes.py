@@ -10,6 +10,9 @@ from source_customerscanvas.sync.jobs import Batch, Job
 from source_customerscanvas.sync.kinds import OF_RESULTS
 from source_customerscanvas.sync.progress import StreamProgress
 
+_HEAVY_BYTES = 64 * 1024
+"""The bytes of a row from which on it is asked for once more when its turn comes, instead of being kept."""
+
 
 class Changes:
     """The changed projects of a slice. Rows are kept packed: after a long pause there may be very many."""
@@ -22,6 +25,7 @@ class Changes:
         self._key = key
         self._streams = streams
         self._packed: dict[int, bytes | None] = {}
+        self._unlisted: set[int] = set()
         self._wanted_by: dict[int, set[str]] = {}
         self._once_more: dict[int, set[str]] = {}
 
@@ -34,11 +38,13 @@ class Changes:
             self.failed.add(project.id)
         wanted_by = {stream.name for stream in self._streams if stream.wants(self._key, project)}
         if wanted_by:
-            self._packed[project.id] = zlib.compress(orjson.dumps(project.row), 1)
+            is_heavy = project.weight > _HEAVY_BYTES
+            self._packed[project.id] = None if is_heavy else zlib.compress(orjson.dumps(project.row), 1)
             self._wanted_by[project.id] = wanted_by
 
     def add_unlisted(self, project_id: int, stream: StreamProgress) -> None:
         """A project that no list showed is to be asked for."""
+        self._unlisted.add(project_id)
         self._packed.setdefault(project_id, None)
         self._wanted_by.setdefault(project_id, set()).add(stream.name)
 
@@ -65,7 +71,7 @@ class Changes:
     def jobs(self, batch: Batch) -> Iterator[Job]:
         """The projects to read, the newest first: in the order in which the list of artifacts shows their files."""
         for project_id, project, streams in self._changed():
-            yield Job(batch, project_id, project, streams, is_unlisted=project is None)
+            yield Job(batch, project_id, project, streams, is_unlisted=project_id in self._unlisted)
         for project_id, names in sorted(self._once_more.items(), reverse=True):
             yield Job(batch, project_id, None, self._named(names), once_more=True)
 

@@ -89,7 +89,8 @@ class Dispatcher:
         batch = Batch(slice_)
         for project in projects:
             if project.id in wanted_by:
-                self.take(Job(batch, project.id, project, wanted_by[project.id], from_scan=True))
+                light = project.without_bulk()
+                self.take(Job(batch, project.id, light, wanted_by[project.id], from_scan=True))
         self._done(batch)
 
     def take_changes(self, slice_: Slice, changes: Changes) -> None:

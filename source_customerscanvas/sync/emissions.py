@@ -39,8 +39,15 @@ class Estimate:
     size: int | None
 
 
-Emission = Records | State | Estimate
-"""Rows with their files, a state, or what is to be expected."""
+@dataclass(frozen=True)
+class Rows:
+    """Rows with their files; `weight` are their bytes as JSON."""
+
+    records: Records
+    weight: int
+
+
+Emission = Rows | State | Estimate
 
 _NOTHING = Estimate(0, None)
 
@@ -65,7 +72,7 @@ def emissions(
             yield State(progress.snapshot())
             emitted_at, emitted_finished = now, counts.finished
         if outcome and outcome.records:
-            yield outcome.records
+            yield Rows(outcome.records, outcome.weight)
     yield from _changed(estimated, Estimate(*estimate(counts)))
     yield State(progress.snapshot(is_last=True))
     logger.info(summary(progress))

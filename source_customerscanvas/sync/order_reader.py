@@ -24,6 +24,7 @@ from source_customerscanvas.sync.progress import Settled, StreamProgress
 from source_customerscanvas.sync.records import order_record, shop_order_record
 from source_customerscanvas.sync.results_reader import ResultsReader
 from source_customerscanvas.sync.slices import Slice
+from source_customerscanvas.times import format_utc
 
 logger = logging.getLogger("airbyte.source-customerscanvas")
 
@@ -101,7 +102,7 @@ class OrderReader:
         storefront_id = batch.slice.storefront_id
         rows = []
         if stream.name == ORDERS:
-            updated_at = touched.updated_at
+            updated_at = touched.updated_at or format_utc(self._client.shop_now())
             rows = [order_record(storefront_id, order_id, projects, self._statuses, self._status_of, updated_at)]
         elif stream.name == SHOP_ORDERS and projects:
             document = self._document(stream, storefront_id, order_id, projects[0].id)

@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from queue import SimpleQueue
 from threading import Condition
+
+import orjson
 
 from source_customerscanvas.api.listing import Row
 from source_customerscanvas.files.artifact_file import DeliveredFile
 
-_MOST_QUEUED = 1000
-"""Records that wait for a slow reader before the workers wait too: this bounds the memory of a sync."""
+_MOST_QUEUED, _MOST_BYTES = 1000, 1024 * 1024
+"""Records, and bytes, that wait for a slow reader before the workers wait too: this bounds the memory of a sync."""
 
 Records = list[tuple[Row, DeliveredFile | None]]
 
@@ -26,13 +29,18 @@ class Outcome:
     checkpoint: bool = False
     """Emit the state before anything else."""
 
+    @cached_property
+    def weight(self) -> int:
+        """The bytes of the records as JSON."""
+        return sum(len(orjson.dumps(row)) for row, _ in self.records)
+
 
 class OutcomeQueue:
-    """The outcomes of one stream, in the order in which they came; bounded by the number of their records."""
+    """The outcomes of one stream, in the order in which they came; bounded by the size of their records."""
 
     def __init__(self) -> None:
         self._queue: SimpleQueue[Outcome | None] = SimpleQueue()
-        self._queued = 0
+        self._queued = self._bytes = 0
         self._room = Condition()
         self._is_closed = False
 
@@ -40,8 +48,9 @@ class OutcomeQueue:
         """Hand an outcome to the reader, when there is room for it; None is the last one."""
         if outcome:
             with self._room:
-                self._room.wait_for(lambda: self._queued < _MOST_QUEUED or self._is_closed)
+                self._room.wait_for(self._has_room)
                 self._queued += max(len(outcome.records), 1)
+                self._bytes += outcome.weight
         self._queue.put(outcome)
 
     def take(self, patience: float) -> Outcome | None:
@@ -51,8 +60,12 @@ class OutcomeQueue:
             with self._room:
                 room = max(len(outcome.records), 1)
                 self._queued -= room
+                self._bytes -= outcome.weight
                 self._room.notify(room)  # not all: most of them would find it full again
         return outcome
+
+    def _has_room(self) -> bool:
+        return self._is_closed or (self._queued < _MOST_QUEUED and self._bytes < _MOST_BYTES)
 
     def close(self) -> None:
         """Nobody takes anything any more: let nobody wait for room."""

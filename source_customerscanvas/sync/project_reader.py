@@ -12,6 +12,7 @@ from source_customerscanvas.errors import (
     ConfigurationError,
     CustomersCanvasError,
     MissingPermission,
+    ServerAway,
     Stopped,
     Trouble,
     as_known_error,
@@ -25,7 +26,7 @@ from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, OF_ARTIFACTS, OF
 from source_customerscanvas.sync.lists import is_listed
 from source_customerscanvas.sync.news import Head, is_new_run, new_artifacts, newest_of, settled_of
 from source_customerscanvas.sync.order_reader import OrderReader
-from source_customerscanvas.sync.outcomes import Outcome
+from source_customerscanvas.sync.outcomes import Outcome, Records
 from source_customerscanvas.sync.progress import Settled, StreamProgress
 from source_customerscanvas.sync.records import artifact_record, project_record, results_record
 from source_customerscanvas.sync.reporting import pass_over
@@ -68,7 +69,8 @@ class ProjectReader:
                     stream.settle(key, one)
                 pass_page(stream, key, after)
 
-        return Outcome(stream.name, [(project_record(project), None) for project in projects], note, len(projects))
+        rows: Records = [(project_record(project), None) for project in projects]
+        return Outcome(stream.name, rows, note, finished=len(projects))
 
     def read(self, job: Job) -> Found:
         """All that is news of a project to the streams that want it. Raises what ends the whole sync."""
@@ -274,7 +276,8 @@ class ProjectReader:
 
 def is_fatal(error: CustomersCanvasError) -> bool:
     """Whether an error is the whole sync's, and not one project's."""
-    return isinstance(error, ConfigurationError) and not isinstance(error, MissingPermission)
+    is_setting = isinstance(error, ConfigurationError) and not isinstance(error, MissingPermission)
+    return is_setting or isinstance(error, ServerAway)
 
 
 def settling(job: Job, stream: StreamProgress, settled: Settled, rows: Sequence[dict[str, object]]) -> Outcome:

@@ -11,6 +11,7 @@ from typing import Any
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.errors import CustomersCanvasError, StoreAway, StoreUnavailable
 from source_customerscanvas.files.download import Downloader
+from source_customerscanvas.files.paths import check_template
 from source_customerscanvas.files.stores import store_for
 from source_customerscanvas.settings import ALL_STATUSES, Settings
 from source_customerscanvas.state.scope import Scope
@@ -79,6 +80,7 @@ def begin_reading(
     `given` are the states of all streams, of which tries of failed projects count whether they are selected or not.
     Nothing is changed in the shop before `Reading.permit_changes`. Raises `UnreadableState` and `InvalidSetting`.
     """
+    check_template(settings.file_path, settings.storefront_ids)
     delivery = settings.files.delivery
     wants_files = FILES in selected and (selected[FILES].include_files if delivery == "airbyte" else delivery != "none")
     # what proves that an order has arrived: its files, or else its results
@@ -133,6 +135,6 @@ def _scope(name: str, settings: Settings, wants_files: bool) -> Scope:
         start_date=settings.start_date,
         kinds=kinds,
         statuses=settings.statuses if follows_statuses else ALL_STATUSES,
-        shard=str(settings.shard) if settings.shard else None,
+        shard=settings.shard,
         destination=settings.files.destination if name == FILES and wants_files else None,
     )

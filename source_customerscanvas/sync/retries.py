@@ -4,14 +4,14 @@ https://customerscanvas.com/dev/backoffice/howto/download-artifacts.html
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from threading import Lock
 
 from source_customerscanvas.api.client import ApiClient
-from source_customerscanvas.api.projects import PATH, Project, ask_project, failed_items
+from source_customerscanvas.api.projects import PATH, Results, ask_project, failed_items
 from source_customerscanvas.errors import (
     Conflict,
     CustomersCanvasError,
@@ -66,11 +66,13 @@ class Retries:
         earliest = format_utc(self._clock.now() - timedelta(minutes=self._processing.retry_delay_minutes))
         return known.count < self._processing.max_attempts and known.at <= earliest
 
-    def make(self, projects: Iterable[Waited]) -> set[Waited]:
-        """Try these projects again; gives those that are being processed now, or may be."""
+    def make(self, projects: Mapping[Waited, Results | None]) -> set[Waited]:
+        """Try these projects again, each with its results if they are known.
+
+        Gives those that are being processed now, or may be.
+        """
         with ThreadPoolExecutor(self._workers, "retry") as pool:
-            ones = list(projects)
-            items = dict(zip(ones, pool.map(self._items, ones), strict=True))
+            items = dict(zip(projects, pool.map(self._items, projects, projects.values()), strict=True))
         before = {one: self._of(one) for one, found in items.items() if found is not None}
         if not before:
             return set()
@@ -93,22 +95,18 @@ class Retries:
         for one, known in before.items():
             self._tries.note(one.slice.key, one.project_id, Try(known.count + 1, at))
 
-    def _items(self, one: Waited) -> list[int] | None:
+    def _items(self, one: Waited, results: Results | None) -> list[int] | None:
         """The items that have failed, where some have not; an empty list: the project as a whole. None: leave it."""
         try:
             project = ask_project(self._client.get_json, one.project_id)
             if project is None or not self._statuses.includes(project.business_status):
                 return None
-            return self._failed_items(project)
+            return failed_items(self._client.get_json, project, results) if results else []
         except Stopped:
             raise
         except CustomersCanvasError as error:
             logger.warning(f"{one.describe()}: it has failed and is not {_DONE[self._verb]} now: {error.message}")
             return None
-
-    def _failed_items(self, project: Project) -> list[int]:
-        failed, others = failed_items(self._client.get_json, project)
-        return failed if others else []
 
     @property
     def _verb(self) -> str:

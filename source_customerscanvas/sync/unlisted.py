@@ -28,7 +28,8 @@ def add_unlisted(
     lists: ProjectLists, key: str, streams: Sequence[StreamProgress], changes: Changes, others: int | None
 ) -> None:
     """Take up the open projects that no list showed. `others` is how many projects are not unfinished, if known."""
-    wanted = {stream.name: stream.open_projects(key).keys() - _left_obsolete(stream, key) for stream in streams}
+    obsolete = _left_obsolete(streams, key)
+    wanted = {stream.name: stream.open_projects(key).keys() - obsolete[stream.name] for stream in streams}
     silent = {id_ for stream in streams for id_ in _silent(stream, key)} - changes.seen.keys()
     left_alone = _still_silent(lists, silent, changes, others) if silent else set()
     for stream in streams:
@@ -44,12 +45,16 @@ def _silent(stream: StreamProgress, key: str) -> set[int]:
         return state.unlisted - state.owed
 
 
-def _left_obsolete(stream: StreamProgress, key: str) -> set[int]:
-    """The obsolete projects whose turn it is not."""
-    with stream.lock:
-        state = stream.slice(key)
-        obsolete = [id_ for id_ in state.obsolete if id_ not in state.owed]
-    return set(obsolete[-(-len(obsolete) // _TURN) :])
+def _left_obsolete(streams: Sequence[StreamProgress], key: str) -> dict[str, set[int]]:
+    """Of each stream, the obsolete projects whose turn it is not: it is the same one's for all streams."""
+    obsolete: dict[str, list[int]] = {}
+    for stream in streams:
+        with stream.lock:
+            state = stream.slice(key)
+            obsolete[stream.name] = [id_ for id_ in state.obsolete if id_ not in state.owed]
+    waiting = list(dict.fromkeys(id_ for ids in obsolete.values() for id_ in ids))
+    left = set(waiting[-(-len(waiting) // _TURN) :])
+    return {name: left.intersection(ids) for name, ids in obsolete.items()}
 
 
 def _still_silent(lists: ProjectLists, silent: set[int], changes: Changes, others: int | None) -> set[int]:

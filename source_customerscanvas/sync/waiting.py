@@ -52,6 +52,7 @@ class Waiting:
         self._unfinished: set[Waited] = set()
         self._failed: set[Waited] = set()
         self._asked: dict[Waited, float] = {}
+        self._known: dict[Waited, Results] = {}
         self._without_run: set[Waited] = set()
         self._gone: set[Waited] = set()
         self._lock = Lock()
@@ -85,6 +86,7 @@ class Waiting:
             (self._failed if is_listed_as_failed else self._unfinished).add(one)
             return
         self._asked[one] = known.at
+        self._known[one] = known.results
         if known.results.is_failed:
             self._failed.add(one)
         elif not known.results.is_completed:
@@ -103,8 +105,8 @@ class Waiting:
         answers = self._ask(known_for_long)
         moved_on = {one for one, results in answers.items() if not results.is_failed}
         self._settle({one: answers[one] for one in moved_on})
-        tried = {one for one in due if (one in answers or one not in known_for_long) and one not in moved_on}
-        under_way = self._retries.make(tried)
+        tried = [one for one in due if (one in answers or one not in known_for_long) and one not in moved_on]
+        under_way = self._retries.make({one: self._known.get(one) for one in tried})
         self._failed -= under_way
         self._unfinished |= under_way
 
@@ -143,7 +145,9 @@ class Waiting:
         self._failed -= self._gone
         self._read(dict.fromkeys(self._gone))
         self._gone.clear()
-        return {one: results for one, results in answers.items() if results}
+        found = {one: results for one, results in answers.items() if results}
+        self._known.update(found)
+        return found
 
     def _settle(self, answers: Mapping[Waited, Results]) -> None:
         """Sort projects by what they answered, and let the streams read those that have ended."""

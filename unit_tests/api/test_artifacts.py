@@ -8,7 +8,6 @@ import pytest
 from source_customerscanvas.api.artifacts import Artifacts
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.errors import Refused
-from source_customerscanvas.times import SYSTEM_CLOCK
 
 LISTED = 20_000
 
@@ -34,7 +33,7 @@ class Api:
 
 
 def asked_for(api: Api, ids: list[str]) -> None:
-    artifacts = Artifacts(cast(ApiClient, api), SYSTEM_CLOCK)
+    artifacts = Artifacts(cast(ApiClient, api))
     for first, second in zip(ids[::2], ids[1::2], strict=True):
         found = artifacts.details([first, second], newest_first=False)
         assert found == {first: {"id": first}, second: {"id": second}}
@@ -92,34 +91,9 @@ def test_given_artifacts_listed_long_after_those_of_others_when_asked_for_then_f
     assert api.singles == 2_000
 
 
-@pytest.mark.parametrize(
-    ("times", "newest"),
-    [
-        (["2024-03-05T10:00:00Z", "2024-03-04T10:00:00Z"], "2024-03-05T10:00:00.000000Z"),
-        (["2099-01-01T00:00:00Z", "2024-03-04T10:00:00Z", None], "2024-03-04T10:00:00.000000Z"),
-        (["2099-01-01T00:00:00Z"], None),
-        ([], ""),
-        (["2024-03-04T10:00:00Z", "2024-03-05T10:00:00Z"], None),
-    ],
-    ids=["newest-first", "one-dated-in-2099", "all-dated-in-2099", "none", "in-another-order"],
-)
-def test_given_the_first_page_of_the_newest_when_noted_then_the_newest_is_known_once_where_the_list_tells(
-    times: list[str | None], newest: str | None
-) -> None:
-    api = Api(names(len(times)))
-    for row, time in zip(api.rows, times, strict=True):
-        row["lastModified"] = time
-    artifacts = Artifacts(cast(ApiClient, api), SYSTEM_CLOCK)
-    artifacts.note_newest()
-    artifacts.note_newest()
-    assert (artifacts.newest, api.pages) == (newest, 1)
-
-
 def test_given_a_server_that_sorts_no_artifacts_when_asked_for_then_they_come_singly_or_in_its_own_order() -> None:
     api = Api(names(250))
     api.refuses_sorting = True
-    artifacts = Artifacts(cast(ApiClient, api), SYSTEM_CLOCK)
-    artifacts.note_newest()
-    assert artifacts.newest is None
+    artifacts = Artifacts(cast(ApiClient, api))
     assert artifacts.of_group("run") == api.rows
     assert artifacts.details(["000007"], newest_first=True) == {"000007": {"id": "000007"}}

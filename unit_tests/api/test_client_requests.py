@@ -4,6 +4,7 @@ import gzip
 from typing import Any
 
 import pytest
+from requests.adapters import HTTPAdapter
 
 from source_customerscanvas.api.calls import path_segment
 from source_customerscanvas.api.client import ApiClient
@@ -51,7 +52,17 @@ def test_given_a_compressed_page_when_asked_then_it_is_read(server: Server, clie
 
 @pytest.mark.parametrize(
     ("body", "value"),
-    [(rb'{"name": "cut \ud83d"}', {"name": "cut ?"}), (b'\xef\xbb\xbf{"name": "bom"}', {"name": "bom"})],
+    [
+        (rb'{"name": "cut \ud83d"}', {"name": "cut ?"}),
+        (b'\xef\xbb\xbf{"name": "bom"}', {"name": "bom"}),
+        (b'{"a": NaN, "b": -Infinity, "c": Infinity, "d": 1}', {"a": None, "b": None, "c": None, "d": 1}),
+        (b'{"a": 1e999, "b": -1e999, "c": 2}', {"a": None, "b": None, "c": 2}),
+        (b'{"a": NaN, "b": 1' + b"0" * 30 + b"}", {"a": None, "b": 1e30}),
+        (b'{"a": NaN, "b": 1' + b"0" * 5000 + b"}", {"a": None, "b": None}),
+        (b'{"a": NaN, "b": 18446744073709551615, "c": -1}', {"a": None, "b": 18446744073709551615, "c": -1}),
+        (b'{"a": 18446744073709551616}', {"a": 18446744073709551616.0}),
+        (b'{"a": "two\nlines", "b": "\xff"}', {"a": "two\nlines", "b": "\ufffd"}),
+    ],
 )
 def test_given_json_that_only_looks_broken_when_asked_then_it_is_read(
     server: Server, client: ApiClient, body: bytes, value: Any
@@ -71,13 +82,13 @@ def test_given_any_request_when_sent_then_both_time_outs_are_set(
     server: Server, client: ApiClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    send = client._connections.send
+    send = HTTPAdapter.send
 
     def watch(*args: Any, **named: Any) -> Any:
         seen.append(named["timeout"])
         return send(*args, **named)
 
-    monkeypatch.setattr(client._connections, "send", watch)
+    monkeypatch.setattr(HTTPAdapter, "send", watch)
     server.answer = lambda _: json_answer(PAGE)
     client.get_json("x")
     assert seen == [(10, 60), (10, 60)]

@@ -6,7 +6,7 @@ from concurrent.futures import TimeoutError as NotDoneError
 
 import pytest
 
-from source_customerscanvas.api.client import ApiClient, shared_client
+from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.errors import CustomersCanvasError, Stopped
 from unit_tests.http_server import PAGE, RESET, TOO_MANY, Answer, FakeClock, Request, Server, json_answer
 
@@ -48,7 +48,7 @@ def test_given_a_download_that_is_open_when_another_asks_then_it_waits_for_its_e
 
 def test_given_failed_downloads_when_others_ask_then_no_slot_is_lost(server: Server, clock: FakeClock) -> None:
     client = ApiClient(server.settings(num_workers=1), clock)
-    for answer in (Answer(404), Answer(500), RESET):
+    for answer in (Answer(404), Answer(418), Answer(500), RESET):
         server.answer = lambda _, answer=answer: answer  # type: ignore[misc]  # bound at once
         with pytest.raises(CustomersCanvasError), client.open_file(f"{server.url}/f", with_token=True, headers={}):
             pass
@@ -66,8 +66,3 @@ def test_given_the_end_of_a_sync_when_a_request_waits_or_begins_then_it_is_stopp
     with pytest.raises(Stopped):
         client.get_json("x")
     assert len(server.api_requests) == 1
-
-
-def test_given_equal_settings_when_a_client_is_shared_then_it_is_the_same(server: Server) -> None:
-    assert shared_client(server.settings()) is shared_client(server.settings())
-    assert shared_client(server.settings()) is not shared_client(server.settings(tenant_id=2))

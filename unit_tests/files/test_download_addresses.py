@@ -110,7 +110,7 @@ def test_given_a_host_that_does_not_answer_when_more_files_lie_there_then_it_is_
         clock.pass_time(601)
         cdn.answer = lambda _: Answer(200, BODY)
         files.deliver(public, PATH)
-        assert len(cdn.requests) == asked + 1
+        assert len(cdn.requests) > asked
 
 
 # Rows

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import urllib3.response
 
+from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.errors import BrokenDownload
 from source_customerscanvas.files.artifact_file import ArtifactFile
 from source_customerscanvas.files.download import Downloader
@@ -182,8 +183,14 @@ def test_given_no_ranges_when_the_link_always_breaks_then_coming_as_far_as_befor
 
 
 def test_given_a_server_that_sends_next_to_nothing_when_minutes_pass_then_the_download_is_broken(
-    server: Server, files: Downloader, clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server,
+    client: ApiClient,
+    files: Downloader,
+    clock: FakeClock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    client.token_scopes()
     read = urllib3.response.HTTPResponse.read1
 
     def slowly(self: urllib3.response.HTTPResponse, *arguments: Any, **options: Any) -> bytes:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from hypothesis import strategies as st
 
-from source_customerscanvas.settings import ALL_STATUSES, Statuses
+from source_customerscanvas.settings import ALL_STATUSES, Shard, Statuses
 from source_customerscanvas.state.scope import Scope
 from source_customerscanvas.state.slice_state import Known, ManifestFiles, Scan, SliceState, Try
 from source_customerscanvas.times import to_utc
@@ -26,7 +26,7 @@ scopes = st.builds(
     start_date=st.none() | times,
     kinds=kinds,
     statuses=statuses,
-    shard=st.sampled_from([None, "0/2", "1/2", "1/4"]),
+    shard=st.sampled_from([None, Shard(2, 0), Shard(2, 1), Shard(4, 1)]),
     destination=st.sampled_from([None, "airbyte", "folder:/out", "s3://prints/"]),
 )
 tries = st.builds(Try, st.integers(1, 10), times)
@@ -38,8 +38,9 @@ manifests = st.builds(
 @st.composite
 def slice_states(draw: st.DrawFn) -> SliceState:
     """A state as the methods of `SliceState` leave it: nothing is known of a project only as it is owed."""
-    scan = draw(st.none() | st.builds(Scan, st.integers(-1, 2**40), st.none() | scopes))
-    state = SliceState(cursor=draw(st.just("") | times), read=draw(st.just("") | times), scan=scan)
+    state = SliceState(cursor=draw(st.just("") | times), read=draw(st.just("") | times))
+    state.scan = draw(st.none() | st.builds(Scan, st.integers(-1, 2**40)))
+    state.newest = draw(st.just("") | times)
     for project_id in draw(st.lists(ids, max_size=8, unique=True)):
         condition = draw(st.sampled_from(["open", "recent", "held", "owed", "owed since"]))
         if condition == "owed":
@@ -56,10 +57,16 @@ def slice_states(draw: st.DrawFn) -> SliceState:
                 state.orderless[project_id] = None
             if condition == "recent" and draw(st.booleans()):
                 state.again[project_id] = draw(times)
-            if condition == "open" and draw(st.booleans()):
-                state.unlisted.add(project_id)
+            if condition == "open":
+                part = draw(st.sampled_from(["unlisted", "obsolete", ""]))
+                if part == "unlisted":
+                    state.unlisted.add(project_id)
+                elif part == "obsolete":
+                    state.obsolete[project_id] = None
             if draw(st.booleans()):
                 state.owe(project_id)
+    if state.scan or state.owed:
+        state.covered = draw(st.none() | scopes)
     state.tries = draw(st.dictionaries(ids, tries, max_size=3))
     state.delivered = draw(st.dictionaries(ids, texts, max_size=3))
     state.waiting = {order: draw(ids) for order in state.delivered.values() if draw(st.booleans())}

@@ -67,7 +67,7 @@ def test_given_a_project_that_is_owed_again_and_again_when_asked_then_the_first_
     for moment in since:
         state.owe(7, moment)
     assert again(state).of(7).since == since[0]
-    assert again(state).to_json()["owed"] == {"7": {"since": since[0] or None}}
+    assert again(state).to_json()["owed"] == {"7": since[0] or None}
 
 
 @each_condition
@@ -86,7 +86,7 @@ def test_given_an_open_project_that_had_finished_before_when_owed_then_the_earli
     state.settle(7, Known("open", "seenseen", ("aaaaaaaa",), BEFORE))
     state.owe(7, CURSOR)
     value = state.to_json()
-    assert (value["restarted"], value["owed"]) == ({"7": BEFORE}, {"7": {}})
+    assert (value["restarted"], value["owed"]) == ({"7": BEFORE}, {"7": None})
     assert again(state).of(7).since == BEFORE
 
 
@@ -111,7 +111,8 @@ def test_given_any_project_when_settled_then_nothing_is_owed_of_it_and_only_the_
         state.settle(project_id, Known("open", seen))
         assert state.of(project_id) == Known("open", seen)
         assert project_id not in state.owed
-        assert project_id not in state.orderless.keys() | state.again.keys() | state.held_by.keys() | state.unlisted
+        assert project_id not in state.orderless.keys() | state.again.keys() | state.held_by.keys()
+        assert project_id not in state.obsolete.keys() | state.unlisted
 
 
 @given(slice_states())
@@ -119,8 +120,8 @@ def test_given_any_projects_when_forgotten_then_no_part_names_them(state: SliceS
     for project_id in [*state.known, *state.owed, *state.tries, *state.waiting.values()]:
         state.forget(project_id)
     value = state.to_json()
-    parts = ("open", "recent", "held", "owed", "restarted", "unlisted", "orderless", "again", "tries", "waiting")
-    assert value.keys().isdisjoint(parts)
+    parts = {"open", "recent", "held", "owed", "restarted", "unlisted", "obsolete", "orderless", "again"}
+    assert value.keys().isdisjoint(parts | {"tries", "waiting"})
 
 
 def test_given_a_finished_project_when_it_is_settled_as_recent_then_what_was_to_be_asked_once_more_still_is() -> None:
@@ -135,30 +136,35 @@ def test_given_a_finished_project_when_it_is_settled_as_recent_then_what_was_to_
 def test_given_a_wider_scope_when_the_slice_was_scanned_then_the_scan_knows_what_was_covered() -> None:
     state = SliceState(cursor=CURSOR, scan=None)
     state.restart_scan(Scope(kinds=("pdf",)))
-    assert again(state).scan == Scan(-1, Scope(kinds=("pdf",)))
+    assert (again(state).scan, again(state).covered) == (Scan(), Scope(kinds=("pdf",)))
 
 
 def test_given_a_second_widening_during_a_scan_when_noted_then_everything_is_read_as_if_new() -> None:
-    state = SliceState(cursor=CURSOR, scan=Scan(4711, Scope(kinds=("pdf",))))
+    state = SliceState(cursor=CURSOR, scan=Scan(4711), covered=Scope(kinds=("pdf",)))
     state.owe(7, BEFORE)
     state.settle(8, Known("open", "seenseen", (), BEFORE))
     state.restart_scan(Scope(kinds=("pdf", "png")))
-    assert state.scan == Scan(-1, None)
+    assert (state.scan, state.covered) == (Scan(), None)
     assert (state.of(7), state.of(8), state.owed) == (Known(), Known("open", "seenseen"), {7})
 
 
-def test_given_what_is_still_owed_when_a_scan_in_a_wider_scope_ends_then_all_of_it_is_read() -> None:
-    state = SliceState(cursor=CURSOR, scan=Scan(4711, Scope(kinds=("pdf",))))
+def test_given_a_second_widening_when_the_scan_is_over_and_something_is_still_owed_then_everything_is_read_as_new() -> (
+    None
+):
+    state = SliceState(cursor=CURSOR, scan=None, covered=Scope(kinds=("pdf",)))
     state.owe(7, BEFORE)
-    state.end_scan()
-    assert (state.scan, again(state).to_json()["owed"]) == (None, {"7": {"since": None}})
+    state.restart_scan(Scope(kinds=("pdf", "png")))
+    assert (state.scan, state.covered, again(state).to_json()["owed"]) == (Scan(), None, {"7": None})
 
 
-def test_given_what_is_still_owed_when_a_first_scan_ends_then_its_age_still_counts() -> None:
-    state = SliceState(cursor=CURSOR, scan=Scan(4711))
-    state.owe(7, BEFORE)
-    state.end_scan()
-    assert again(state).to_json()["owed"] == {"7": {"since": BEFORE}}
+@pytest.mark.parametrize(("is_owed", "is_covered"), [(True, True), (False, False)])
+def test_given_a_scan_in_a_wider_scope_that_has_ended_when_read_then_what_was_covered_counts_while_something_is_owed(
+    is_owed: bool, is_covered: bool
+) -> None:
+    state = SliceState(cursor=CURSOR, scan=None, covered=Scope(kinds=("pdf",)))
+    if is_owed:
+        state.owe(7, BEFORE)
+    assert (again(state).covered == Scope(kinds=("pdf",))) is is_covered
 
 
 def test_given_an_order_without_a_delivered_project_when_written_then_it_waits_for_none() -> None:

@@ -35,13 +35,16 @@ STATE: dict[str, Any] = {
         "11": {
             "cursor": "2026-01-31T12:00:00.000000Z",
             "read": "2026-01-31T12:00:03.000000Z",
-            "scan": {"after": 4711, "covered": {"startDate": LATER, "kinds": None}},
+            "newest": "2026-01-31T11:59:00.000000Z",
+            "scan": {"after": 4711},
+            "covered": {"startDate": LATER, "kinds": None},
             "open": {"4690": ["k3Jd92mQ"], "4691": ["", "p0Zx71cc"]},
             "recent": {"4698": ["k3Jd92mQ", "p0Zx71cc"]},
             "held": {"5": {"4655": ["Zk0q81ab"]}},
-            "owed": {"4690": {}, "4713": {"since": "2026-01-31T11:50:00.000000Z"}, "4714": {"since": None}},
+            "owed": {"4690": None, "4713": "2026-01-31T11:50:00.000000Z", "4714": None},
             "restarted": {"4690": "2026-01-31T11:50:00.000000Z"},
             "unlisted": [4691],
+            "obsolete": [4690],
             "orderless": [4698],
             "again": {"4698": "2026-01-31T11:58:00.000000Z"},
             "tries": {"4690": [1, "2026-01-31T11:30:00.000000Z"]},
@@ -143,9 +146,12 @@ DAMAGED = [
     ("slices/11/scan/after", None),
     ("slices/11/scan/after", "all"),
     ("slices/11/scan/after", [4711]),
-    ("slices/11/scan/covered", {}),
-    ("slices/11/scan/covered", "x"),
-    ("slices/11/scan/covered", []),
+    ("slices/11/covered", {}),
+    ("slices/11/covered", "x"),
+    ("slices/11/covered", []),
+    ("slices/11/newest", "soon"),
+    ("slices/11/obsolete", 7),
+    ("slices/11/obsolete", ["x"]),
     ("slices/11/open", None),
     ("slices/11/open", []),
     ("slices/11/open", "4690"),
@@ -163,21 +169,23 @@ DAMAGED = [
     ("slices/11/held/5/4655", {}),
     ("slices/11/owed", []),
     ("slices/11/owed", None),
-    ("slices/11/owed", {"🎁": {}}),
-    ("slices/11/owed/4713", None),
-    ("slices/11/owed/4713", "2026-01-31T11:50:00.000000Z"),
-    ("slices/11/owed/4713/since", "soon"),
+    ("slices/11/owed", {"🎁": None}),
+    ("slices/11/owed/4713", {}),
+    ("slices/11/owed/4713", "soon"),
     ("slices/11/restarted", []),
     ("slices/11/restarted/4690", "soon"),
+    ("slices/11/restarted/4690", None),
     ("slices/11/unlisted", None),
     ("slices/11/unlisted", ["x"]),
     ("slices/11/orderless", 7),
     ("slices/11/again", []),
     ("slices/11/again/4698", "soon"),
+    ("slices/11/again/4698", None),
     ("slices/11/tries", []),
     ("slices/11/tries", {"x": [1, NOW]}),
     ("slices/11/tries", {"4711": 1}),
     ("slices/11/tries", {"4711": [1, "soon"]}),
+    ("slices/11/tries", {"4711": [1, None]}),
     ("slices/11/delivered", []),
     ("slices/11/delivered", {"5001": 4711}),
     ("slices/11/delivered", {"5001": ["x"]}),
@@ -250,7 +258,8 @@ def state_with(scope: Scope, scan: Scan | None = None, **parts: Any) -> dict[str
 def test_given_a_wider_scope_when_read_then_each_slice_is_scanned_for_what_the_earlier_one_did_not_cover(
     before: Scope, now: Scope
 ) -> None:
-    assert read(state_with(before), now).slices["11"].scan == Scan(-1, before)
+    one = read(state_with(before), now).slices["11"]
+    assert (one.scan, one.covered) == (Scan(), before)
 
 
 @pytest.mark.parametrize(("before", "now"), NOT_WIDER)
@@ -261,24 +270,28 @@ def test_given_a_scope_that_is_no_wider_when_read_then_no_slice_is_scanned_again
 
 
 def test_given_a_wider_scope_when_a_first_scan_was_interrupted_then_everything_is_scanned_anew() -> None:
-    state = read(state_with(Scope(LATER), Scan(4711)), Scope(EARLIER))
-    assert state.slices["11"].scan == Scan(-1, None)
+    one = read(state_with(Scope(LATER), Scan(4711)), Scope(EARLIER)).slices["11"]
+    assert (one.scan, one.covered) == (Scan(), None)
 
 
 def test_given_a_wider_scope_when_the_scan_of_another_one_was_interrupted_then_what_is_owed_is_read_whole() -> None:
-    value = state_with(Scope(kinds=("pdf", "png")), Scan(4711, Scope(kinds=("pdf",))), owed={"7": {"since": EARLIER}})
+    covered = Scope(kinds=("pdf",)).to_json()
+    value = state_with(Scope(kinds=("pdf", "png")), Scan(4711), covered=covered, owed={"7": EARLIER})
     one = read(value, Scope()).slices["11"]
-    assert (one.scan, one.to_json()["owed"]) == (Scan(-1, None), {"7": {"since": None}})
+    assert (one.scan, one.covered, one.to_json()["owed"]) == (Scan(), None, {"7": None})
 
 
 @pytest.mark.parametrize("before", [None, "folder:/elsewhere"])
-def test_given_files_are_wanted_when_they_were_not_or_went_elsewhere_then_all_is_read_as_new_but_tries_count(
+def test_given_files_are_wanted_when_they_were_not_or_went_elsewhere_then_all_is_delivered_again_but_no_run_is_new(
     before: str | None,
 ) -> None:
-    value = state_with(Scope(destination=before), recent={"7": ["k3Jd92mQ"]}, tries={"8": [2, EARLIER]})
+    recent = {"7": ["k3Jd92mQ", "p0Zx71cc", "Zk0q81ab"]}
+    value = state_with(Scope(destination=before), recent=recent, tries={"8": [2, EARLIER]})
     state = read(value, Scope(destination="folder:/out"))
-    assert state.slices["11"] == SliceState(tries={8: Try(2, EARLIER)})
-    assert state.began == NOW
+    one = state.slices["11"]
+    assert (one.scan, one.covered) == (Scan(), Scope(kinds=()))
+    assert one.known == {7: Known("recent", "k3Jd92mQ", ("p0Zx71cc",))}
+    assert (one.tries, state.began) == ({8: Try(2, EARLIER)}, NOW)
 
 
 # A full refresh

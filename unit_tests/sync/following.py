@@ -115,7 +115,7 @@ class Following:
             return False
         projects = next(self._pages, None)
         if projects is None:
-            self.state.end_scan()
+            self.state.scan = None
             self._pages = None
             return False
         after = max(project.id for project in projects)

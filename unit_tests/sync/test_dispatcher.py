@@ -115,8 +115,11 @@ def test_given_a_reader_that_ends_in_the_middle_when_workers_wait_for_it_then_al
 
 
 def test_given_a_note_that_raises_when_it_is_made_then_nobody_waits_for_ever() -> None:
+    def note() -> None:
+        raise KeyError("a mistake")
+
     def find(job: Job) -> Iterator[Outcome]:
-        yield Outcome(RESULTS, [({"id": job.project_id}, None)], lambda: {}["a mistake"], finished=1)  # type: ignore[arg-type]  # it raises
+        yield Outcome(RESULTS, [({"id": job.project_id}, None)], note, finished=1)
 
     machine = Machine(find)
     lists = machine.hand_out(MANY)
@@ -142,8 +145,7 @@ def test_given_a_worker_that_fails_when_others_are_at_work_then_the_stream_ends_
 
 def test_given_a_mistake_of_a_worker_when_it_happens_then_it_is_told_as_one_of_the_connector() -> None:
     def find(job: Job) -> Iterator[Outcome]:
-        raise KeyError("a mistake")
-        yield
+        yield from one_row(cast(Job, None))  # has no project
 
     machine = Machine(find)
     machine.hand_out(1).join(LONG)

@@ -2,20 +2,20 @@
 
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.errors import ServerTrouble
-from source_customerscanvas.state.stream_state import Scope, StreamState
 from source_customerscanvas.sync.health import Health
-from source_customerscanvas.sync.progress import StreamProgress
-from source_customerscanvas.sync.tracker import Job, Unit
+from source_customerscanvas.sync.jobs import Batch, Job
+from source_customerscanvas.sync.slices import Slice
 from unit_tests.http_server import Answer, Request, Server, json_answer
+from unit_tests.watched import stream
 
-UNIT = Unit(11)
+SLICE = Slice(11)
 PROJECTS = 90
 
 
-def fail(health: Health, times: int, unit: Unit = UNIT) -> None:
-    stream = StreamProgress("processing_results", StreamState(Scope(), ""), lambda _: "", 10)
+def fail(health: Health, times: int, slice_: Slice = SLICE) -> None:
+    progress = stream()
     for number in range(times):
-        health.note_failure(Job(unit, number, None, [stream]), ServerTrouble("GET", "HTTP 500"))
+        health.note_failure(Job(Batch(slice_), number, None, [progress]), ServerTrouble("GET", "HTTP 500"))
 
 
 def shop(server: Server, unreadable: range) -> None:
@@ -35,10 +35,10 @@ def test_given_failures_between_others_that_are_read_when_there_are_many_then_no
     health = Health(client)
     for _ in range(5):
         fail(health, 24)
-        fail(health, 1, Unit(12))
-        health.note_read(UNIT)
+        fail(health, 1, Slice(12))
+        health.note_read(SLICE)
     assert server.requests == []
-    assert health.broken(UNIT) is None
+    assert health.broken(SLICE) is None
 
 
 def test_given_the_oldest_projects_unreadable_when_many_fail_in_a_row_then_younger_ones_tell_that_it_is_not_all(
@@ -47,7 +47,7 @@ def test_given_the_oldest_projects_unreadable_when_many_fail_in_a_row_then_young
     shop(server, unreadable=range(50))
     health = Health(client)
     fail(health, 25)
-    assert health.broken(UNIT) is None
+    assert health.broken(SLICE) is None
     asked = len(server.api_requests)
     fail(health, 24)
     assert len(server.api_requests) == asked
@@ -59,7 +59,7 @@ def test_given_no_readable_project_when_25_fail_in_a_row_then_only_their_storefr
     shop(server, unreadable=range(PROJECTS))
     health = Health(client)
     fail(health, 24)
-    assert health.broken(UNIT) is None
+    assert health.broken(SLICE) is None
     fail(health, 1)
-    assert health.broken(UNIT) is not None
-    assert health.broken(Unit(12)) is None
+    assert health.broken(SLICE) is not None
+    assert health.broken(Slice(12)) is None

@@ -67,7 +67,7 @@ def test_given_a_recent_project_when_the_list_shows_another_row_or_status_then_i
         (watched(delivered={7: "5001"}), Scope(), WITHIN, False),
         (watched(delivered={7: "5001"}), Scope(start_date=WITHIN), BEFORE, True),
         (watched(delivered={7: "5001"}, scan=Scan(9)), Scope(), BEFORE, True),
-        (watched(delivered={7: "5001"}, scan=Scan(covered=Scope(kinds=("pdf",)))), Scope(), BEFORE, False),
+        (watched(delivered={7: "5001"}, scan=Scan(), covered=Scope(kinds=("pdf",))), Scope(), BEFORE, False),
     ],
 )
 def test_given_a_project_that_is_nowhere_when_completed_then_it_was_delivered_if_all_before_the_window_was(

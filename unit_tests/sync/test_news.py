@@ -9,7 +9,7 @@ import pytest
 from source_customerscanvas.api.artifacts import Artifact
 from source_customerscanvas.api.projects import Results
 from source_customerscanvas.state.scope import Scope
-from source_customerscanvas.state.slice_state import Known, Scan
+from source_customerscanvas.state.slice_state import Known
 from source_customerscanvas.sync.kinds import FILES
 from source_customerscanvas.sync.news import Head, is_new_run, new_artifacts, settled_of
 from unit_tests.watched import BEFORE, CURSOR, KEY, LONG_AGO, WITHIN, project, stream, watched
@@ -22,7 +22,7 @@ def artifact(last_modified: str | None, format_: str = "pdf", **details: Any) ->
 
 
 def news(known: Known, one: Artifact, covered: Scope | None = None, head: Head = HEAD) -> list[Artifact]:
-    state = watched(known={7: known}, owed={7}, scan=Scan(covered=covered) if covered else None)
+    state = watched(known={7: known}, owed={7}, covered=covered)
     return new_artifacts(stream(state, name=FILES), KEY, 7, head, [one], lambda one: one.format)
 
 
@@ -105,7 +105,7 @@ def test_given_what_list_and_results_say_when_they_differ_then_the_project_is_op
 ) -> None:
     progress = stream()
     one = project(processing=listed)
-    found = settled_of(progress, one, Results(results, None, None), at=CURSOR, from_scan=False)
+    found = settled_of(progress, one, Results(results, None, None), CURSOR)
     assert found.condition == condition
     assert (found.seen == progress.kind.digest(one)) is is_seen
     assert found.has_status is (listed is not None)

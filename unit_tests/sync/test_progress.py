@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from source_customerscanvas.errors import ServerTrouble, Stopped, Trouble
-from source_customerscanvas.settings import Statuses
+from source_customerscanvas.settings import Shard, Statuses
 from source_customerscanvas.state.scope import Scope
 from source_customerscanvas.state.slice_state import Known, Scan, SliceState
 from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, PROJECTS, RESULTS
@@ -104,28 +104,29 @@ def test_given_one_order_when_one_of_its_projects_is_not_known_then_it_is_a_chan
 
 
 @pytest.mark.parametrize(
-    ("scan", "wanted"),
+    ("scan", "covered", "wanted"),
     [
-        (Scan(), True),
-        (Scan(after=6), True),
-        (Scan(after=7), False),
-        (Scan(covered=Scope(kinds=("pdf",))), True),
-        (Scan(covered=Scope(kinds=("pdf", "png"))), False),
-        (Scan(covered=Scope(start_date=WITHIN, kinds=("pdf", "png"))), True),
-        (Scan(covered=Scope(kinds=("pdf", "png"), shard="0/2")), True),
-        (Scan(covered=Scope(kinds=("pdf", "png"), statuses=Statuses("only", (2,)))), True),
+        (Scan(), None, True),
+        (Scan(after=6), None, True),
+        (Scan(after=7), None, False),
+        (Scan(), Scope(kinds=("pdf",)), True),
+        (Scan(), Scope(kinds=("pdf", "png")), False),
+        (Scan(), Scope(start_date=WITHIN, kinds=("pdf", "png")), True),
+        (Scan(), Scope(kinds=("pdf", "png"), shard=Shard(2, 1)), True),
+        (Scan(), Scope(kinds=("pdf", "png"), statuses=Statuses("only", (2,))), True),
+        (None, Scope(kinds=("pdf",)), False),
     ],
 )
 def test_given_a_scan_when_an_old_project_is_listed_then_it_is_read_unless_an_earlier_scope_covered_it(
-    scan: Scan, wanted: bool
+    scan: Scan | None, covered: Scope | None, wanted: bool
 ) -> None:
-    progress = stream(watched(scan=scan), Scope(kinds=("pdf", "png")), name=FILES)
+    progress = stream(watched(scan=scan, covered=covered), Scope(kinds=("pdf", "png")), name=FILES)
     assert progress.wants(KEY, project(lastModified=BEFORE, status=1)) is wanted
 
 
 def test_given_other_statuses_that_are_produced_when_only_rows_are_emitted_then_nothing_is_read_for_them() -> None:
-    scan = Scan(covered=Scope(statuses=Statuses("only", (2,))))
-    assert not stream(watched(scan=scan), name=RESULTS).wants(KEY, project(lastModified=BEFORE, status=1))
+    state = watched(scan=Scan(), covered=Scope(statuses=Statuses("only", (2,))))
+    assert not stream(state, name=RESULTS).wants(KEY, project(lastModified=BEFORE, status=1))
 
 
 # What is owed
@@ -140,9 +141,9 @@ def test_given_other_statuses_that_are_produced_when_only_rows_are_emitted_then_
         (Scope(), watched(scan=Scan(after=7)), WITHIN),
         (Scope("2025-06-01T00:00:00.000000Z"), watched(), None),
         (Scope("2024-06-01T00:00:00.000000Z"), watched(), WITHIN),
-        (Scope(), watched(scan=Scan(covered=Scope("2025-06-01T00:00:00.000000Z"))), None),
-        (Scope(kinds=("pdf", "png")), watched(scan=Scan(covered=Scope(kinds=("pdf",)))), WITHIN),
-        (Scope(), watched(scan=Scan(covered=Scope("2027-06-01T00:00:00.000000Z", ("pdf",)))), None),
+        (Scope(), watched(scan=Scan(), covered=Scope("2025-06-01T00:00:00.000000Z")), None),
+        (Scope(kinds=("pdf", "png")), watched(scan=Scan(), covered=Scope(kinds=("pdf",))), WITHIN),
+        (Scope(), watched(scan=Scan(), covered=Scope("2027-06-01T00:00:00.000000Z", ("pdf",))), None),
     ],
 )
 def test_given_a_changed_project_when_owed_then_it_counts_as_finished_before_only_if_it_was_surely_read(
@@ -150,20 +151,20 @@ def test_given_a_changed_project_when_owed_then_it_counts_as_finished_before_onl
 ) -> None:
     progress = stream(state, scope, name=FILES)
     progress.owe(KEY, project(lastModified=AFTER))
-    assert value_of(progress)["owed"] == {"7": {"since": since}}
+    assert value_of(progress)["owed"] == {"7": since}
 
 
 def test_given_a_project_made_since_the_window_when_owed_then_nothing_of_it_was_handed_over() -> None:
     progress = stream()
     progress.owe(KEY, project(created=WITHIN))
     progress.owe(KEY, project(8, created=BEFORE))
-    assert value_of(progress)["owed"] == {"7": {"since": None}, "8": {"since": WITHIN}}
+    assert value_of(progress)["owed"] == {"7": None, "8": WITHIN}
 
 
 def test_given_one_order_when_a_project_of_it_is_owed_then_nothing_tells_that_it_was_handed_over() -> None:
     progress = stream(key=ORDER)
     progress.owe(ORDER, project(orderId="5001"))
-    assert value_of(progress, ORDER)["owed"] == {"7": {"since": None}}
+    assert value_of(progress, ORDER)["owed"] == {"7": None}
 
 
 def test_given_a_known_project_when_owed_then_what_was_emitted_of_it_is_still_known() -> None:
@@ -172,7 +173,7 @@ def test_given_a_known_project_when_owed_then_what_was_emitted_of_it_is_still_kn
     progress.settle(KEY, settled(progress, one, emitted=("aaaaaaaa", "bbbbbbbb")))
     progress.owe(KEY, project(lastModified=AFTER, processing="InProgress"))
     assert progress.known(KEY, 7).emitted == ("aaaaaaaa", "bbbbbbbb")
-    assert value_of(progress)["owed"] == {"7": {}}
+    assert value_of(progress)["owed"] == {"7": None}
 
 
 def test_given_an_unreadable_project_when_left_then_it_is_owed_but_not_tried_again_in_this_sync() -> None:
@@ -188,13 +189,13 @@ def test_given_an_unreadable_project_when_left_then_it_is_owed_but_not_tried_aga
 
 
 @pytest.mark.parametrize(("latest", "is_remembered"), [(BEFORE, False), (WITHIN, True)])
-def test_given_a_finished_project_when_settled_from_a_scan_then_it_is_remembered_only_within_the_window(
+def test_given_a_project_that_had_finished_before_when_settled_then_it_is_remembered_only_within_the_window(
     latest: str, is_remembered: bool
 ) -> None:
     progress = stream()
     one = project(orderId="5001", lastModified=latest)
     progress.owe(KEY, one)
-    progress.settle(KEY, settled(progress, one, from_scan=True))
+    progress.settle(KEY, settled(progress, one))
     assert ("recent" in value_of(progress)) is is_remembered
 
 
@@ -209,6 +210,37 @@ def test_given_a_project_that_a_watch_was_the_first_to_see_finished_when_settled
     assert value_of(progress)["again"] == {"7": CURSOR}
     progress.move_cursor(KEY, WINDOW_LATER, WINDOW_LATER, {})
     assert list(value_of(progress)["recent"]) == ["7"]
+
+
+@pytest.mark.parametrize(("created", "is_asked"), [(LONG_AGO, False), (BEFORE, False), (WITHIN, True), (AFTER, True)])
+def test_given_a_first_scan_when_it_goes_on_in_a_later_sync_then_only_what_was_made_meanwhile_is_asked_for_once_more(
+    created: str, is_asked: bool
+) -> None:
+    progress = stream(watched(scan=Scan(after=4)))
+    progress.settle(KEY, settled(progress, project(orderId="5001", created=created)))
+    assert ("again" in value_of(progress)) is is_asked
+
+
+def test_given_a_first_scan_when_it_begins_then_nothing_of_the_history_is_asked_for_once_more() -> None:
+    progress = stream(SliceState())
+    progress.settle(KEY, settled(progress, project(orderId="5001", created=AFTER)))
+    assert "again" not in value_of(progress)
+
+
+def test_given_a_finished_project_when_it_is_delivered_and_not_acknowledged_then_it_is_remembered_however_old() -> None:
+    progress = stream(watched(cursor=AFTER, delivered={7: "5001"}), answers=True, since=LONG_AGO)
+    progress.owe(KEY, project(orderId="5001"))
+    progress.settle(KEY, settled(progress, project(orderId="5001"), is_new_run=False))
+    progress.move_cursor(KEY, WINDOW_LATER, WINDOW_LATER, {})
+    assert list(value_of(progress)["recent"]) == ["7"]
+
+
+def test_given_an_obsolete_project_when_settled_then_it_is_known_as_one_until_a_list_shows_it() -> None:
+    progress = stream()
+    progress.settle(KEY, settled(progress, project(processing=None), is_obsolete=True))
+    assert (value_of(progress)["obsolete"], "unlisted" in value_of(progress)) == ([7], False)
+    progress.move_cursor(KEY, CURSOR, CURSOR, {7: LONG_AGO})
+    assert "obsolete" not in value_of(progress)
 
 
 def test_given_a_stream_of_rows_alone_when_a_project_finishes_then_it_is_not_asked_for_once_more() -> None:
@@ -251,14 +283,14 @@ def test_given_a_project_that_is_due_when_it_is_settled_then_it_is_not_asked_for
 def test_given_a_thousand_projects_without_an_order_when_one_more_finishes_then_the_oldest_is_forgotten() -> None:
     progress = stream(name=FILES)
     for id_ in range(1, 1002):
-        progress.settle(KEY, settled(progress, project(id_, lastModified=BEFORE), from_scan=True))
+        progress.settle(KEY, settled(progress, project(id_, lastModified=BEFORE)))
     orderless = value_of(progress)["orderless"]
     assert (len(orderless), orderless[0], orderless[-1]) == (1000, 2, 1001)
 
 
 def test_given_an_order_of_its_own_when_a_project_finishes_then_it_is_remembered_however_old_it_is() -> None:
     progress = stream(key=ORDER)
-    progress.settle(ORDER, settled(progress, project(orderId="5001"), from_scan=True))
+    progress.settle(ORDER, settled(progress, project(orderId="5001")))
     progress.move_cursor(ORDER, WINDOW_LATER, WINDOW_LATER, {})
     assert list(value_of(progress, ORDER)["recent"]) == ["7"]
 
@@ -269,7 +301,8 @@ def test_given_a_cursor_that_moves_when_projects_lie_before_its_window_then_only
     progress = stream()
     for id_, processing in ((1, "Completed"), (2, "Pending"), (3, "Completed")):
         one = project(id_, processing, orderId="5001", lastModified=AFTER)
-        progress.settle(KEY, settled(progress, one, from_scan=True))
+        progress.settle(KEY, settled(progress, one))
+    progress.slice(KEY).again.clear()
     progress.leave(KEY, 3, trouble())
     progress.move_cursor(KEY, WINDOW_LATER, WINDOW_LATER, {1: AFTER, 2: AFTER})
     assert sorted(progress.slice(KEY).known) == [2, 3]

@@ -202,9 +202,9 @@ def test_given_an_owed_project_with_a_time_when_its_files_are_older_then_they_we
 ) -> None:
     def holds(following: Following) -> None:
         for project_id, owed in following.value.get("owed", {}).items():
-            if since := owed.get("since"):
-                assert following.was_handed_over(int(project_id), until=since)
-            elif "since" in owed and not following.kills:
+            if owed:
+                assert following.was_handed_over(int(project_id), until=owed)
+            elif not following.state.of(int(project_id)).condition and not following.kills:
                 assert not set(following.files_of(int(project_id))) & following.handed_over.keys()
 
     follow(name, history, holds)
@@ -290,7 +290,7 @@ def test_given_a_history_with_all_conditions_when_followed_then_the_state_has_al
     value = following.value
     assert set(value["open"]) == {str(running), str(silent), str(finished)}
     assert value["unlisted"] == [silent]
-    assert value["owed"][str(finished)] == {}
+    assert value["owed"][str(finished)] is None
     assert value["restarted"].keys() == {str(finished)}
     if name in OF_ARTIFACTS:
         assert value["held"].keys() == {str(HOLDING)}

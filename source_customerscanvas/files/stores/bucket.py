@@ -7,7 +7,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from threading import Condition, Event, Thread
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import obstore
+from obstore.exceptions import (
+    BaseError,
+    InvalidPathError,
+    NotSupportedError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+)
+from obstore.store import ObjectStore
 
 from source_customerscanvas.errors import (
     CustomersCanvasError,
@@ -18,9 +28,6 @@ from source_customerscanvas.errors import (
     shorten,
 )
 from source_customerscanvas.files.stores.store import Store, Unfinished, Writer
-
-if TYPE_CHECKING:
-    from obstore.store import ObjectStore
 
 _MIB = 1024 * 1024
 
@@ -61,7 +68,7 @@ class Bucket:
 
     place: str
     url: Callable[[str], str]
-    connect: Callable[[bool], "ObjectStore"]
+    connect: Callable[[bool], ObjectStore]
     permissions: str
     secrets: Sequence[str] = ()
 
@@ -104,8 +111,6 @@ class BucketStore(Store):
             raise
 
     def stat(self, path: str) -> int | None:
-        import obstore
-
         with self.explained(path):
             try:
                 return int(obstore.head(self.store, path)["size"])
@@ -113,14 +118,10 @@ class BucketStore(Store):
                 return None
 
     def read(self, path: str) -> bytes:
-        import obstore
-
         with self.explained(path):
             return bytes(obstore.get(self.store, path).bytes())
 
     def delete(self, path: str) -> None:
-        import obstore
-
         with self.explained(path), suppress(FileNotFoundError):
             obstore.delete(self.store, path)
 
@@ -128,18 +129,20 @@ class BucketStore(Store):
         return self._bucket.url(path)
 
     @property
-    def store(self) -> "ObjectStore":
+    def store(self) -> ObjectStore:
         """The library's store, made when it is needed first."""
         with self._connecting:
             if self._store is None:
-                self._store = self._bucket.connect(self._is_hasty)
+                try:
+                    self._store = self._bucket.connect(self._is_hasty)
+                except (BaseError, ValueError):
+                    # without the library's words: they may quote a key
+                    raise StoreUnavailable(self.place, "the key in `files` cannot be read", "Enter it anew.") from None
             return self._store
 
     @contextmanager
     def explained(self, path: str) -> Iterator[None]:
         """Errors of the library become those of a store."""
-        from obstore.exceptions import BaseError
-
         try:
             yield
         except (BaseError, OSError, ValueError) as error:
@@ -149,20 +152,13 @@ class BucketStore(Store):
             raise self._error(error, path) from None
 
     def _error(self, error: Exception, path: str) -> CustomersCanvasError:
-        from obstore.exceptions import (
-            InvalidPathError,
-            NotSupportedError,
-            PermissionDeniedError,
-            UnauthenticatedError,
-        )
-
         text = str(error)
         status, code, said = (pattern.search(text) for pattern in (_STATUS, _CODE, _WORDS))
         number = int(status[1]) if status else None
         name = code[1] if code else ""
         why = self._hidden(": ".join(part for part in (name, said[1] if said else "") if part))
         why = why or (f"HTTP {number}" if number else self._network_reason(text))
-        if isinstance(error, (InvalidPathError, NotSupportedError)) or name == "KeyTooLongError":
+        if isinstance(error, (InvalidPathError, NotSupportedError, ValueError)) or name == "KeyTooLongError":
             return FileRefused(self.place, path, why)
         if isinstance(error, FileNotFoundError) or number == 404:
             return StoreUnavailable(self.place, why, "There is no such bucket or container: create it, or correct it.")
@@ -176,16 +172,12 @@ class BucketStore(Store):
             return StoreUnavailable(self.place, why, "Correct `files`: region, endpoint or names do not fit.")
         if "redirect" in text:
             return StoreUnavailable(self.place, "it lies in another region", "Correct `files.region`.")
-        if isinstance(error, ValueError):
-            return StoreUnavailable(self.place, "the settings of `files` do not fit together", "Correct them.")
         # the library has tried for as long as it was told to
         return StoreAway(self.place, why, is_bridged=True)
 
     def _network_reason(self, text: str) -> str:
         if self._is_hasty and "Debug source" not in text:
             # an upload says less than a question, which a check has time for
-            import obstore
-
             try:
                 obstore.head(self.store, "customerscanvas")
             except Exception as error:
@@ -245,8 +237,6 @@ class _BucketWriter:
             self._upload.__exit__(Stopped, Stopped(), None)
 
     def _begin(self) -> None:
-        import obstore
-
         self._sha256 = sha256()
         self._size = 0
         with self._store.explained(self._path), self._store.unfinished.begun(self):

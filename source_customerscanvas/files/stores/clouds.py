@@ -5,15 +5,14 @@ Endpoint and plain http are always told: the library takes from the environment 
 
 import json
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, urlsplit
+
+from obstore.store import AzureStore, GCSStore, ObjectStore, S3Store
 
 from source_customerscanvas.errors import InvalidSetting
 from source_customerscanvas.files.stores.bucket import Bucket
 from source_customerscanvas.settings import Files, is_loopback
-
-if TYPE_CHECKING:
-    from obstore.store import ObjectStore
 
 _AWAY_SECONDS = 120
 """For how long a store may be away before an upload is given up."""
@@ -31,9 +30,7 @@ def s3(files: Files) -> Bucket:
         missing = "secret_access_key" if files.access_key_id else "access_key_id"
         raise InvalidSetting(f"files.{missing}", "it is missing")
 
-    def connect(is_hasty: bool) -> "ObjectStore":
-        from obstore.store import S3Store
-
+    def connect(is_hasty: bool) -> ObjectStore:
         own: dict[str, Any] = {}
         if files.access_key_id:
             # a provider and not the key alone, beside which the library would take a session's token from elsewhere
@@ -78,9 +75,7 @@ def gcs(files: Files) -> Bucket:
         if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
             raise InvalidSetting("files.service_account", "its `gcs_base_url` is not https")
 
-    def connect(is_hasty: bool) -> "ObjectStore":
-        from obstore.store import GCSStore
-
+    def connect(is_hasty: bool) -> ObjectStore:
         config: Any = {"service_account_key": files.service_account} if files.service_account else {}
         return GCSStore(
             files.bucket,
@@ -105,9 +100,7 @@ def azure(files: Files) -> Bucket:
     if not files.account_key and not files.sas_token:
         raise InvalidSetting("files.account_key", "either it or `sas_token` is needed")
 
-    def connect(is_hasty: bool) -> "ObjectStore":
-        from obstore.store import AzureStore
-
+    def connect(is_hasty: bool) -> ObjectStore:
         config: Any = {"account_name": files.account, "endpoint": endpoint, "use_emulator": False}
         if files.account_key:
             config["account_key"] = files.account_key

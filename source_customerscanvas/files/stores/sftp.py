@@ -1,15 +1,13 @@
 """An SFTP server."""
 
-import errno
 import posixpath
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from hashlib import sha256
-from itertools import count
 from threading import Event
-from typing import TYPE_CHECKING
 from urllib.parse import quote
+
+import paramiko
 
 from source_customerscanvas.errors import (
     CustomersCanvasError,
@@ -20,22 +18,12 @@ from source_customerscanvas.errors import (
     StoreUnavailable,
     shorten,
 )
+from source_customerscanvas.files.stores.sftp_session import LOST, Session, Sessions
+from source_customerscanvas.files.stores.sftp_tree import Tree, is_folder
 from source_customerscanvas.files.stores.store import Store, Unfinished, Writer
 from source_customerscanvas.settings import Files
 
-if TYPE_CHECKING:
-    import paramiko
-
-    from source_customerscanvas.files.stores.sftp_session import Session, Sessions
-
-_PARTS = ".customerscanvas"
-"""The folder in which files lie until they are whole."""
-
-_LEFT_SECONDS = 24 * 3600
-"""Age of a part that no run is still writing."""
-
 _ABORT_SECONDS = 5.0
-_PIPELINED_CHUNK = 256 * 1024
 
 
 class SftpStore(Store):
@@ -46,50 +34,29 @@ class SftpStore(Store):
             raise InvalidSetting("files.password", "either it or `private_key` is needed")
         self._files = files
         self._stopping = stopping
-        self._is_hasty = is_hasty
-        self._root = files.directory or "."
-        self._run = uuid.uuid4().hex
-        self._numbers = count()
-        self._folders: set[str] = set()
-        self._parts = posixpath.join(self._root, _PARTS)
-        self._lent_sessions: Sessions | None = None
+        self.tree = Tree(files.directory)
+        self.sessions = Sessions(files, self.place, stopping, is_hasty=is_hasty)
         self.unfinished = Unfinished[str]()
 
     @property
     def place(self) -> str:
         return f"sftp://{self._files.host}:{self._files.port}/{self._files.directory.lstrip('/')}"
 
-    @property
-    def sessions(self) -> "Sessions":
-        if self._lent_sessions is None:
-            from source_customerscanvas.files.stores.sftp_session import Sessions
-
-            self._lent_sessions = Sessions(self._files, self.place, self._stopping, is_hasty=self._is_hasty)
-        return self._lent_sessions
-
     def hasty(self) -> Store:
         return SftpStore(self._files, self._stopping, is_hasty=True)
 
     def begin(self) -> None:
-        with self.explained(self._root), self.sessions.one() as session:
-            try:
-                session.listdir_attr(self._parts)
-            except FileNotFoundError:
-                self._make_parts(session)
-            self._clear_up(session)
+        with self.explained(""), self.sessions.one() as session:
+            self.tree.prepare(session)
 
     def end(self) -> None:
-        from source_customerscanvas.files.stores.sftp_session import LOST
-
         for part in self.unfinished.all():
             self.discard(part)  # its server was away when it was given up
         with suppress(CustomersCanvasError, *LOST), self.sessions.one() as session:
-            session.rmdir(self._parts)  # which a server refuses while another run has files there
+            self.tree.remove_parts(session)
         self.sessions.close()
 
     def abandon(self) -> None:
-        from source_customerscanvas.files.stores.sftp_session import LOST
-
         parts = self.unfinished.abandon()
         if parts:
             with suppress(CustomersCanvasError, *LOST):
@@ -107,55 +74,32 @@ class SftpStore(Store):
     def stat(self, path: str) -> int | None:
         with self.explained(path), self.sessions.one() as session:
             try:
-                return session.lstat(self.target(path)).st_size
+                return session.lstat(self.tree.target(path)).st_size
             except FileNotFoundError:
                 return None
 
     def read(self, path: str) -> bytes:
-        with self.explained(path), self.sessions.one() as session, session.open(self.target(path), "rb") as file:
+        with self.explained(path), self.sessions.one() as session, session.open(self.tree.target(path), "rb") as file:
             return file.read()
 
     def delete(self, path: str) -> None:
         with self.explained(path), self.sessions.one() as session, suppress(FileNotFoundError):
-            session.remove(self.target(path))
+            session.remove(self.tree.target(path))
 
     def url(self, path: str) -> str | None:
         directory = self._files.directory.strip("/")
         return f"sftp://{self._files.host}:{self._files.port}/{quote(posixpath.join(directory, path))}"
 
-    def target(self, path: str) -> str:
-        return posixpath.join(self._root, path)
-
-    def new_part(self) -> str:
-        return posixpath.join(self._parts, f".{self._run}-{next(self._numbers)}.part")
-
     def discard(self, part: str) -> None:
         """Remove a part, if the server can be reached."""
-        from source_customerscanvas.files.stores.sftp_session import LOST
-
         with suppress(CustomersCanvasError, *LOST):
             with self.sessions.one() as session, suppress(FileNotFoundError):
                 session.remove(part)
             self.unfinished.finish(part)
 
-    def make_folders(self, session: "Session", path: str) -> None:
-        """Those above a file; each is made, or looked at, once."""
-        folder = ""
-        for name in path.split("/")[:-1]:
-            folder = posixpath.join(folder, name)
-            if folder not in self._folders:
-                self._make(session, self.target(folder))
-                self._folders.add(folder)
-
-    def forget_folders(self) -> None:
-        """Somebody has taken folders away with what lay in them."""
-        self._folders.clear()
-
     @contextmanager
     def explained(self, path: str) -> Iterator[None]:
         """Errors of the library and of the server become those of a store."""
-        import paramiko
-
         try:
             yield
         except CustomersCanvasError:
@@ -163,61 +107,7 @@ class SftpStore(Store):
         except (OSError, EOFError, paramiko.SSHException) as error:
             if self.unfinished.is_abandoned:
                 raise Stopped from None
-            raise self._error(error, path) from None
-
-    def _error(self, error: Exception, path: str) -> CustomersCanvasError:
-        said = shorten(str(error)) or type(error).__name__
-        if isinstance(error, FileNotFoundError):
-            return StoreUnavailable(
-                self.place, "there is no such directory", "Create it, or correct `files.directory`."
-            )
-        if isinstance(error, PermissionError):
-            return StoreUnavailable(self.place, "permission denied", "Let the user of `files` write there.")
-        if isinstance(error, ConnectionRefusedError):
-            return StoreAway(self.place, "it refuses connections")
-        if isinstance(error, TimeoutError):
-            return StoreAway(self.place, "it does not answer in time")
-        if isinstance(error, OSError) and error.errno is None and error.args:
-            # the server's own word about this file: it has one code for all that is left
-            return FileRefused(self.place, path, said)
-        if isinstance(error, OSError) and error.errno == errno.EACCES:
-            return StoreUnavailable(self.place, said)
-        return StoreAway(self.place, "the connection broke")
-
-    def _make_parts(self, session: "Session") -> None:
-        session.stat(self._root)
-        try:
-            self._make(session, self._parts)
-        except PermissionError:
-            self._parts = self._root  # perhaps files may be made there, though no folders
-
-    def _make(self, session: "Session", folder: str) -> None:
-        try:
-            session.mkdir(folder)
-        except OSError:
-            # what is there already is refused like anything else
-            if not _is_folder(session, folder):
-                raise
-
-    def _clear_up(self, session: "Session") -> None:
-        if self._parts == self._root:
-            return
-        left = [entry for entry in session.listdir_attr(self._parts) if entry.filename.endswith(".part")]
-        if not left:
-            return
-        now = self._time_there(session)
-        for entry in left:
-            if entry.st_mtime is not None and now - entry.st_mtime > _LEFT_SECONDS:
-                with suppress(OSError):
-                    session.remove(posixpath.join(self._parts, entry.filename))
-
-    def _time_there(self, session: "Session") -> int:
-        """By the server's clock."""
-        part = self.new_part()
-        with session.open(part, "wx") as file:
-            now = file.stat().st_mtime
-        session.remove(part)
-        return now or 0
+            raise _explanation(error, self.place, path) from None
 
 
 class SftpWriter:
@@ -267,7 +157,7 @@ class SftpWriter:
         with self._store.explained(self._path):
             self._session = self._store.sessions.lend()
         with self._explained():
-            self._part = self._store.new_part()
+            self._part = self._store.tree.new_part()
             with self._store.unfinished.begun(self._part):
                 try:
                     self._file = self._session.open(self._part, "wx")
@@ -276,19 +166,19 @@ class SftpWriter:
                     self._file = self._session.open(self._part, "wx")
             self._file.set_pipelined(True)
 
-    def _rename(self, session: "Session") -> None:
-        target = self._store.target(self._path)
-        self._store.make_folders(session, self._path)
+    def _rename(self, session: Session) -> None:
+        target = self._store.tree.target(self._path)
+        self._store.tree.make_folders(session, self._path)
         try:
             session.posix_rename(self._part, target)
         except FileNotFoundError:
-            self._store.forget_folders()
-            self._store.make_folders(session, self._path)
+            self._store.tree.forget_folders()
+            self._store.tree.make_folders(session, self._path)
             session.posix_rename(self._part, target)
         except OSError:
             # a server without this extension renames to nothing that is there
             with suppress(FileNotFoundError):
-                if not _is_folder(session, target):
+                if not is_folder(session, target):
                     session.remove(target)
             session.rename(self._part, target)
 
@@ -315,10 +205,17 @@ class SftpWriter:
             self._store.sessions.give_back(session, is_broken=is_broken)
 
 
-def _is_folder(session: "Session", path: str) -> bool:
-    import stat
-
-    try:
-        return stat.S_ISDIR(session.stat(path).st_mode or 0)
-    except FileNotFoundError:
-        return False
+def _explanation(error: Exception, place: str, path: str) -> CustomersCanvasError:
+    said = shorten(str(error)) or type(error).__name__
+    if isinstance(error, FileNotFoundError):
+        return StoreUnavailable(place, "there is no such directory", "Create it, or correct `files.directory`.")
+    if isinstance(error, PermissionError):
+        return StoreUnavailable(place, "permission denied", "Let the user of `files` write there.")
+    if isinstance(error, ConnectionRefusedError):
+        return StoreAway(place, "it refuses connections")
+    if isinstance(error, TimeoutError):
+        return StoreAway(place, "it does not answer in time")
+    if isinstance(error, OSError) and error.errno is None and error.args:
+        # the server's own word about this file: it has one code for all that is left
+        return FileRefused(place, path, said)
+    return StoreAway(place, "the connection broke")

@@ -1,0 +1,220 @@
+"""A server that is away for a while."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Event
+
+import pytest
+
+from source_customerscanvas.api.client import ApiClient
+from source_customerscanvas.api.connections import Connections
+from source_customerscanvas.api.failures import Failed
+from source_customerscanvas.api.outages import Outage
+from source_customerscanvas.errors import NotFound, ServerAway, ServerTrouble, Unreachable
+from unit_tests.http_server import HTML, PAGE, RESET, Answer, FakeClock, Server, json_answer, serve
+
+SECONDS = [5, 10, 20, 45, 100]
+WORKERS = 4
+
+
+def refuse(clock: FakeClock) -> Answer:
+    raise ConnectionRefusedError
+
+
+def hang(clock: FakeClock) -> Answer:
+    end = clock.monotonic() + 60
+    clock.wait(0)
+    clock.pass_time(max(0.0, end - clock.monotonic()))
+    raise TimeoutError
+
+
+KINDS: dict[str, Callable[[FakeClock], Answer]] = {
+    "503": lambda _: Answer(503),
+    "502-page": lambda _: Answer(502, b"<html>"),
+    "404-page": lambda _: Answer(404, b"default backend - 404"),
+    "page": lambda _: HTML,
+    "reset": lambda _: RESET,
+    "refused": refuse,
+    "silent": hang,
+}
+
+
+@contextmanager
+def away(
+    monkeypatch: pytest.MonkeyPatch, clock: FakeClock, url: str, kind: str, seconds: float
+) -> Iterator[list[float]]:
+    """Let a host be away for so many seconds from now on; gives when it was asked in vain."""
+    until = clock.monotonic() + seconds
+    asked: list[float] = []
+    transmit = Connections.transmit
+
+    def transmit_or_fail(self: Connections, method: str, address: str, *rest: object) -> object:
+        if not address.startswith(url) or clock.monotonic() >= until:
+            return transmit(self, method, address, *rest)  # type: ignore[arg-type]  # passed on as they are
+        asked.append(clock.monotonic())
+        trouble = KINDS[kind](clock)
+        with serve() as other:
+            other.answer = other.token_answer = lambda _: trouble
+            return transmit(self, method, other.url, *rest)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Connections, "transmit", transmit_or_fail)
+        yield asked
+
+
+@pytest.mark.parametrize("seconds", SECONDS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_given_an_api_that_is_away_when_workers_ask_then_all_wait_together_and_get_their_answers(
+    server: Server, client: ApiClient, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, kind: str, seconds: float
+) -> None:
+    server.answer = lambda request: json_answer({"items": [{"id": request.path}]})
+    client.get_json("first")
+    with away(monkeypatch, clock, f"{server.url}/api", kind, seconds) as asked, ThreadPoolExecutor(WORKERS) as workers:
+        answers = list(workers.map(client.get_json, [f"x{number}" for number in range(12)]))
+    assert [answer["items"][0]["id"] for answer in answers] == [f"/api/x{number}" for number in range(12)]
+    assert asked
+    # now and then, whatever the number of workers
+    assert len(asked) <= 4 * WORKERS + seconds / 5
+
+
+@pytest.mark.parametrize("seconds", SECONDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "404-page"])
+def test_given_an_api_that_is_away_when_it_is_asked_for_the_first_time_then_it_is_waited_for(
+    server: Server, client: ApiClient, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, kind: str, seconds: float
+) -> None:
+    server.answer = lambda _: json_answer(PAGE)
+    with away(monkeypatch, clock, server.url, kind, seconds):
+        assert client.get_json("x") == PAGE
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_given_an_api_that_stays_away_when_two_minutes_are_over_then_each_worker_is_told_the_same(
+    server: Server, client: ApiClient, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    server.answer = lambda _: json_answer(PAGE)
+    client.get_json("first")
+    began = clock.monotonic()
+
+    def ask(number: int) -> str:
+        with pytest.raises(ServerAway, match=r"127\.0\.0\.1 is away") as raised:
+            client.get_json(f"x{number}")
+        assert raised.value.failure_type == "transient_error"
+        return raised.value.message
+
+    with away(monkeypatch, clock, server.url, kind, 10_000), ThreadPoolExecutor(WORKERS) as workers:
+        assert len(set(workers.map(ask, range(12)))) == 1
+    assert clock.monotonic() - began >= 120
+
+
+@pytest.mark.parametrize("seconds", SECONDS)
+@pytest.mark.parametrize("kind", ["503", "reset", "refused", "silent"])
+def test_given_the_host_of_private_files_is_away_when_they_are_asked_for_then_they_come(
+    server: Server, client: ApiClient, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, kind: str, seconds: float
+) -> None:
+    with serve() as cdn:
+        cdn.answer = lambda _: Answer(200, b"abc")
+        server.answer = lambda request: (
+            Answer(302, b"", {"Location": f"{cdn.url}/f"}) if request.path.endswith("/file") else json_answer(PAGE)
+        )
+
+        def download(number: int) -> bytes:
+            url = client.address(f"storage/v1/artifacts/{number}/file")
+            with client.open_file(url, with_token=True, headers={}) as response:
+                return bytes(response.raw.read())
+
+        with away(monkeypatch, clock, cdn.url, kind, seconds), ThreadPoolExecutor(WORKERS) as workers:
+            assert list(workers.map(download, range(8))) == [b"abc"] * 8
+        assert client.get_json("x") == PAGE
+
+
+def test_given_a_cdn_that_stays_away_when_asked_then_the_api_goes_on(
+    server: Server, client: ApiClient, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.answer = lambda _: json_answer(PAGE)
+    with serve() as cdn:
+        gone = cdn.url
+    began = clock.monotonic()
+    for _ in range(5):
+        with pytest.raises(Unreachable), client.open_file(f"{gone}/f", with_token=False, headers={}):
+            pass
+    # the API has the same files: it is not worth two minutes, and not the same again for each of them
+    assert clock.monotonic() - began < 40
+    assert client.get_json("x") == PAGE
+
+
+def test_given_projects_that_always_fail_when_nothing_else_is_asked_then_the_server_is_not_taken_to_be_away(
+    server: Server, client: ApiClient, clock: FakeClock
+) -> None:
+    server.answer = lambda request: Answer(500) if "broken" in request.path else json_answer(PAGE)
+    client.get_json("first")
+    began = clock.monotonic()
+
+    def ask(number: int) -> None:
+        with pytest.raises(ServerTrouble, match="HTTP 500"):
+            client.get_json(f"broken{number}")
+
+    with ThreadPoolExecutor(WORKERS) as workers:
+        list(workers.map(ask, range(40)))
+    assert clock.monotonic() - began < 40 * 16
+    # what was answered before is asked again to be sure, ever more seldom
+    assert sum(request.path == "/api/first" for request in server.api_requests) < 12
+
+
+# One outage by itself
+
+
+@pytest.fixture
+def outage(clock: FakeClock) -> Outage:
+    return Outage(clock, Event(), "api.example", 120)
+
+
+def fail() -> None:
+    raise Failed(ServerTrouble("x", "HTTP 503"))
+
+
+def test_given_failures_when_others_are_answered_meanwhile_then_the_server_is_there(
+    outage: Outage, clock: FakeClock
+) -> None:
+    for _ in range(100):
+        sent = clock.monotonic()
+        clock.pass_time(1)
+        outage.note_answer()
+        assert not outage.note_failure(sent)
+
+
+def test_given_failures_in_a_row_when_the_known_good_is_refused_in_words_then_the_server_is_there(
+    outage: Outage, clock: FakeClock
+) -> None:
+    def refuse_in_words() -> None:
+        raise NotFound("x")
+
+    outage.note_answer(refuse_in_words)
+    clock.pass_time(1)
+    assert [outage.note_failure(clock.monotonic()) for _ in range(3)] == [False, False, True]
+    assert outage.wait(fail) is False
+    assert not outage.is_away
+
+
+def test_given_a_server_that_was_given_up_when_it_is_back_later_then_it_is_asked_again(
+    outage: Outage, clock: FakeClock
+) -> None:
+    answers = [False] * 100
+
+    def known_good() -> None:
+        if not answers.pop():
+            fail()
+
+    outage.note_answer(known_good)
+    clock.pass_time(1)
+    for _ in range(3):
+        outage.note_failure(clock.monotonic())
+    with pytest.raises(ServerAway, match="HTTP 503"):
+        outage.wait(fail)
+    left = len(answers)
+    with pytest.raises(ServerAway):
+        outage.wait(fail)
+    assert len(answers) == left
+    answers.append(True)
+    clock.pass_time(40)
+    assert outage.wait(fail)

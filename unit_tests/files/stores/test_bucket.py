@@ -1,0 +1,262 @@
+"""What a bucket's server answers, and what is made of it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event
+from typing import Any
+
+import pytest
+
+from source_customerscanvas.errors import FileRefused, InvalidSetting, Stopped, StoreAway, StoreUnavailable
+from source_customerscanvas.files.stores import bucket, clouds
+from source_customerscanvas.files.stores.bucket import BucketStore, part_size
+from source_customerscanvas.settings import Files
+
+MIB = 1024 * 1024
+SECRET = "s3cret-of-the-shop"
+
+Answer = tuple[int, str]
+"""Status and body."""
+
+
+def refusal(code: str, words: str = "why") -> str:
+    return f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{words}</Message></Error>"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    answers: Callable[[BaseHTTPRequestHandler], Answer]
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        status, body = type(self).answers(self)
+        self.send_response(status)
+        self.send_header("ETag", '"1"')
+        self.send_header("Last-Modified", "Tue, 05 Mar 2024 10:11:12 GMT")
+        if self.command == "HEAD" and status == 200:
+            self.send_header("Content-Length", body)
+            body = ""
+        else:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body.encode())
+
+    do_GET = do_HEAD = do_POST = do_DELETE = do_PUT
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+class Server:
+    """Answers each request as a test says; `asked` are methods and targets."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.asked: list[str] = []
+        self.answer: Callable[[str], Answer] = lambda _: (200, "")
+
+    def files(self, **files: Any) -> Files:
+        return Files(**{
+            "delivery": "s3", "bucket": "print", "endpoint": self.url, "access_key_id": "shop",
+            "secret_access_key": SECRET, **files,
+        })  # fmt: skip
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    handler = type("Handler", (_Handler,), {})
+    http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    http.daemon_threads = True
+    made = Server(http.server_address[1])
+
+    def answers(request: BaseHTTPRequestHandler) -> Answer:
+        made.asked.append(f"{request.command} {request.path}")
+        return made.answer(request.command)
+
+    handler.answers = staticmethod(answers)  # type: ignore[attr-defined]  # made above
+    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    yield made
+    http.shutdown()
+    http.server_close()
+    thread.join()
+
+
+def put(store: BucketStore, content: bytes = b"card") -> str:
+    writer = store.open("1/card.pdf", len(content), "application/pdf")
+    try:
+        writer.write(content)
+        return writer.commit()
+    finally:
+        writer.abort()
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "words"),
+    [
+        ((403, refusal("AccessDenied")), StoreUnavailable, ["AccessDenied", "Check the key", "abort multipart"]),
+        ((403, refusal("SignatureDoesNotMatch", f"{SECRET}!")), StoreUnavailable, ["SignatureDoesNotMatch: ****!"]),
+        ((401, ""), StoreUnavailable, ["Check the key"]),
+        ((404, refusal("NoSuchBucket")), StoreUnavailable, ["NoSuchBucket", "create it"]),
+        ((400, refusal("AuthorizationHeaderMalformed", "expecting eu")), StoreUnavailable, ["expecting eu", "region"]),
+        ((301, refusal("PermanentRedirect")), StoreUnavailable, ["region"]),
+        ((400, refusal("KeyTooLongError")), FileRefused, ["KeyTooLongError", "1/card.pdf", "`file_path`"]),
+        ((507, refusal("XMinioStorageFull", "no room")), StoreUnavailable, ["no room"]),
+        ((503, refusal("SlowDown")), StoreAway, ["SlowDown"]),
+    ],
+)
+def test_given_a_server_that_says_no_when_a_file_is_put_there_then_the_error_says_what_to_change(
+    server: Server, answer: Answer, kind: type[Exception], words: list[str]
+) -> None:
+    server.answer = lambda _: answer
+    with pytest.raises(kind) as caught:
+        put(BucketStore(clouds.s3(server.files()), Event(), is_hasty=True))
+    for word in words:
+        assert word in str(caught.value)
+    assert SECRET not in str(caught.value)
+    assert getattr(caught.value, "is_bridged", True)
+
+
+@pytest.mark.parametrize("head", [(200, "3"), (404, "")])
+def test_given_a_server_that_does_not_have_all_of_it_when_a_file_is_put_there_then_it_is_not_delivered(
+    server: Server, head: Answer
+) -> None:
+    server.answer = lambda method: head if method == "HEAD" else (200, "")
+    with pytest.raises(StoreAway, match="of the 4 bytes") as caught:
+        put(BucketStore(clouds.s3(server.files()), Event(), is_hasty=True))
+    assert not caught.value.is_bridged
+
+
+def test_given_a_small_file_when_it_is_put_there_then_one_request_stores_it_and_one_confirms_it(
+    server: Server,
+) -> None:
+    server.answer = lambda method: (200, "4") if method == "HEAD" else (200, "")
+    put(BucketStore(clouds.s3(server.files(prefix="/shop/")), Event()))
+    assert server.asked == ["PUT /print/shop/1/card.pdf", "HEAD /print/shop/1/card.pdf"]
+
+
+@pytest.mark.parametrize("name", ["AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_ENDPOINT", "AWS_REGION", "AWS_BUCKET"])
+def test_given_an_environment_with_other_settings_when_a_key_is_entered_then_it_alone_counts(
+    server: Server, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "http://127.0.0.1:9/elsewhere")
+    server.answer = lambda method: (200, "4") if method == "HEAD" else (200, "")
+    put(BucketStore(clouds.s3(server.files()), Event(), is_hasty=True))
+    assert server.asked == ["PUT /print/1/card.pdf", "HEAD /print/1/card.pdf"]
+
+
+@pytest.mark.parametrize(
+    ("files", "field"),
+    [
+        ({"access_key_id": ""}, "files.access_key_id"),
+        ({"secret_access_key": ""}, "files.secret_access_key"),
+    ],
+)
+def test_given_half_a_key_when_a_bucket_is_described_then_the_error_names_the_other_half(
+    server: Server, files: dict[str, str], field: str
+) -> None:
+    with pytest.raises(InvalidSetting, match=f"`{field}`"):
+        clouds.s3(server.files(**files))
+
+
+@pytest.mark.parametrize(
+    "account",
+    [
+        "no JSON",
+        "[]",
+        json.dumps({"gcs_base_url": "http://elsewhere.example"}),
+        json.dumps({"gcs_base_url": "file:///x"}),
+    ],
+)
+def test_given_no_key_of_a_service_account_when_a_bucket_is_described_then_it_is_refused(account: str) -> None:
+    with pytest.raises(InvalidSetting, match=r"`files\.service_account`") as caught:
+        clouds.gcs(Files("gcs", bucket="print", service_account=account))
+    assert "elsewhere" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "described",
+    [
+        clouds.azure(Files("azure", account="shop", container="print", account_key="s3cret, no base64!")),
+        clouds.gcs(Files("gcs", bucket="print", service_account='{"type": "service_account"}')),
+        clouds.gcs(
+            Files(
+                "gcs",
+                bucket="print",
+                service_account='{"client_email": "a", "private_key_id": "1", "private_key": "s3cret"}',
+            )
+        ),
+    ],
+)
+def test_given_a_broken_key_when_a_file_is_put_there_then_it_says_so_without_the_key(described: bucket.Bucket) -> None:
+    with pytest.raises(StoreUnavailable, match="cannot be read") as caught:
+        put(BucketStore(described, Event(), is_hasty=True))
+    assert "s3cret" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("make", "files", "url"),
+    [
+        (clouds.s3, {"bucket": "print", "prefix": "shop"}, "s3://print/shop/1/a b.pdf"),
+        (clouds.gcs, {"bucket": "print"}, "gs://print/1/a b.pdf"),
+        (
+            clouds.azure,
+            {"account": "shop", "container": "print", "prefix": "ü", "sas_token": "sig=1"},
+            "https://shop.blob.core.windows.net/print/%C3%BC/1/a%20b.pdf",
+        ),
+    ],
+)
+def test_given_a_bucket_when_asked_where_a_file_lies_then_it_is_told_in_the_form_of_its_cloud(
+    make: Callable[[Files], bucket.Bucket], files: dict[str, Any], url: str
+) -> None:
+    assert make(Files(**files)).url("1/a b.pdf") == url
+
+
+# Parts and memory
+
+
+@pytest.mark.parametrize(
+    ("size", "part"),
+    [(None, 16), (0, 5), (5 * MIB, 5), (40 * 1024 * MIB, 5), (70 * 1024 * MIB, 8), (5 * 1024 * 1024 * MIB, 525)],
+)
+def test_given_a_size_when_parts_are_planned_then_there_are_fewer_than_ten_thousand(
+    size: int | None, part: int
+) -> None:
+    assert part_size(size) == part * MIB
+    assert (size or 0) / part_size(size) < 10_000
+
+
+def test_given_more_large_files_than_memory_is_for_when_opened_then_they_take_turns(server: Server) -> None:
+    store = BucketStore(clouds.s3(server.files()), Event())
+    writers = [store.open(f"{number}.pdf", 64 * MIB, None) for number in range(3)]
+    opened = threading.Event()
+
+    def open_next() -> None:
+        store.open("next.pdf", 64 * MIB, None).abort()
+        opened.set()
+
+    thread = threading.Thread(target=open_next)
+    thread.start()
+    assert not opened.wait(0.2)
+    writers[0].abort()
+    writers[0].abort()
+    assert opened.wait(30)
+    thread.join()
+    for writer in writers:
+        writer.abort()
+
+
+def test_given_the_end_of_a_sync_when_somebody_waits_for_memory_then_he_stops(server: Server) -> None:
+    stopping = Event()
+    store = BucketStore(clouds.s3(server.files()), stopping)
+    writers = [store.open(f"{number}.pdf", 64 * MIB, None) for number in range(3)]
+    stopping.set()
+    with pytest.raises(Stopped):
+        store.open("next.pdf", 64 * MIB, None)
+    for writer in writers:
+        writer.abort()

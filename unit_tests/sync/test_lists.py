@@ -1,0 +1,117 @@
+"""The lists of a slice, in the orders in which a scan and a watch read them."""
+
+from __future__ import annotations
+
+import pytest
+
+from source_customerscanvas.settings import Shard
+from source_customerscanvas.state.slice_state import Scan
+from source_customerscanvas.sync.lists import NEWEST_MODIFIED
+from source_customerscanvas.sync.scan import is_fresh, scan_pages, scanning, start_watch
+from source_customerscanvas.sync.slices import Slice
+from unit_tests.sync.listed_shop import START, ListedShop
+from unit_tests.watched import AFTER, CURSOR, KEY, LONG_AGO, stream, watched
+
+FIVE_HOURS_AHEAD = "2026-01-31T17:00:00.000000Z"
+
+
+def shop_of(projects: int, page_cap: int = 4) -> ListedShop:
+    shop = ListedShop(page_cap)
+    for _ in range(projects):
+        shop.create()
+    return shop
+
+
+@pytest.mark.parametrize("projects", [0, 1, 4, 5, 9, 33])
+@pytest.mark.parametrize("after", [-1, 0, 1, 4, 17, 32, 33, 99])
+def test_given_any_place_in_a_scan_when_it_goes_on_then_its_first_page_begins_there_or_before(
+    projects: int, after: int
+) -> None:
+    shop = shop_of(projects)
+    page = shop.lists(stream()).page_before(after)
+    ids = [row["id"] for row in page.rows]
+    assert page.skip <= max(min(after, projects), 0)
+    behind = [id_ for id_ in shop.rows if id_ > after]
+    assert not behind or ids[0] <= behind[0]
+
+
+def test_given_a_long_history_when_a_scan_goes_on_then_finding_its_place_takes_few_requests() -> None:
+    shop = shop_of(2000)
+    shop.lists(stream()).page_before(1500)
+    assert len(shop.asked) <= 12
+
+
+@pytest.mark.parametrize("removed", [[], [1], [1, 2, 3, 4, 5], list(range(1, 15)), [14, 15, 16, 17, 18]])
+def test_given_projects_that_were_removed_meanwhile_when_a_scan_goes_on_then_it_comes_past_all_others(
+    removed: list[int],
+) -> None:
+    shop = shop_of(33)
+    for id_ in removed:
+        shop.remove(id_)
+    progress = stream(watched(scan=Scan(after=14)))
+    pages = list(scan_pages(shop.lists(progress), KEY, [progress]))
+    assert [one.id for page in pages for one in page] == [id_ for id_ in shop.rows if id_ > 14]
+
+
+def test_given_two_scans_when_they_are_read_together_then_from_where_the_lesser_one_has_come_to() -> None:
+    shop = shop_of(12)
+    ahead, behind = stream(watched(scan=Scan(after=9))), stream(watched(scan=Scan(after=5)))
+    pages = list(scan_pages(shop.lists(ahead, behind), KEY, [ahead, behind]))
+    assert [one.id for page in pages for one in page] == [6, 7, 8, 9, 10, 11, 12]
+
+
+def test_given_a_shard_when_listed_then_only_its_projects_come() -> None:
+    shop = ListedShop()
+    for order in range(40):
+        shop.create(orderId=str(order))
+    found: list[int] = []
+    for index in range(4):
+        lists = shop.lists(stream(), slice_=Slice(11, shard=Shard(4, index)))
+        ids = [one.id for one in lists.projects(lists.first("Id ASC"))]
+        assert ids
+        found += ids
+    assert sorted(found) == sorted(shop.rows)
+
+
+@pytest.mark.parametrize(
+    ("times", "newest"),
+    [
+        ([LONG_AGO, CURSOR], CURSOR),
+        ([LONG_AGO, FIVE_HOURS_AHEAD], LONG_AGO),
+        ([FIVE_HOURS_AHEAD], START),
+        ([], ""),
+    ],
+)
+def test_given_times_ahead_of_the_shops_clock_when_the_cursor_is_chosen_then_it_never_passes_that_clock(
+    times: list[str], newest: str
+) -> None:
+    shop = ListedShop()
+    for time in times:
+        shop.create(created=LONG_AGO, lastModified=time)
+    lists = shop.lists(stream())
+    assert lists.newest(lists.first(NEWEST_MODIFIED), until=shop.time) == newest
+
+
+def test_given_a_row_without_a_usable_id_when_listed_then_it_is_passed_over_and_said_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shop = shop_of(2)
+    shop.rows[99] = {**shop.rows[1], "id": -1}
+    progress = stream()
+    lists = shop.lists(progress)
+    page = lists.first(NEWEST_MODIFIED)
+    for _ in range(2):
+        assert sorted(one.id for one in lists.projects(page)) == [1, 2]
+    assert progress.counts.passed_over == ["storefront 11: projects that are listed without a usable id"]
+    assert len(caplog.messages) == 1
+
+
+def test_given_a_first_scan_when_it_begins_then_the_watch_that_follows_begins_there_and_stays_when_it_goes_on() -> None:
+    progress = stream(watched(cursor="", read="", scan=Scan()))
+    assert is_fresh([progress], KEY)
+    assert scanning([progress, stream()], KEY) == [progress]
+    start_watch([progress], KEY, CURSOR, AFTER)
+    state = progress.slice(KEY)
+    state.scan = Scan(after=4)
+    start_watch([progress], KEY, FIVE_HOURS_AHEAD, FIVE_HOURS_AHEAD)
+    assert (state.cursor, state.read, is_fresh([progress], KEY)) == (CURSOR, AFTER, False)
