@@ -29,7 +29,7 @@ _MOST_REFUSED, _WORKERS = 0.05, 16
 """A share of the requests, or as many as there are workers, whichever is more."""
 
 _SECONDS = 40
-"""Of a bucket, of windows of a second, and of so many at once: the beginning, in which a limit is learned, is not all."""
+"""Of a bucket, of windows of a second, and of so many at once: learning the limit is to be the beginning only."""
 
 _WINDOWS = {1: float(_SECONDS), 10: 2.5, 60: 1.5}
 """How many windows are needed."""
