@@ -37,7 +37,7 @@ _WINDOWS = {1: float(_SECONDS), 10: 2.5, 60: 1.5}
 _AT_ONCE, _AT_ONCE_LATENCY_MS = 4, 50
 
 _FAST = 200
-_SIDE_BY_SIDE, _FAST_SIDE_BY_SIDE = 16, 4
+_SIDE_BY_SIDE, _FAST_SIDE_BY_SIDE = 10, 4
 """Syncs that wait most of their time disturb each other less than those that the processor keeps from waiting."""
 
 
