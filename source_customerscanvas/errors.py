@@ -172,9 +172,8 @@ class UnknownStream(ConfigurationError):
 
 class DoubledStream(ConfigurationError):
     def __init__(self, names: Sequence[str]) -> None:
-        super().__init__(
-            f"The catalog names a stream more than once: {shorten(', '.join(names))}. Leave one entry for each stream."
-        )
+        named = ", ".join(f"`{shorten(name)}`" for name in names)
+        super().__init__(f"The catalog names {named} twice or more: leave one entry for each stream.")
 
 
 class NeedsItsSource(ConfigurationError):

@@ -7,6 +7,7 @@ from source_customerscanvas.errors import (
     ConfigurationError,
     Conflict,
     CustomersCanvasError,
+    DoubledStream,
     FileRefused,
     InternalError,
     InvalidDate,
@@ -36,6 +37,7 @@ from source_customerscanvas.errors import (
 CONFIGURATION = [
     (InvalidUrl("environment.api_url"), ["`environment.api_url`", "https://"]),
     (InvalidSetting("num_workers", "it has to be at most 64"), ["`num_workers`", "at most 64"]),
+    (DoubledStream(["projects", "artifacts"]), ["`projects`", "`artifacts`", "twice", "one entry"]),
     (UnknownStream(["invoices"], ["projects", "artifacts"]), ["invoices", "Refresh", "projects, artifacts"]),
     (UnreadableInput("catalog", "catalog.json", "it is not JSON"), ["catalog.json", "the catalog", "it is not JSON"]),
     (InvalidDate("start_date", "5 March"), ["`start_date`", "“5 March”", "2024-03-05"]),

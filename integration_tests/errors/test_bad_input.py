@@ -40,7 +40,7 @@ def state_of(stream: str, state: Any) -> list[Message]:
     return [{"type": "STREAM", "stream": {"stream_descriptor": {"name": stream}, "stream_state": state}}]
 
 
-SCOPE = {"startDate": None, "kinds": None, "files": False}
+SCOPE = {"startDate": None, "kinds": None}
 NOWHERE = {"region": "custom", "hub_url": "http://127.0.0.1:9", "api_url": "http://127.0.0.1:9"}
 BAD: dict[str, Bad] = {
     "check-without-its-config": Bad(("the config", "No such file"), "check", missing="config"),
@@ -90,7 +90,7 @@ BAD: dict[str, Bad] = {
         inputs=given(
             state=state_of(
                 "artifact_files",
-                {"version": 1, "firstSync": "2024-03-05T00:00:00Z", "scope": SCOPE, "units": {"11": {"projects": "?"}}},
+                {"version": 2, "began": None, "scope": SCOPE, "slices": {"11": {"cursor": None, "open": "?"}}},
             )
         ),
     ),

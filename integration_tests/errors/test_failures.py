@@ -10,11 +10,15 @@ from typing import Any
 import pytest
 
 from integration_tests.command_line import CommandLine, Run, bare_catalog, configured, run_all
+from integration_tests.engine import folder as files_in
 from sandbox import FileSpec, Sandbox
 
 SECRET = "sandbox-secret"
 SIGNATURE = "c0ffee"
 RESULTS, FILE, TOKEN = r"/processing-results$", r"/artifacts/[^/]+/file$", r"/connect/token$"
+ALWAYS_FROM_THE_START = {"supports_range": False}
+"""Then a file that is cut never comes further."""
+
 EACH_PROJECT = ("storefront 11", "project ", "tried again in the next sync")
 
 
@@ -35,7 +39,7 @@ def said(status: int, text: str) -> dict[str, Any]:
 
 def file_in_the_way(folder: Path) -> dict[str, Any]:
     (folder / "taken").write_bytes(b"")
-    return {"file_directory": str(folder / "taken")}
+    return {"files": files_in(folder / "taken")}
 
 
 FAILURES: dict[str, Failure] = {
@@ -47,7 +51,7 @@ FAILURES: dict[str, Failure] = {
     "results-a-list": Failure((*EACH_PROJECT, "the answer is none"), faults=((RESULTS, {"json": [SECRET]}),)),
     "results-reset": Failure((*EACH_PROJECT, "No answer from 127.0.0.1"), faults=((RESULTS, {"reset": True}),)),
     "results-refused-for-long": Failure(
-        (*EACH_PROJECT, "too many requests"), faults=((RESULTS, {"retry_after": 3600}),)
+        ("127.0.0.1 is away", "too many requests", "60 minutes"), faults=((RESULTS, {"retry_after": 3600}),)
     ),
     "results-redirected": Failure(
         (*EACH_PROJECT, "redirects without end"), faults=((RESULTS, {"redirect": f"?sig={SIGNATURE}"}),)
@@ -70,16 +74,20 @@ FAILURES: dict[str, Failure] = {
         switches={"permissions": frozenset({"Storefronts_read", "Projects_read"})},
     ),
     "file-403": Failure((*EACH_PROJECT, "“Artifacts: Read”"), "config_error", ((FILE, said(403, "no")),)),
-    "file-cut": Failure((*EACH_PROJECT, "did not come whole"), faults=((FILE, {"truncate_after": 10}),)),
+    "file-cut": Failure(
+        (*EACH_PROJECT, "did not come whole"), faults=((FILE, {"truncate_after": 10}),), switches=ALWAYS_FROM_THE_START
+    ),
     "file-of-a-cdn-cut": Failure(
-        (*EACH_PROJECT, "did not come whole"), faults=((r"\.pdf$", {"truncate_after": 10, "origin": "cdn"}),)
+        (*EACH_PROJECT, "did not come whole"),
+        faults=((r"\.pdf$", {"truncate_after": 10, "origin": "cdn"}), (FILE, {"truncate_after": 10})),
+        switches=ALWAYS_FROM_THE_START,
     ),
     "file-behind-a-redirect-cut": Failure(
         (*EACH_PROJECT, "did not come whole"),
         faults=((r"", {"truncate_after": 10, "origin": "cdn"}),),
-        switches={"file_redirect": True},
+        switches={"file_redirect": True, **ALWAYS_FROM_THE_START},
     ),
-    "nowhere-to-write": Failure(("taken", "`file_directory`"), "config_error", settings=file_in_the_way),
+    "nowhere-to-write": Failure(("taken", "`files`"), "config_error", settings=file_in_the_way),
 }
 
 
@@ -98,7 +106,7 @@ def fail(failure: Failure, folder: Path) -> Failed:
         sandbox.switches.update(**failure.switches)
         for path, action in failure.faults:
             sandbox.fault(path, **action)
-        config = sandbox.config(file_download="always", **{"file_directory": "files", **failure.settings(folder)})
+        config = sandbox.config(**{"files": files_in(folder / "files"), **failure.settings(folder)})
         run = CommandLine(folder).read(config, configured(bare_catalog()), None, "--debug")
         tokens = {request.headers.get("Authorization", "").removeprefix("Bearer ") for request in sandbox.requests}
         signatures = {request.query["signature"] for request in sandbox.requests if "signature" in request.query}

@@ -184,7 +184,8 @@ def test_given_what_is_no_project_in_each_page_when_synced_then_all_projects_com
         assert caplog.text.count(f"Passed over: {told}.") == 1
         assert caplog.text.count(f"passed over: 1 ({told})") == len(STREAMS)
         sandbox.advance(DAY)
-        sandbox.shop.process(10, "Completed")
+        if sandbox.shop.project(10)["processingStatus"] != "Completed":
+            sandbox.shop.process(10, "Completed")
     assert connection.sync() == {}
     assert len(sandbox.requests) < 300
 
@@ -245,7 +246,8 @@ def test_given_output_files_that_say_only_their_artifact_when_synced_then_its_de
             sandbox.fault("processing-results$", edit=edit)
         connection = Connection(sandbox, (FILES,))
         connection.sync(files=tmp_path / str(len(tables)), file_formats=["pdf"])
-        tables.append(connection.warehouse.tables[FILES])
+        rows = connection.warehouse.tables[FILES]
+        tables.append({id_: {**row, "fileUrl": None} for id_, row in rows.items()})
         asked.append(sorted(request.path for request in sandbox.requests if "file" in request.path))
     assert len(tables[0]) == 6
     assert tables[0] == tables[1]
@@ -290,8 +292,8 @@ no_page = pytest.mark.parametrize("odd", NO_PAGES.values(), ids=NO_PAGES.keys())
         pytest.param(path, odd, id=f"{path}-{name}")
         for path in (LISTS, "/artifacts$", "/storefronts$", r"/artifacts/[^/]+$", "-results$")
         for name, odd in NO_PAGES.items()
-        # each field of the results may be absent
-        if (path, name) != ("-results$", "empty-object")
+        # each field of the results may be absent, and no content says that there is no run
+        if (path, name) not in [("-results$", "empty-object"), ("-results$", "no-content"), ("-results$", "null")]
     ],
 )
 def test_given_an_answer_that_is_none_for_a_moment_when_synced_then_it_is_asked_for_again(
@@ -303,6 +305,18 @@ def test_given_an_answer_that_is_none_for_a_moment_when_synced_then_it_is_asked_
         connection.sync()
         connection.assert_up_to_date()
         sandbox.advance(DAY)
+
+
+@pytest.mark.parametrize("name", ["no-content", "null"])
+def test_given_results_without_content_for_a_moment_when_the_list_says_completed_then_the_next_sync_asks_again(
+    sandbox: Sandbox, connection: Connection, name: str
+) -> None:
+    fill(sandbox)
+    sandbox.fault("-results$", times=2, **NO_PAGES[name])
+    connection.sync()
+    connection.sync()
+    connection.assert_up_to_date()
+    assert connection.sync() == {}
 
 
 @no_page

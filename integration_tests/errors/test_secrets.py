@@ -14,7 +14,7 @@ def test_given_debug_when_all_streams_are_read_then_neither_secret_nor_token_is_
     shop.clear_requests()
     shop.expire_tokens()
     shop.fault("/processing-results", status=401, times=1)
-    config = shop.config(file_download="always", file_directory="files", order_ids=["5001"])
+    config = shop.config(files={"delivery": "folder", "path": "files"}, order_ids=["5001"])
 
     run = CommandLine(tmp_path).read(config, configured(bare_catalog()), None, "--debug")
 
@@ -28,11 +28,19 @@ def test_given_debug_when_all_streams_are_read_then_neither_secret_nor_token_is_
         assert secret not in run.output + run.errors
 
 
-def test_given_no_configuration_when_asked_for_the_spec_then_one_message_marks_the_secret(tmp_path: Path) -> None:
+def test_given_no_configuration_when_asked_for_the_spec_then_one_message_marks_the_secrets(tmp_path: Path) -> None:
     run = CommandLine(tmp_path).spec()
 
     assert (run.exit_code, run.errors) == (0, "")
     (spec,) = run.of_type("SPEC")
     properties = spec["connectionSpecification"]["properties"]
     assert [name for name, field in properties.items() if field.get("airbyte_secret")] == ["client_secret"]
+    of_stores = {
+        name
+        for store in properties["files"]["oneOf"]
+        for name, field in store["properties"].items()
+        if field.get("airbyte_secret")
+    }
+    others = {"service_account", "account_key", "sas_token", "password", "private_key"}
+    assert of_stores >= {"secret_access_key", *others}
     assert spec["connectionSpecification"]["required"] == ["client_id", "client_secret"]

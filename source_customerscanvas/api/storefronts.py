@@ -28,9 +28,8 @@ def list_storefronts(client: GetsJson, settings: Settings) -> list[Row]:
 
 
 def visible_storefronts(client: GetsJson, settings: Settings) -> list[Row]:
-    """As `list_storefronts`, without those of the settings that are not there for this time."""
-    rows = _listed(client, settings)
-    return [row for id_, row in rows.items() if settings.storefront_ids is None or id_ in settings.storefront_ids]
+    """As `list_storefronts`, whichever the settings name: some of those may be missing for this time."""
+    return list(_listed(client, settings).values())
 
 
 def _listed(client: GetsJson, settings: Settings) -> dict[int, Row]:

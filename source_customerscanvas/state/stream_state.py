@@ -66,7 +66,7 @@ class StreamState:
         try:
             before = Scope.from_json(value["scope"])
             began = read_time(value["began"])
-            slices = {str(key): SliceState.from_json(one) for key, one in value["slices"].items()}
+            slices = {_key(key): SliceState.from_json(one) for key, one in value["slices"].items()}
         except _DAMAGE as error:
             raise UnreadableState(stream, f"{type(error).__name__}: {error}") from error
         if full_refresh and value.get("refresh") != "running":
@@ -83,6 +83,12 @@ class StreamState:
         elif not before.covers(self.scope):
             for one in self.slices.values():
                 one.restart_scan(before)
+
+
+def _key(key: str) -> str:
+    """The name of a slice. Raises `ValueError` for what is none."""
+    int(key.partition("/")[0])
+    return key
 
 
 def tries_of(states: Iterable[Any]) -> dict[int, Try]:

@@ -127,6 +127,8 @@ DAMAGED = [
     ("slices", None),
     ("slices", []),
     ("slices", "11"),
+    ("slices", {"shop": {"cursor": None}}),
+    ("slices", {"": {"cursor": None}}),
     ("slices/11", None),
     ("slices/11", []),
     ("slices/11", "x"),
