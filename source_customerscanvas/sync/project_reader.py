@@ -204,8 +204,10 @@ class ProjectReader:
         """A project that is not produced: nothing of it is emitted, and what was emitted before stays known."""
         settled = settled_of(stream, project, results, at)
         known = stream.known(job.slice.key, project.id)
-        condition = "held" if settled.condition == "finished" else settled.condition
-        emitted = (results.digest, *known.emitted[1:])
+        condition, emitted = settled.condition, (results.digest, *known.emitted[1:])
+        if condition == "finished":
+            # what was seen of it while it is held is not delivered, and is a new run when it is produced
+            condition, emitted = "held", known.emitted
         settled = replace(settled, condition=condition, emitted=emitted, held_by=str(project.business_status))
         stream.counts.hold(project.describe())
         if stream.name == FILES:

@@ -17,7 +17,7 @@ from source_customerscanvas.settings import ALL_STATUSES, Settings
 from source_customerscanvas.state.scope import Scope
 from source_customerscanvas.state.stream_state import StreamState, tries_of
 from source_customerscanvas.sync.emissions import STATE_PROJECTS, Emission, emissions
-from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, KINDS, OF_ARTIFACTS, ORDERS, RESULTS
+from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, KINDS, OF_STATUSES, RESULTS
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.sync import Sync
 from source_customerscanvas.times import Clock
@@ -130,11 +130,10 @@ def _how_to_get_files(settings: Settings) -> str:
 def _scope(name: str, settings: Settings, wants_files: bool) -> Scope:
     """What a stream is asked for, as far as its state has to know it."""
     kinds = {ARTIFACTS: settings.artifact_types, FILES: settings.file_formats}.get(name)
-    follows_statuses = name in OF_ARTIFACTS or name == ORDERS
     return Scope(
         start_date=settings.start_date,
         kinds=kinds,
-        statuses=settings.statuses if follows_statuses else ALL_STATUSES,
+        statuses=settings.statuses if name in OF_STATUSES else ALL_STATUSES,
         shard=str(settings.shard) if settings.shard else None,
         destination=settings.files.destination if name == FILES and wants_files else None,
     )
