@@ -19,8 +19,15 @@ from integration_tests.engine import STREAMS, Read, States, Warehouse, key_of, r
 from integration_tests.incremental.traces import Look, Traces
 from sandbox import Missing, Sandbox, Switches
 from source_customerscanvas.settings import Statuses
-from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, OF_ARTIFACTS, OF_ORDERS, ORDERS, PROJECTS, RESULTS
-from source_customerscanvas.sync.kinds import SHOP_ORDERS
+from source_customerscanvas.sync.kinds import (
+    FILES,
+    OF_ARTIFACTS,
+    OF_ORDERS,
+    ORDERS,
+    PROJECTS,
+    RESULTS,
+    SHOP_ORDERS,
+)
 from source_customerscanvas.times import to_utc
 
 HISTORIES = int(os.environ.get("HISTORIES", "100"))

@@ -62,7 +62,7 @@ def test_given_changed_projects_of_an_order_when_synced_then_its_document_is_ask
 
 @pytest.mark.parametrize("answer", ["404", "409", "501", "problem"])
 def test_given_a_shop_without_documents_when_synced_then_one_warning_names_its_storefront_and_few_are_asked_for(
-    sandbox: Sandbox, connection: Connection, answer: str, caplog: pytest.LogCaptureFixture
+    sandbox: Sandbox, connection: Connection, answer: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     sandbox.switches.order_documents_of = {"12": answer}
     fill(sandbox)
