@@ -149,22 +149,56 @@ def test_given_a_failed_held_project_when_failed_ones_are_resumed_then_it_is_lef
     assert sandbox.count(f"/{held}/resume-processing$") == 1
 
 
-def test_given_held_projects_in_an_order_when_the_others_are_delivered_then_these_are_acknowledged(
+def acknowledged(connection: Connection, *project_ids: int) -> list[int]:
+    """How often each of the projects is acknowledged after three more syncs, an hour apart."""
+    for _ in range(3):
+        connection.sandbox.advance(HOUR)
+        connection.sync()
+    return [len(connection.sandbox.shop.order_data(id_)) for id_ in project_ids]
+
+
+@each_move
+@pytest.mark.parametrize("streams", [(*STREAMS, ORDERS), (RESULTS,), (FILES,)], ids=" ".join)
+@pytest.mark.parametrize("held", ["from the start", "after it was delivered"])
+def test_given_a_held_project_when_it_is_released_then_it_is_acknowledged_once(
+    sandbox: Sandbox, streams: tuple[str, ...], moves: bool, held: str
+) -> None:
+    acknowledge = {"mode": "order_data", "key": "print-files", "value": "delivered"}
+    connection = connection_of(sandbox, acknowledge=acknowledge)
+    connection.streams = streams
+    connection.sync()
+    late = add(sandbox, CANCELLED if held == "from the start" else PAID)
+    running = add(sandbox, PAID, "InProgress")
+    assert acknowledged(connection, late, running) == [0, 0]
+    sandbox.shop.set_status(late, CANCELLED, moves)
+    sandbox.shop.process(running, "Completed")
+    assert acknowledged(connection, late, running) == [0, 1]
+    sandbox.shop.set_status(late, PAID, moves)
+    assert acknowledged(connection, late, running) == [1, 1]
+    sandbox.shop.set_status(late, CANCELLED, moves)
+    sandbox.advance(DAY)
+    connection.sync()
+    sandbox.shop.set_status(late, PAID, moves)
+    assert acknowledged(connection, late, running) == [1, 1]
+
+
+def test_given_delivered_projects_that_are_cancelled_when_synced_then_their_orders_are_not_asked_for(
     sandbox: Sandbox,
 ) -> None:
     acknowledge = {"mode": "order_data", "key": "print-files", "value": "delivered"}
     connection = connection_of(sandbox, acknowledge=acknowledge)
     connection.sync()
-    held, produced = add(sandbox, CANCELLED), add(sandbox, PAID)
-    for _ in range(3):
-        sandbox.advance(HOUR)
-        connection.sync()
-    assert (len(sandbox.shop.order_data(held)), len(sandbox.shop.order_data(produced))) == (0, 1)
-    sandbox.shop.set_status(held, PAID, False)
-    for _ in range(3):
-        sandbox.advance(HOUR)
-        connection.sync()
-    assert (len(sandbox.shop.order_data(held)), len(sandbox.shop.order_data(produced))) == (1, 1)
+    ids = [add(sandbox, PAID, processing) for processing in ("Completed", "Completed", "InProgress")]
+    connection.sync()
+    sandbox.advance(HOUR)
+    for project_id in ids:
+        sandbox.shop.set_status(project_id, CANCELLED, True)
+    assert acknowledged(connection, *ids) == [0, 0, 0]
+    sandbox.clear_requests()
+    connection.sync()
+    assert not [request for request in sandbox.requests if "orderId" in request.query]
+    sandbox.shop.set_status(ids[1], PAID, False)
+    assert acknowledged(connection, *ids) == [0, 1, 0]
 
 
 @pytest.mark.parametrize("held", [50, 250])
