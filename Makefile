@@ -18,7 +18,7 @@ QA_PYTHON ?= $(call find_python,11,12)
 AZURITE := 3.35.0
 PYTHONS ?= python3.10 python3.11 python3.12 python3.13
 
-.PHONY: help demo sandbox test test-connector test-pyairbyte test-pythons check image-check bench format lock clean
+.PHONY: help demo screenshots sandbox test test-connector test-pyairbyte test-pythons check image-check bench format lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -31,11 +31,15 @@ help:
 	@echo "make bench            speed, memory and scale (some 20 minutes; ONLY=first-sync,no-news or QUICK=1 for less)"
 	@echo "make format           format the code and fix what can be fixed"
 	@echo "make image-check      build the image without Docker and run its commands (Debian, root)"
+	@echo "make screenshots      the README's pictures anew (Chromium)"
 	@echo "make lock             poetry.lock anew, and from it requirements.lock, which the image is built from"
 	@echo "make clean            remove what these commands installed"
 
 demo: $(DEMO_VENV)/demo.stamp
 	$(DEMO_VENV)/bin/python -m demo $(STORE)
+
+screenshots: $(VENV)/test.stamp $(DEMO_VENV)/demo.stamp
+	$(VENV)/bin/python -m tools.make_screenshots $(DEMO_VENV)/bin/python
 
 sandbox: $(VENV)/sandbox.stamp
 	$(VENV)/bin/python -m sandbox --port $(PORT)

@@ -12,13 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench import report
-from bench.connector import CONNECTOR
 from bench.context import FULL, QUICK, Context
+from bench.installed import CONNECTOR, PLACE, install
 from bench.measure import ROOT, BenchError, run
 from bench.results import Result
 from bench.scenarios import SCENARIOS
-
-SCRATCH = ROOT / "build" / "bench"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"There is no {', '.join(unknown)}; there are {', '.join(SCENARIOS)}.\n")
         return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    _say("Installing the connector as its users do")
+    install()
     began, load = time.monotonic(), os.getloadavg()[0]
     idle = [run([CONNECTOR, "spec"]).seconds for _ in range(3)]
     results: list[Result] = []
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 if result is not None:
                     results.append(result)
                     # a run that is ended early has not been for nothing
-                    report.write(SCRATCH, results, {})
+                    report.write(PLACE, results, {})
         finally:
             context.close()
     idle += [run([CONNECTOR, "spec"]).seconds for _ in range(3)]
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     met = sum(check.is_met is True for result in results for check in result.checks)
     _say(f"\n{met} goals met, {len(missed)} missed, in {(time.monotonic() - began) / 60:.1f} minutes.")
     is_whole = not options.quick and not options.only and not failed
-    for path in report.write(ROOT / "docs" if is_whole else SCRATCH, results, noise):
+    for path in report.write(ROOT / "docs" if is_whole else PLACE, results, noise):
         _say(f"  {path.relative_to(ROOT)}")
     return 1 if failed else 0
 

@@ -1,4 +1,4 @@
-"""The two pictures for the docs: how near each number is to its goal, and what grows with the shop."""
+"""The pictures for the docs: how near each number is to its goal, what grows with the shop, and what limits cost."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ _LABELS = 430
 _BARS = 300
 _END = 1.5
 """The share of a goal at which the bars end."""
+
+_LIMITS_ROW, _LIMITS_LEFT, _LIMITS_WIDTH = 34, 130, 520
+_LIMITS_END = 2.5
+"""The multiple of the ideal at which the picture ends."""
 
 Row = dict[str, Any]
 
@@ -64,6 +68,36 @@ def growth(rows: Sequence[Row]) -> str:
             title,
             [[(row["projects"], value(row)) for row in rows if row["sync"] == kind] for kind in kinds],
         )
+    return drawing.render()
+
+
+def limits(cells: Sequence[Row]) -> str:
+    """A dot for each limit: how long the sync took, as a multiple of the ideal; the lines are the goals."""
+    forms = list(dict.fromkeys(str(cell["form"]) for cell in cells))
+    tellings = list(dict.fromkeys(str(cell["telling"]) for cell in cells))
+    height = 60 + _LIMITS_ROW * len(forms)
+    drawing = Drawing(_LIMITS_LEFT + _LIMITS_WIDTH + 40, height, "Time under a limit, of the ideal")
+    for number, telling in enumerate(tellings):
+        drawing.bar(_LIMITS_LEFT + 170 * number, 10, 12, 12, SERIES[number])
+        drawing.text(_LIMITS_LEFT + 18 + 170 * number, 20, telling)
+
+    def across(ratio: float) -> float:
+        return _LIMITS_LEFT + min(ratio, _LIMITS_END) / _LIMITS_END * _LIMITS_WIDTH
+
+    bottom = height - 24
+    for ratio in (0.0, 0.5, 1.0, 1.5, 2.0, _LIMITS_END):
+        drawing.line(across(ratio), 34, across(ratio), bottom, GRID, 0.5)
+        drawing.text(across(ratio), height - 8, f"{ratio:g}", "middle")
+    for row, form in enumerate(forms):
+        y = 34 + _LIMITS_ROW * (row + 0.5)
+        drawing.text(8, y + 4, form)
+        some = [cell for cell in cells if cell["form"] == form]
+        goal = across(some[0]["most"])
+        drawing.line(goal, y - _LIMITS_ROW / 2 + 2, goal, y + _LIMITS_ROW / 2 - 2, INK, 1.5)
+        for cell in some:
+            number = tellings.index(str(cell["telling"]))
+            # those that are told in the same way lie on one height
+            drawing.dot(across(cell["ratio"]), y + 7 * (number - (len(tellings) - 1) / 2), SERIES[number])
     return drawing.render()
 
 

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.measure import Run, run
+from bench.installed import CONNECTOR, DLT_PYTHON, PYTHON
+from bench.measure import ROOT, Run, run
 
-CONNECTOR = Path(sys.executable).with_name("source-customerscanvas")
-STOCK = (sys.executable, "-m", "bench.stock")
+REFERENCES = ROOT / "bench" / "references"
+STOCK = (PYTHON, REFERENCES / "stock.py")
+DLT = (DLT_PYTHON, REFERENCES / "dlt_rest_source.py")
 
+ORDERS, SHOP_ORDERS = "orders", "shop_orders"
 PROJECTS, RESULTS, ARTIFACTS, FILES = "projects", "processing_results", "artifacts", "artifact_files"
-TRACKED = (PROJECTS, RESULTS, ARTIFACTS, FILES)
+TRACKED = (ORDERS, SHOP_ORDERS, PROJECTS, RESULTS, ARTIFACTS, FILES)
 ALL = ("storefronts", "project_statuses", "processing_pipelines", *TRACKED)
 
+ROWS_ONLY = {"files": {"delivery": "none"}}
+"""The setting with which `artifact_files` has rows and no bytes are moved."""
+
 States = dict[str, Any]
+
+
+def into_folder(folder: Path) -> dict[str, Any]:
+    """The setting with which files are stored in a folder."""
+    return {"files": {"delivery": "folder", "path": str(folder)}}
 
 
 @dataclass

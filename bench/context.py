@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from bench.connector import ALL, CONNECTOR, TRACKED, States, Written, read
+from bench.connector import ALL, ROWS_ONLY, TRACKED, States, Written, read
+from bench.installed import CONNECTOR
 from bench.measure import BenchError, Run, run
 from bench.shape import Shape
 from bench.shop import Served, ShopServer
@@ -34,12 +35,16 @@ class Sizes:
     large_file: int
     many_files: int
     """Bytes of the one large file, and of each of sixteen."""
-    limited: int
-    """Requests under a limit."""
+    limits: Literal["grid", "corner"]
+    """Which limits on requests."""
+    wide: int
+    """Projects with rows of 1 MB each."""
+    waiting: int
+    """Projects that shards read from a server that is slow to answer."""
 
 
-FULL = Sizes(7, 3, 600, 100_000, (1_000, 10_000, 100_000), 30_000, 1 << 30, 64 << 20, 1_000)
-QUICK = Sizes(3, 1, 120, 2_000, (100, 500, 2_000), 3_000, 64 << 20, 4 << 20, 150)
+FULL = Sizes(7, 3, 600, 100_000, (1_000, 10_000, 100_000), 30_000, 1 << 30, 64 << 20, "grid", 600, 6_000)
+QUICK = Sizes(3, 1, 120, 2_000, (100, 500, 2_000), 3_000, 64 << 20, 4 << 20, "corner", 100, 400)
 
 
 @dataclass
@@ -71,7 +76,7 @@ class Context:
         """A shop after its first sync; made once for the whole benchmark, because a large one takes minutes."""
         if shape not in self._synced:
             server = ShopServer(shape)
-            taken, written, served = self.sync(server, ALL, {"files": {"delivery": "none"}})
+            taken, written, served = self.sync(server, ALL, ROWS_ONLY)
             if any(written.records[name] < shape.projects for name in ("projects", "processing_results")):
                 raise BenchError(f"Of {shape.projects} projects came {dict(written.records)}.")
             states = {name: written.states[name] for name in TRACKED}
@@ -90,13 +95,13 @@ class Context:
         config: Mapping[str, Any],
         states: States | None = None,
         *,
-        limit: float | None = None,
-        burst: float | None = None,
+        limit: Mapping[str, Any] | None = None,
+        folder: Path | None = None,
         command: Sequence[str | Path] = (CONNECTOR,),
     ) -> tuple[Run, Written, Served]:
         """One sync against a server, which counts what it is asked."""
-        server.begin(limit, burst)
-        taken, written = read(self.folder, {**server.config, **config}, streams, states, command)
+        server.begin(limit)
+        taken, written = read(folder or self.folder, {**server.config, **config}, streams, states, command)
         return taken, written, server.end(taken)
 
     def new_folder(self) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 
 from bench import charts
 from bench.charts import shown
-from bench.results import Check, Result
+from bench.results import TIMES, Check, Result
 
 _TABLE = re.compile(r"(<!-- bench: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -36,18 +36,33 @@ def write(folder: Path, results: Sequence[Result], noise: dict[str, Any]) -> lis
     paths = [folder / "bench.json", folder / "bench.svg"]
     paths[0].write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     paths[1].write_text(charts.goals(results), encoding="utf-8")
-    rows = [row for result in results if result.name == "scale" for row in result.details["syncs"]]
-    if rows:
-        paths.append(folder / "scale.svg")
-        paths[-1].write_text(charts.growth(rows), encoding="utf-8")
+    rows, cells = _details(results, "scale", "syncs"), _details(results, "rate-limits", "cells")
+    for name, picture in (
+        ("scale", charts.growth(rows) if rows else ""),
+        ("limits", charts.limits(cells) if cells else ""),
+    ):
+        if picture:
+            paths.append(folder / f"{name}.svg")
+            paths[-1].write_text(picture, encoding="utf-8")
     page = folder / "performance.md"
     if page.exists():
-        tables = {"goals": _goals_table(results), "scale": _scale_table(rows), "machine": _machine_line(machine)}
+        tables = {
+            "goals": _goals_table(results),
+            "scale": _scale_table(rows),
+            "limits": _limits_table(cells),
+            "shards": _shards_table(_details(results, "shards", "shards")),
+            "waiting": _shards_table(_details(results, "shards", "waiting")),
+            "machine": _machine_line(machine),
+        }
         text = page.read_text(encoding="utf-8")
         text = _TABLE.sub(lambda found: f"{found[1]}\n{tables[found[2]]}\n\n{found[3]}", text)
         page.write_text(text, encoding="utf-8")
         paths.append(page)
     return paths
+
+
+def _details(results: Sequence[Result], name: str, key: str) -> list[dict[str, Any]]:
+    return [row for result in results if result.name == name for row in result.details[key]]
 
 
 def _goals_table(results: Sequence[Result]) -> str:
@@ -57,6 +72,8 @@ def _goals_table(results: Sequence[Result]) -> str:
         for check in result.checks:
             verdict = {True: "met", False: "**missed**", None: ""}[check.is_met]
             rows.append(f"| {check.what} | {shown(check.value, check.unit)} | {_goal(check)} | {verdict} |")
+        if result.noise:
+            rows.append(f"| *equal runs differed by up to* | {result.noise:.0%} | | |")
     return "\n".join(rows)
 
 
@@ -72,6 +89,35 @@ def _scale_table(syncs: Sequence[dict[str, Any]]) -> str:
             f" {row['records']:,} | {row['peakMB']:.0f} MB | {state:.1f} KB |"
         )
     return "\n".join(rows)
+
+
+def _limits_table(cells: Sequence[dict[str, Any]]) -> str:
+    """A line for each form and rate, a column for each way in which the limit is told."""
+    tellings = list(dict.fromkeys(str(cell["telling"]) for cell in cells))
+    lines = ["| limit | a second | " + " | ".join(tellings) + " |", "| :--- | ---: |" + " ---: |" * len(tellings)]
+    for form, rate in dict.fromkeys((cell["form"], cell["rate"]) for cell in cells):
+        found = {cell["telling"]: cell for cell in cells if (cell["form"], cell["rate"]) == (form, rate)}
+        texts = [_limit(found[telling]) if telling in found else "" for telling in tellings]
+        lines.append(f"| {form} | {rate or ''} | " + " | ".join(texts) + " |")
+    return "\n".join(lines)
+
+
+def _limit(cell: dict[str, Any]) -> str:
+    text = f"{cell['ratio']:.2f} {TIMES}, {cell['refused']} of {cell['answered'] + cell['refused']:,}"
+    return text if cell["isMet"] else f"**{text}**"
+
+
+def _shards_table(rows: Sequence[dict[str, Any]]) -> str:
+    lines = [
+        "| shards | time | processor time of all | peak memory of one | requests | pages of lists | greatest state |",
+        "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    lines += [
+        f"| {row['shards']} | {row['seconds']:,.1f} s | {sum(row['cpuSeconds']):,.1f} s | {row['peakMB']:.0f} MB |"
+        f" {row['requests']:,} | {row['pages']:,} | {row['stateBytes'] / 1000:.1f} KB |"
+        for row in rows
+    ]
+    return "\n".join(lines)
 
 
 def _machine_line(machine: dict[str, Any]) -> str:

@@ -1,78 +1,89 @@
-"""An S3 server for the benchmark, and the library's own upload of as many bytes to it.
+"""A server that speaks as much of S3 as an upload needs, in a process of its own.
 
-`python -m bench.s3 serve` prints its address; `python -m bench.s3 upload URL BYTES` is what a sync is measured by.
+It reads every byte and keeps the sizes only, as neither its disk nor its memory is what is measured. `GET /` tells the
+sizes of all objects and forgets them.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
+import asyncio
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from itertools import count
 
-import boto3
-import obstore
-from moto.server import ThreadedMotoServer
-from obstore.store import S3Store
+from aiohttp import web
 
-from bench.measure import ROOT
-
-BUCKET = "print-files"
-KEY = {"access_key_id": "bench", "secret_access_key": "bench"}
-_CHUNK = 1 << 20
+_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"  # ignore-https-check
 
 
-@contextmanager
-def s3_server() -> Iterator[str]:
-    """The address of a server in a process of its own, with the bucket."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "bench.s3", "serve"],
-        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    ) as process:  # fmt: skip
-        assert process.stdout
-        try:
-            yield json.loads(process.stdout.readline())
-        finally:
-            process.terminate()
+class Objects:
+    """What was uploaded: the size of each object, and those of the parts of uploads under way."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[str, int] = {}
+        self._parts: dict[str, dict[str, int]] = {}
+        self._numbers = count(1)
+
+    async def put(self, request: web.Request) -> web.Response:
+        size = 0
+        async for chunk in request.content.iter_any():
+            size += len(chunk)
+        upload = request.query.get("uploadId")
+        if upload is None:
+            self._sizes[request.path] = size
+        else:
+            self._parts[upload][request.query["partNumber"]] = size
+        return web.Response(headers={"ETag": f'"{next(self._numbers)}"'})
+
+    async def post(self, request: web.Request) -> web.Response:
+        await request.read()
+        if "uploads" in request.query:
+            upload = str(next(self._numbers))
+            self._parts[upload] = {}
+            return _xml("InitiateMultipartUploadResult", UploadId=upload)
+        parts = self._parts.pop(request.query["uploadId"])
+        self._sizes[request.path] = sum(parts.values())
+        return _xml("CompleteMultipartUploadResult", Key=request.path, ETag=f'"{next(self._numbers)}"')
+
+    async def head(self, request: web.Request) -> web.Response:
+        size = self._sizes.get(request.path)
+        if size is None:
+            return web.Response(status=404)
+        headers = {"Content-Length": str(size), "Last-Modified": "Sat, 01 Aug 2026 12:00:00 GMT", "ETag": '"1"'}
+        return web.Response(headers=headers)
+
+    async def delete(self, request: web.Request) -> web.Response:
+        self._parts.pop(request.query.get("uploadId", ""), None)
+        return web.Response(status=204)
+
+    async def tell(self, request: web.Request) -> web.Response:
+        sizes, self._sizes = self._sizes, {}
+        return web.json_response(list(sizes.values()))
 
 
-def sizes(url: str) -> list[int]:
-    """The bytes of each object, which are removed."""
-    client = boto3.client(
-        "s3", endpoint_url=url, region_name="us-east-1",
-        aws_access_key_id=KEY["access_key_id"], aws_secret_access_key=KEY["secret_access_key"],
-    )  # fmt: skip
-    found = client.list_objects_v2(Bucket=BUCKET).get("Contents", [])
-    for entry in found:
-        client.delete_object(Bucket=BUCKET, Key=entry["Key"])
-    return [entry["Size"] for entry in found]
+def _xml(name: str, **values: str) -> web.Response:
+    inner = "".join(f"<{key}>{value}</{key}>" for key, value in values.items())
+    text = f'<?xml version="1.0" encoding="UTF-8"?><{name} xmlns="{_NAMESPACE}">{inner}</{name}>'
+    return web.Response(text=text, content_type="application/xml")
 
 
-def _serve() -> None:
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    url = f"http://127.0.0.1:{server.get_host_and_port()[1]}"
-    client = boto3.client(
-        "s3", endpoint_url=url, region_name="us-east-1",
-        aws_access_key_id=KEY["access_key_id"], aws_secret_access_key=KEY["secret_access_key"],
-    )  # fmt: skip
-    client.create_bucket(Bucket=BUCKET)
-    sys.stdout.write(json.dumps(url) + "\n")
+async def main() -> None:
+    objects = Objects()
+    app = web.Application()
+    app.router.add_get("/", objects.tell, allow_head=False)
+    app.router.add_put("/{path:.+}", objects.put)
+    app.router.add_post("/{path:.+}", objects.post)
+    app.router.add_head("/{path:.+}", objects.head)
+    app.router.add_delete("/{path:.+}", objects.delete)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    sys.stdout.write(f"{runner.addresses[0][1]}\n")
     sys.stdout.flush()
-    sys.stdin.read()
-
-
-def _upload(url: str, size: int) -> None:
-    config: Any = {"endpoint": url, "region": "us-east-1", **KEY}
-    store = S3Store(BUCKET, config=config, client_options={"allow_http": True})
-    chunk = bytes(_CHUNK)
-    obstore.put(store, "generated", (chunk for _ in range(size // _CHUNK)))
+    # the end of its input is its own
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    await runner.cleanup()
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "serve":
-        _serve()
-    else:
-        _upload(sys.argv[2], int(sys.argv[3]))
+    asyncio.run(main())

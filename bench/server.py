@@ -10,8 +10,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from bench.shape import FIRST_STOREFRONT, Shape
-from sandbox import Sandbox
+from bench.shape import FIRST_STOREFRONT, PROJECTS_OF_AN_ORDER, Shape
+from sandbox import Limiter, Sandbox, Switches
+from sandbox.serving.messages import RequestRecord
+from sandbox.serving.traffic import Hook
 from sandbox.shop.rows import ProcessingStatus
 
 _DAYS = 60
@@ -33,7 +35,7 @@ def fill(sandbox: Sandbox, shape: Shape) -> None:
         ended = created + timedelta(seconds=40)
         sandbox.shop.create_project(
             storefront_id=FIRST_STOREFRONT + number % shape.storefronts,
-            order_id=str(5001 + number // 2),
+            order_id=str(5001 + number // PROJECTS_OF_AN_ORDER),
             created=created,
             # never modified is as usual as modified
             last_modified=None if number % 5 < 2 else ended,
@@ -52,31 +54,42 @@ class Commands:
         self._files = shape.files
         self._counted_from = 0
         self._cpu_from = 0.0
+        self._limiter: Limiter | None = None
+        self._pages = 0
+        self._hook: Hook | None = None
 
     def answer(self, command: str, **arguments: Any) -> dict[str, Any]:
         methods: dict[str, Callable[..., dict[str, Any]]] = {"begin": self.begin, "end": self.end, "news": self.news}
         return methods[command](**arguments)
 
-    def begin(self, limit: float | None = None, burst: float | None = None) -> dict[str, Any]:
-        """Count from here on, under a limit of requests a second."""
+    def _count_page(self, request: RequestRecord) -> None:
+        # the projects of one order are no page of the list of all
+        self._pages += "orderId" not in request.query
+
+    def begin(self, limit: dict[str, Any] | None, pages: bool) -> dict[str, Any]:
+        """Count from here on, under a limit (see `sandbox.Limiter`); pages only if wanted, as it takes time."""
         requests = self._sandbox.requests
         self._counted_from = requests[-1].order if requests else 0
         self._sandbox.clear_requests()
-        self._sandbox.limit(limit, burst=burst)
+        self._limiter = self._sandbox.limit(**{"requests_per_second": None, **(limit or {})})
+        self._pages = 0
+        if self._hook:
+            self._hook.remove()
+        self._hook = self._sandbox.on(r"/v1/(projects|artifacts)$", self._count_page) if pages else None
         self._cpu_from = _cpu()
         return {}
 
     def end(self) -> dict[str, Any]:
-        """What came since `begin`; the refused ones among the last twenty thousand requests."""
-        requests = self._sandbox.requests
+        """What came since `begin`; the failed ones among the last twenty thousand requests."""
+        requests, limiter = self._sandbox.requests, self._limiter
         return {
             "requests": requests[-1].order - self._counted_from if requests else 0,
-            "refused": sum(one.status == 429 for one in requests),
-            "failed": sum(one.status >= 500 for one in requests),
-            "files": sum(one.path.endswith("/file") for one in requests),
+            "refused": limiter.refused if limiter else 0,
+            "admitted": limiter.served if limiter else 0,
+            "failed": sum(one.status >= 500 for one in requests if not limiter or one.status != limiter.status),
+            "pages": self._pages,
             "maxInFlight": self._sandbox.max_in_flight,
             "firstAt": requests[0].at if requests else None,
-            "lastAt": requests[-1].at if requests else None,
             "cpu": _cpu() - self._cpu_from,
         }
 
@@ -106,6 +119,7 @@ def main() -> None:
         clock="real",
         latency=shape.latency_ms / 1000,
         file_size=shape.file_size,
+        switches=Switches(row_padding=shape.row_padding),
         keep_requests=_KEPT_REQUESTS,
     )
     fill(sandbox, shape)

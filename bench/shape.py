@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 FIRST_STOREFRONT = 11
+PROJECTS_OF_AN_ORDER = 2
 
 
 @dataclass(frozen=True)
@@ -20,3 +21,5 @@ class Shape:
     storefronts: int = 1
     unfinished: float = 0
     """The share of projects that are pending, in progress or failed, one third each."""
+    row_padding: int = 0
+    """Bytes that make each project's row wide."""

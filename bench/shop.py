@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any
@@ -18,9 +19,11 @@ class Served:
     """What the sandbox was asked during a run."""
 
     requests: int
+    pages: int
+    """Of the lists of projects and of artifacts, where they were to be counted."""
+    admitted: int
     refused: int
-    failed: int
-    files: int
+    """By the limit, where there is one."""
     first_at: float | None
     busy: float
     """Its processor time, as a share of the run's: near 1, the sandbox itself is the bottleneck."""
@@ -63,8 +66,9 @@ class ShopServer:
         if self._process.stdout:
             self._process.stdout.close()
 
-    def begin(self, limit: float | None = None, burst: float | None = None) -> None:
-        self._ask("begin", limit=limit, burst=burst)
+    def begin(self, limit: Mapping[str, Any] | None = None, *, pages: bool = False) -> None:
+        """Count from here on, under a limit with the settings of `sandbox.Limiter`."""
+        self._ask("begin", limit=limit, pages=pages)
 
     def end(self, run: Run) -> Served:
         """What was asked for since `begin`."""
@@ -73,9 +77,9 @@ class ShopServer:
             raise BenchError(f"The sandbox failed {answer['failed']} times.")
         return Served(
             requests=answer["requests"],
+            pages=answer["pages"],
+            admitted=answer["admitted"],
             refused=answer["refused"],
-            failed=answer["failed"],
-            files=answer["files"],
             first_at=answer["firstAt"],
             busy=answer["cpu"] / run.seconds,
             max_in_flight=answer["maxInFlight"],

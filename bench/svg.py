@@ -37,6 +37,9 @@ class Drawing:
             f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width, 0):.1f}" height="{height:.1f}" rx="2" fill="{color}"/>'
         )
 
+    def dot(self, x: float, y: float, color: str) -> None:
+        self._parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{color}" fill-opacity="0.8"/>')
+
     def curve(self, points: Iterable[tuple[float, float]], color: str) -> None:
         places = list(points)
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)

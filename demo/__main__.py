@@ -49,7 +49,7 @@ NOT_PRINTED = (2, 5)
 """The codes of the business statuses *On hold* and *Cancelled*."""
 
 _STYLES = {"Ready": (), "InProgress": ("yellow",), "Failed": ("red",), "Held": ("dim",)}
-_SHOWN_FILES = 6
+_SHOWN_FILES = 8
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -75,7 +75,7 @@ def hand_over(delivered: Path, hot: Path) -> Iterator[str]:
 
 
 def pdfs(order: Any) -> list[tuple[int, dict[str, Any]]]:
-    """The PDFs of an order, each with the pieces that were ordered; none of a file that has the name by chance."""
+    """The PDFs of an order, each with the pieces that were ordered; none of a print file with that name."""
     if not isinstance(order, dict) or order.get("version") != VERSION:
         return []
     return [

@@ -162,6 +162,12 @@ class Shard:
     def __str__(self) -> str:
         return f"{self.index}/{self.count}"
 
+    @classmethod
+    def from_text(cls, text: str) -> "Shard":
+        """The reverse of `str`. Raises `ValueError`."""
+        index, count = map(int, text.split("/"))
+        return cls(count, index)
+
 
 @dataclass(frozen=True)
 class Settings:

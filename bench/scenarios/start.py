@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
-from bench.connector import CONNECTOR, FILES, RESULTS, arguments
+from bench.connector import FILES, RESULTS, ROWS_ONLY, arguments
 from bench.context import Context
+from bench.installed import CONNECTOR, PYTHON
 from bench.measure import Run, alternate, run
 from bench.results import Check, Result
 from bench.shape import Shape
@@ -14,7 +13,7 @@ from bench.shop import ShopServer
 
 def start(context: Context) -> Result:
     with ShopServer(Shape(20, storefronts=1)) as server:
-        words = arguments(context.folder, {**server.config, "files": {"delivery": "none"}}, [RESULTS, FILES])
+        words = arguments(context.folder, {**server.config, **ROWS_ONLY}, [RESULTS, FILES])
         config, streams = words[:2], words
 
         def until_first_request(command: str, words: list[str]) -> Run:
@@ -26,8 +25,8 @@ def start(context: Context) -> Result:
         done = alternate(
             context.sizes.rounds,
             {
-                "import": lambda: run([sys.executable, "-c", "import airbyte_cdk"]),
-                "launch": lambda: run([sys.executable, "-c", "from airbyte_cdk.entrypoint import launch"]),
+                "import": lambda: run([PYTHON, "-c", "import airbyte_cdk"]),
+                "launch": lambda: run([PYTHON, "-c", "from airbyte_cdk.entrypoint import launch"]),
                 "spec": context.spec,
                 "discover": lambda: run([CONNECTOR, "discover", *config]),
                 "check": lambda: until_first_request("check", config),
@@ -41,6 +40,7 @@ def start(context: Context) -> Result:
     ]
     checks += [
         Check("importing the framework alone", framework, "s"),
+        Check("`spec`", done["spec"].seconds, "s"),
         Check("`read` up to its first request", done["read"].seconds, "s"),
     ]
     details = {name: series.to_json() for name, series in done.items()}

@@ -31,7 +31,7 @@ def refresh_of(state: State) -> dict[str, str]:
 
 
 def interrupted(command: CommandLine, config: Any) -> Run:
-    """What a full refresh has said until the first state that covers some projects of all streams; it is killed then."""
+    """What a full refresh has said when a state has covered some projects of each stream: then it is killed."""
     lines: list[str] = []
     missing = set(STREAMS)
     with command.start("read", *command.arguments(config=config, catalog=CATALOG)) as process:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from integration_tests.conftest import STOREFRONT, Connection
+from integration_tests.conftest import STOREFRONT, Connection, warnings
 from integration_tests.engine import STREAMS
 from integration_tests.shops import DAY, HOUR, fill, shop_of
 from sandbox import FileSpec, Sandbox
@@ -217,3 +217,27 @@ def test_given_a_project_dated_a_year_ahead_when_others_change_then_they_are_not
     sandbox.advance(HOUR)
     sandbox.shop.modify_project(ids[4], description="changed")
     assert connection.sync() == {PROJECTS: [ids[4]], RESULTS: [ids[4]]}
+
+
+def test_given_orders_that_no_project_has_when_synced_then_one_warning_names_them(
+    sandbox: Sandbox, connection: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(sandbox, 2, order_id="5001")
+    connection.sync(order_ids=["5001 ", "5001,5002", "5003"])
+    (warning,) = warnings(caplog)
+    assert "5001,5002, 5003" in warning
+    assert "`order_ids`" in warning
+    assert set(connection.warehouse.tables[PROJECTS]) == {1, 2}
+
+
+def test_given_formats_that_no_file_has_when_everything_is_read_then_one_warning_names_them_and_those_that_are_there(
+    sandbox: Sandbox, connection: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(sandbox, 2, files=[FileSpec(), FileSpec(name="a.jpg", format="Jpeg")])
+    found = connection.sync(file_formats=[" *.PDF", "jpg", "psd"])
+    assert len(found[FILES]) == 4
+    (warning,) = warnings(caplog)
+    assert "psd. There are jpeg, pdf" in warning
+    caplog.clear()
+    connection.sync(file_formats=["pdf", "jpg", "psd"])
+    assert warnings(caplog) == []

@@ -18,7 +18,7 @@ from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.api.listing import PAGE_SIZE, Page, Row, read_page, walk
 from source_customerscanvas.errors import NotFound, Refused, ServerTrouble, TransientError
 from source_customerscanvas.settings import file_format
-from source_customerscanvas.times import to_utc
+from source_customerscanvas.times import parse_utc, to_utc
 
 _KEPT = 5000
 """Artifacts that a window keeps at most until somebody asks for them: this bounds its memory."""
@@ -26,7 +26,10 @@ _KEPT = 5000
 _LAST_PAGES = 3
 
 _PATIENCE = 5
-"""Pages after which a window that nobody found anything in is given up."""
+"""Pages after which a window has to be worth its requests."""
+
+_WORTH = 2
+"""Artifacts that a page has to bring."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +87,12 @@ class Artifacts:
         for artifact_id in sorted(wanted):
             if artifact_id in found:
                 continue
-            artifact = window.take(artifact_id) or self._one(artifact_id)
-            if not artifact:
-                continue
+            artifact = window.take(artifact_id)
+            if artifact is None:
+                artifact = self._one(artifact_id)
+                if artifact is None:
+                    continue
+                window.note_single(artifact)
             found[artifact_id] = artifact
             if group is None and artifact.get("group") and len(wanted) > len(found) + PAGE_SIZE:
                 # so many of one project fill pages of their own
@@ -129,28 +135,28 @@ def _details(answer: Any) -> Row:
 class _Window:
     """A part of the tenant's list of final artifacts that moves on as artifacts are asked for.
 
-    It never costs more than one request for each 25 artifacts that were asked for, and four for nothing. Whoever finds
-    it running low moves it on, so that the others seldom have to wait for the next page. Much of what it shows may
-    never be asked for, such as the files of other storefronts: only its last pages say whether it is ahead.
+    It moves on as long as a page brings two artifacts or more that are asked for: singly they would cost as much.
+    Whoever finds it running low moves it on, so that the others seldom have to wait for the next page. Much of what it
+    shows may never be asked for, such as the files of other storefronts: only its last pages say whether it is ahead.
     """
 
     def __init__(self, client: ApiClient, sorting: str) -> None:
         self._lock = Lock()
         self._moving = Lock()
         self._pages = _pages(client, sorting)
+        self._is_newest_first = sorting.startswith("LastModified DESC")
         self._kept: OrderedDict[str, tuple[Row, list[int]]] = OrderedDict()
         self._left: deque[list[int]] = deque(maxlen=_LAST_PAGES)
         self._missed: OrderedDict[str, None] = OrderedDict()
-        self._missed_since = 0
+        self._is_behind = False
+        self._times: tuple[str, str] | None = None
+        """When the first and the last artifact of the last page were made."""
         self._read = 0
-        self._asked = 0
         self._found = 0
         self._is_over = False
 
     def take(self, artifact_id: str) -> Row | None:
         """Hand out an artifact once; None where it has to be asked for singly."""
-        with self._lock:
-            self._asked += 1
         artifact = self._pop(artifact_id)
         if artifact is None:
             with self._moving:
@@ -165,6 +171,15 @@ class _Window:
             finally:
                 self._moving.release()
         return artifact
+
+    def note_single(self, artifact: Row) -> None:
+        """Take note of where an artifact lies that the window did not have: on the next page, or far from it."""
+        made, times = to_utc(artifact.get("lastModified")), self._times
+        if made and times:
+            beyond, length = _seconds(times[1], made), _seconds(*times)
+            if self._is_newest_first:
+                beyond, length = -beyond, -length
+            self._is_behind = self._is_behind or 0 < beyond <= length
 
     def prepare(self) -> None:
         if self._read == 0 and self._moving.acquire(blocking=False):
@@ -183,7 +198,6 @@ class _Window:
 
     def _miss(self, artifact_id: str) -> None:
         with self._lock:
-            self._missed_since += 1
             self._missed[artifact_id] = None
             if len(self._missed) > _KEPT:
                 self._missed.popitem(last=False)
@@ -192,13 +206,10 @@ class _Window:
         return sum(left[0] for left in list(self._left))
 
     def _may_move(self) -> bool:
-        if self._is_over or (self._read >= _PATIENCE and self._found * 10 < self._asked):
+        if self._is_over or (self._read >= _PATIENCE and self._found < _WORTH * self._read):
             return False
-        # as long as plenty of the last pages was not asked for, an artifact that is missing lies behind the window
-        # rather than before it; unless so many are missing that it does not
-        return self._read < 2 + self._asked * 4 // PAGE_SIZE and (
-            self._ahead() <= 2 * PAGE_SIZE or self._missed_since >= PAGE_SIZE // 2
-        )
+        # as long as plenty of the last pages was not asked for, they are ahead, or are those of others
+        return self._ahead() <= 2 * PAGE_SIZE or self._is_behind
 
     def _move(self) -> Page | None:
         page = next(self._pages, None)
@@ -207,7 +218,9 @@ class _Window:
                 self._is_over = True
                 return None
             self._read += 1
-            self._missed_since = 0
+            self._is_behind = False
+            ends = [to_utc(row.get("lastModified")) for row in (page.rows[:1] + page.rows[-1:])]
+            self._times = (ends[0], ends[1]) if len(ends) > 1 and ends[0] and ends[1] else None
             # what was asked for singly in the meantime, nobody comes for
             rows = {id_: row for row in page.rows if (id_ := str(row.get("id"))) not in self._missed}
             left = [len(rows)]
@@ -217,6 +230,10 @@ class _Window:
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         return page
+
+
+def _seconds(begin: str, end: str) -> float:
+    return (parse_utc(end) - parse_utc(begin)).total_seconds()
 
 
 def _pages(client: ApiClient, sorting: str) -> Iterator[Page]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from source_customerscanvas.settings import ALL_STATUSES, Statuses
+from source_customerscanvas.settings import ALL_STATUSES, Shard, Statuses
 from source_customerscanvas.times import to_utc
 
 
@@ -15,14 +15,14 @@ class Scope:
     `start_date`: projects last changed before are left out; None: none are.
     `kinds`: the artifact types of `artifacts`, the file formats of `artifact_files`; None: all.
     `statuses`: the business statuses whose projects are produced.
-    `shard`: such as `1/4`, the part of the orders that this connection reads; None: all.
+    `shard`: the part of the orders that this connection reads; None: all.
     `destination`: where files go, without secrets; None: nowhere.
     """
 
     start_date: str | None = None
     kinds: tuple[str, ...] | None = None
     statuses: Statuses = ALL_STATUSES
-    shard: str | None = None
+    shard: Shard | None = None
     destination: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -30,7 +30,7 @@ class Scope:
         if self.statuses.mode != "all":
             value["statuses"] = {"mode": self.statuses.mode, "codes": list(self.statuses.codes)}
         if self.shard:
-            value["shard"] = self.shard
+            value["shard"] = str(self.shard)
         if self.destination:
             value["files"] = self.destination
         return value
@@ -45,7 +45,7 @@ class Scope:
             start_date=read_time(value["startDate"]) or None,
             kinds=None if kinds is None else tuple(read_texts(kinds)),
             statuses=Statuses(statuses["mode"], tuple(int(code) for code in statuses["codes"])),
-            shard=read_text(value.get("shard")) or None,
+            shard=Shard.from_text(text) if (text := read_text(value.get("shard"))) else None,
             destination=read_text(value.get("files")) or None,
         )
 

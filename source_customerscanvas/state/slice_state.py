@@ -169,6 +169,12 @@ class SliceState:
         self.scan = Scan()
         self.covered = covered if is_first else None
 
+    def deliver_again(self) -> None:
+        """Read everything once more, as its files go somewhere else: no run is new by that."""
+        self.restart_scan(Scope(kinds=()))
+        self.known = {id_: replace(known, emitted=known.emitted[:1]) for id_, known in self.known.items()}
+        self.manifests.clear()
+
     def _forget_since(self) -> None:
         for project_id, known in list(self.known.items()):
             if known.since and known.condition is None:

@@ -78,7 +78,8 @@ class StreamState:
     def _widen(self, before: Scope) -> None:
         if self.scope.is_elsewhere(before):
             # each row has to be emitted once more, with its file
-            self.slices = {key: SliceState(tries=one.tries) for key, one in self.slices.items()}
+            for one in self.slices.values():
+                one.deliver_again()
         elif not before.covers(self.scope):
             for one in self.slices.values():
                 one.restart_scan(before)

@@ -48,6 +48,8 @@ class FilesReader:
         self._template = PathTemplate(settings.file_path)
         self.storefront_names: dict[int, str] = {}
         """Filled before the first project is read."""
+        self.formats: set[str] = set()
+        """Those of all final files that were seen."""
         self._results: dict[int, Results] = {}
 
     def read(
@@ -61,6 +63,7 @@ class FilesReader:
     ) -> Iterator[Outcome | Callable[[], Iterator[Outcome]]]:
         """The rows of a completed project's files, or the tasks in which workers deliver them first."""
         finals = [artifact for artifact in artifacts if artifact.output_file] if results.is_completed else []
+        self.formats.update(artifact.format for artifact in finals)
         in_scope = [artifact for artifact in finals if stream.scope.has_kind(artifact.format)]
         head, known = Head(project), stream.known(job.slice.key, project.id)
         news = new_artifacts(stream, job.slice.key, project.id, head, in_scope, lambda artifact: artifact.format)

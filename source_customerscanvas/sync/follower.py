@@ -29,6 +29,7 @@ class Follower:
         self._lists = ProjectLists(client, slice_, streams)
         self.failed: set[int] = set()
         """The projects that a list showed as failed."""
+        self.has_projects = False
 
     def follow(self) -> None:
         """Hand out all that is a change in the slice."""
@@ -39,6 +40,7 @@ class Follower:
             # nobody has anything to do before a first sync knows both
             created = pool.submit(self._lists.first, NEWEST_CREATED) if scans else None
             first = self._lists.first(NEWEST_MODIFIED)
+        self.has_projects = bool(first.rows)
         now = format_utc(self._client.shop_now())
         if first.total is not None and first.is_last:
             self._take(Watch(self._lists, key, self._streams, now), first, is_whole=True)

@@ -11,7 +11,7 @@ import orjson
 from source_customerscanvas.api.listing import Row
 from source_customerscanvas.files.artifact_file import DeliveredFile
 
-_MOST_QUEUED, _MOST_BYTES = 1000, 1024 * 1024
+_MOST_QUEUED, _MOST_BYTES = 2000, 2 * 1024 * 1024
 """Records, and bytes, that wait for a slow reader before the workers wait too: this bounds the memory of a sync."""
 
 Records = list[tuple[Row, DeliveredFile | None]]

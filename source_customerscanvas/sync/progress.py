@@ -110,22 +110,22 @@ class StreamProgress:
                 return True
             if known and known.condition:
                 enters = known.condition == "held" and self.scope.statuses.includes(project.business_status)
-                return enters or (bool(state.covered) and self._is_new_to_scan(state, project))
+                return enters or (bool(state.covered) and self._is_new_to_scan(key, state, project))
             if not self.scope.includes(project.latest):
                 return False
-            if self._is_new_to_scan(state, project):
+            if self._is_new_to_scan(key, state, project):
                 return True
             # to an order, a project that is not known is new, however old it is
             return is_order(key) or project.latest >= self.before(state.cursor) or not project.is_completed
 
-    def _is_new_to_scan(self, state: SliceState, project: Project) -> bool:
+    def _is_new_to_scan(self, key: str, state: SliceState, project: Project) -> bool:
         if state.scan is None or project.id <= state.scan.after:
             return False
         covered = state.covered
         return covered is None or not (
             covered.includes(project.latest)
             and covered.has_kinds_of(self.scope)
-            and covered.shard in (None, self.scope.shard)
+            and _had(covered, key, project)
             and (self.name not in OF_STATUSES or covered.statuses.includes(project.business_status))
         )
 
@@ -136,16 +136,20 @@ class StreamProgress:
             if isinstance(project, int):
                 state.owe(project)
             else:
-                state.owe(project.id, "" if is_order(key) else self._since(state, project))
+                state.owe(project.id, "" if is_order(key) else self._since(key, state, project))
 
-    def _since(self, state: SliceState, project: Project) -> str:
+    def _since(self, key: str, state: SliceState, project: Project) -> str:
         """What is older than this was handed over of a project of which nothing is known; empty: nothing was."""
         boundary, scope = self.before(state.cursor), state.covered or self.scope
         # one that was created before the start date may be in the scope for the first time
         was_finished = "" < project.created < boundary and scope.includes(project.created)
         if state.scan is not None and project.id > state.scan.after:
             is_unchanged = project.latest < boundary and scope.includes(project.latest)
-            is_covered = state.covered is not None and state.covered.statuses.includes(project.business_status)
+            is_covered = (
+                state.covered is not None
+                and _had(state.covered, key, project)
+                and state.covered.statuses.includes(project.business_status)
+            )
             was_finished = is_covered and project.is_completed and (is_unchanged or was_finished)
         # by the shop's own times: its clock and those of its lists need not be the same
         return self.before(min(state.read, max(state.cursor, state.newest))) if was_finished else ""
@@ -283,3 +287,8 @@ class StreamProgress:
         with self.lock:
             made = self._states_made
             return self._out.wait_for(lambda: self._states_out >= made, patience)
+
+
+def _had(scope: Scope, key: str, project: Project) -> bool:
+    """Whether a project was in the shard of an earlier scope."""
+    return scope.shard is None or scope.shard.has(key.partition("/")[0], project.order_id, project.id)

@@ -134,6 +134,6 @@ def _scope(name: str, settings: Settings, wants_files: bool, *, answers: bool) -
         start_date=settings.start_date,
         kinds=kinds,
         statuses=settings.statuses if name in OF_STATUSES or answers else ALL_STATUSES,
-        shard=str(settings.shard) if settings.shard else None,
+        shard=settings.shard,
         destination=settings.files.destination if name == FILES and wants_files else None,
     )

@@ -19,7 +19,7 @@ from source_customerscanvas.sync.acknowledging import Acknowledging
 from source_customerscanvas.sync.dispatcher import Dispatcher
 from source_customerscanvas.sync.files_reader import FilesReader
 from source_customerscanvas.sync.follower import Follower
-from source_customerscanvas.sync.kinds import ORDERS, PROJECTS, SHOP_ORDERS
+from source_customerscanvas.sync.kinds import FILES, ORDERS, PROJECTS, SHOP_ORDERS
 from source_customerscanvas.sync.manifests import ManifestWriter
 from source_customerscanvas.sync.order_reader import OrderReader
 from source_customerscanvas.sync.progress import StreamProgress
@@ -29,6 +29,7 @@ from source_customerscanvas.sync.results_reader import ResultsReader
 from source_customerscanvas.sync.retries import Retries
 from source_customerscanvas.sync.slices import Slice
 from source_customerscanvas.sync.tries import Tries
+from source_customerscanvas.sync.unmatched import warn_of_formats, warn_of_orders
 from source_customerscanvas.sync.waiting import Waiting
 from source_customerscanvas.times import Clock, format_utc
 
@@ -71,6 +72,9 @@ class Sync:
         self._tries = Tries(streams, tries or {})
         self._reporter = Reporter(client, clock, streams)
         self._failed: set[tuple[str, int]] = set()
+        self._found_orders: set[str] = set()
+        # only a sync that reads everything sees all formats
+        self._reads_all_files = any(one.name == FILES and not one.state.slices for one in streams)
         self._has_slices = Event()
         self._may_change = Event()
 
@@ -106,6 +110,7 @@ class Sync:
             self.dispatcher.drain()
             self._note_broken(slices)
             self._wait(slices)
+            self._warn_of_unmatched()
         except Stopped:
             pass
         except Exception as error:
@@ -178,6 +183,8 @@ class Sync:
             for stream in self._streams:
                 stream.counts.note_trouble(Trouble(slice_.describe(), known), first=True)
         self._failed |= {(slice_.key, project_id) for project_id in follower.failed}
+        if slice_.order_id is not None and follower.has_projects:
+            self._found_orders.add(slice_.order_id)
 
     def _note_broken(self, slices: Sequence[Slice]) -> None:
         """Tell of the slices that were given up; what was not read of them is owed."""
@@ -185,6 +192,11 @@ class Sync:
             if error := self._projects.health.broken(slice_):
                 for stream in self._streams:
                     stream.counts.note_trouble(Trouble(slice_.describe(), error), first=True)
+
+    def _warn_of_unmatched(self) -> None:
+        warn_of_orders(self._settings.order_ids or (), self._found_orders)
+        if self._reads_all_files:
+            warn_of_formats(self._settings.file_formats or (), self._files.formats)
 
     def _wait(self, slices: Sequence[Slice]) -> None:
         processing = self._settings.processing

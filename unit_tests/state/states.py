@@ -6,7 +6,7 @@ from datetime import datetime
 
 from hypothesis import strategies as st
 
-from source_customerscanvas.settings import ALL_STATUSES, Statuses
+from source_customerscanvas.settings import ALL_STATUSES, Shard, Statuses
 from source_customerscanvas.state.scope import Scope
 from source_customerscanvas.state.slice_state import Known, ManifestFiles, Scan, SliceState, Try
 from source_customerscanvas.times import to_utc
@@ -26,7 +26,7 @@ scopes = st.builds(
     start_date=st.none() | times,
     kinds=kinds,
     statuses=statuses,
-    shard=st.sampled_from([None, "0/2", "1/2", "1/4"]),
+    shard=st.sampled_from([None, Shard(2, 0), Shard(2, 1), Shard(4, 1)]),
     destination=st.sampled_from([None, "airbyte", "folder:/out", "s3://prints/"]),
 )
 tries = st.builds(Try, st.integers(1, 10), times)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_customerscanvas.settings import Statuses
+from source_customerscanvas.settings import Shard, Statuses
 from source_customerscanvas.state.scope import Scope
 from unit_tests.state.states import scopes, times
 
@@ -30,9 +30,9 @@ WIDER = [
     (Scope(statuses=EXCEPT_MORE), Scope(statuses=EXCEPT)),
     (Scope(statuses=EXCEPT), Scope()),
     (Scope(statuses=ONLY), Scope(statuses=EXCEPT)),
-    (Scope(shard="0/2"), Scope()),
-    (Scope(shard="0/2"), Scope(shard="0/4")),
-    (Scope(shard="0/2"), Scope(shard="1/2")),
+    (Scope(shard=Shard(2, 0)), Scope()),
+    (Scope(shard=Shard(2, 0)), Scope(shard=Shard(4, 0))),
+    (Scope(shard=Shard(2, 0)), Scope(shard=Shard(2, 1))),
 ]
 NOT_WIDER = [
     (Scope(), Scope(LATER)),
@@ -43,8 +43,8 @@ NOT_WIDER = [
     (Scope(), Scope(statuses=ONLY)),
     (Scope(), Scope(statuses=EXCEPT)),
     (Scope(statuses=EXCEPT), Scope(statuses=Statuses("only", (2,)))),
-    (Scope(), Scope(shard="0/2")),
-    (Scope(shard="0/2"), Scope(shard="0/2")),
+    (Scope(), Scope(shard=Shard(2, 0))),
+    (Scope(shard=Shard(2, 0)), Scope(shard=Shard(2, 0))),
     (Scope(destination="folder:/out"), Scope()),
 ]
 

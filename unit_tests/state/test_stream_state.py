@@ -282,13 +282,16 @@ def test_given_a_wider_scope_when_the_scan_of_another_one_was_interrupted_then_w
 
 
 @pytest.mark.parametrize("before", [None, "folder:/elsewhere"])
-def test_given_files_are_wanted_when_they_were_not_or_went_elsewhere_then_all_is_read_as_new_but_tries_count(
+def test_given_files_are_wanted_when_they_were_not_or_went_elsewhere_then_all_is_delivered_again_but_no_run_is_new(
     before: str | None,
 ) -> None:
-    value = state_with(Scope(destination=before), recent={"7": ["k3Jd92mQ"]}, tries={"8": [2, EARLIER]})
+    recent = {"7": ["k3Jd92mQ", "p0Zx71cc", "Zk0q81ab"]}
+    value = state_with(Scope(destination=before), recent=recent, tries={"8": [2, EARLIER]})
     state = read(value, Scope(destination="folder:/out"))
-    assert state.slices["11"] == SliceState(tries={8: Try(2, EARLIER)})
-    assert state.began == NOW
+    one = state.slices["11"]
+    assert (one.scan, one.covered) == (Scan(), Scope(kinds=()))
+    assert one.known == {7: Known("recent", "k3Jd92mQ", ("p0Zx71cc",))}
+    assert (one.tries, state.began) == ({8: Try(2, EARLIER)}, NOW)
 
 
 # A full refresh

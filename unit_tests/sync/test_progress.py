@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from source_customerscanvas.errors import ServerTrouble, Stopped, Trouble
-from source_customerscanvas.settings import Statuses
+from source_customerscanvas.settings import Shard, Statuses
 from source_customerscanvas.state.scope import Scope
 from source_customerscanvas.state.slice_state import Known, Scan, SliceState
 from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, PROJECTS, RESULTS
@@ -112,7 +112,7 @@ def test_given_one_order_when_one_of_its_projects_is_not_known_then_it_is_a_chan
         (Scan(), Scope(kinds=("pdf",)), True),
         (Scan(), Scope(kinds=("pdf", "png")), False),
         (Scan(), Scope(start_date=WITHIN, kinds=("pdf", "png")), True),
-        (Scan(), Scope(kinds=("pdf", "png"), shard="0/2"), True),
+        (Scan(), Scope(kinds=("pdf", "png"), shard=Shard(2, 1)), True),
         (Scan(), Scope(kinds=("pdf", "png"), statuses=Statuses("only", (2,))), True),
         (None, Scope(kinds=("pdf",)), False),
     ],

@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from hashlib import sha256
 from threading import Condition, Event, Thread
 from typing import Any
 
@@ -27,6 +26,7 @@ from source_customerscanvas.errors import (
     StoreUnavailable,
     shorten,
 )
+from source_customerscanvas.files.stores.hashing import HashingThread
 from source_customerscanvas.files.stores.store import Store, Unfinished, Writer
 
 _MIB = 1024 * 1024
@@ -202,12 +202,14 @@ class _BucketWriter:
         self._part = part
         self._attributes: Any = {"Content-Type": content_type} if content_type else None
         self._free: Callable[[], None] | None = free
+        self._digest = HashingThread()
         self._begin()
 
     def write(self, chunk: bytes) -> None:
         with self._store.explained(self._path):
             self._upload.write(chunk)
-        self._sha256.update(chunk)
+        # beside the upload: each of the two takes about as long as receiving the bytes
+        self._digest.add(chunk)
         self._size += len(chunk)
 
     def restart(self) -> None:
@@ -223,10 +225,11 @@ class _BucketWriter:
             raise StoreAway(self._store.place, f"{there} of the {self._size} bytes of a file lie there")
         self._store.unfinished.finish(self)
         self._give_back()
-        return self._sha256.hexdigest()
+        return self._digest.end()
 
     def abort(self) -> None:
         self.drop()
+        self._digest.restart()
         self._store.unfinished.finish(self)
         self._give_back()
 
@@ -237,7 +240,7 @@ class _BucketWriter:
             self._upload.__exit__(Stopped, Stopped(), None)
 
     def _begin(self) -> None:
-        self._sha256 = sha256()
+        self._digest.restart()
         self._size = 0
         with self._store.explained(self._path), self._store.unfinished.begun(self):
             self._upload = obstore.open_writer(

@@ -1,4 +1,4 @@
-"""Runs the stock manifest as a source."""
+"""The reference for rows: the stock manifest as a source, on the same framework as the connector."""
 
 import sys
 from pathlib import Path
