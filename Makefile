@@ -28,7 +28,7 @@ help:
 	@echo "make test             all tests"
 	@echo "make test-pythons     the unit tests with each supported version of Python that is there"
 	@echo "make check            format, lint, types, Dockerfile, metadata, docs"
-	@echo "make bench            speed, memory and scale (some 20 minutes; ONLY=first-sync,no-news or QUICK=1 for less)"
+	@echo "make bench            speed, memory and scale (some 40 minutes; ONLY=first-sync,no-news or QUICK=1 for less)"
 	@echo "make format           format the code and fix what can be fixed"
 	@echo "make image-check      build the image without Docker and run its commands (Debian, root)"
 	@echo "make screenshots      the README's pictures anew (Chromium)"
@@ -107,7 +107,7 @@ lock: $(LOCK_VENV)/lock.stamp
 	$(LOCK_VENV)/bin/python tools/requirements.py < $(LOCK_VENV)/exported > requirements.lock
 
 clean:
-	rm -rf $(VENV) $(DEMO_VENV) $(LOCK_VENV) $(QA_VENV) $(foreach python,$(PYTHONS),.venv-$(notdir $(python))) demo-output
+	rm -rf $(VENV) $(DEMO_VENV) $(LOCK_VENV) $(QA_VENV) build/bench $(foreach python,$(PYTHONS),.venv-$(notdir $(python))) demo-output
 
 # A stamp is newer than pyproject.toml when what is declared there is installed. The package is compiled as pip compiles
 # all others: where Python is told to write no bytecode, each command would do it anew.

@@ -10,13 +10,13 @@ from bench.results import TIMES, Check, Result
 from bench.svg import BAD, GOOD, GRID, INK, SERIES, Drawing
 
 _ROW = 22
-_LABELS = 430
+_LABELS = 470
 _BARS = 300
 _END = 1.5
 """The share of a goal at which the bars end."""
 
 _LIMITS_ROW, _LIMITS_LEFT, _LIMITS_WIDTH = 34, 130, 520
-_LIMITS_END = 2.5
+_LIMITS_END = 3.0
 """The multiple of the ideal at which the picture ends."""
 
 Row = dict[str, Any]
@@ -85,7 +85,7 @@ def limits(cells: Sequence[Row]) -> str:
         return _LIMITS_LEFT + min(ratio, _LIMITS_END) / _LIMITS_END * _LIMITS_WIDTH
 
     bottom = height - 24
-    for ratio in (0.0, 0.5, 1.0, 1.5, 2.0, _LIMITS_END):
+    for ratio in (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, _LIMITS_END):
         drawing.line(across(ratio), 34, across(ratio), bottom, GRID, 0.5)
         drawing.text(across(ratio), height - 8, f"{ratio:g}", "middle")
     for row, form in enumerate(forms):

@@ -24,7 +24,7 @@ _PEAK_UNIT = 1024 if os.uname().sysname == "Linux" else 1
 _PEAK = re.compile(r"VmHWM:\s*(\d+) kB")
 _LOOKED_AT_EVERY = 0.05
 
-_LONGEST_SECONDS = 900
+_LONGEST_SECONDS = 1800
 """After which a run counts as hanging, and is ended."""
 
 

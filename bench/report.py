@@ -92,14 +92,14 @@ def _scale_table(syncs: Sequence[dict[str, Any]]) -> str:
 
 
 def _limits_table(cells: Sequence[dict[str, Any]]) -> str:
-    """A line for each form and rate, a column for each way in which the limit is told."""
+    """The picture, and a line for each form and rate with a column for each way in which the limit is told."""
     tellings = list(dict.fromkeys(str(cell["telling"]) for cell in cells))
     lines = ["| limit | a second | " + " | ".join(tellings) + " |", "| :--- | ---: |" + " ---: |" * len(tellings)]
     for form, rate in dict.fromkeys((cell["form"], cell["rate"]) for cell in cells):
         found = {cell["telling"]: cell for cell in cells if (cell["form"], cell["rate"]) == (form, rate)}
         texts = [_limit(found[telling]) if telling in found else "" for telling in tellings]
         lines.append(f"| {form} | {rate or ''} | " + " | ".join(texts) + " |")
-    return "\n".join(lines)
+    return "\n".join(["![Time under a limit, of the ideal](limits.svg)", "", *lines])
 
 
 def _limit(cell: dict[str, Any]) -> str:

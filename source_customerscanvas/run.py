@@ -62,6 +62,11 @@ def run() -> None:
 
 
 def _end(number: int, _: FrameType | None) -> None:
+    """End at once, without a file that is not whole; a shell says 143 or 130 of it."""
+    if sys.argv[1:2] != ["read"] and os.getpid() != 1:
+        # by the signal itself: PyAirbyte ends `spec` and `check` when it has read enough, and reports any other code
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
     _leave(_SIGNALLED + number)
 
 
@@ -84,6 +89,7 @@ def _run(arguments: list[str]) -> None:
     # an import makes a hundred thousand objects that stay: looking through them for garbage takes a tenth of its time,
     # and a twentieth of a sync's
     gc.disable()
+    logging.raiseExceptions = False  # where the log cannot be written, nobody is left to be told of it
     held_log = _hold_log()
     begun = begin_early(arguments) if arguments[:1] == ["read"] else None
     if begun:
@@ -101,8 +107,8 @@ def _run(arguments: list[str]) -> None:
         # only so the framework writes debug lines as messages of the protocol
         os.environ["LOG_LEVEL"] = "debug"
     init_uncaught_exception_handler(init_logger("airbyte"))
-    _release(held_log)
     _log_what_would_be_printed()
+    _release(held_log)
     # without a command, the framework's parser is content and its answer is a mistake of the connector's
     parsed = Entrypoint.parse_args(arguments or ["(none)"])
     config_path = Entrypoint.extract_config(arguments)

@@ -46,8 +46,8 @@ def main(python: str) -> int:
     said = run_demo(python)
     IMAGES.mkdir(exist_ok=True)
     with running_browser() as browser:
-        schemes: dict[Literal["light", "dark"], str] = {"light": "report.png", "dark": "report-dark.png"}
-        for scheme, name in schemes.items():
+        schemes: dict[str, Literal["light", "dark"]] = {"report.png": "light", "report-dark.png": "dark"}
+        for name, scheme in schemes.items():
             page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme=scheme)
             page.goto(REPORT.as_uri())
             page.get_by_role("searchbox").fill(page.evaluate(_CUSTOMER))

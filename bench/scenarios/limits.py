@@ -29,7 +29,7 @@ _MOST_REFUSED, _WORKERS = 0.05, 16
 """A share of the requests, or as many as there are workers, whichever is more."""
 
 _SECONDS = 40
-"""Of a bucket, of windows of a second, and of so many at once: the beginning, when a limit is learned, is not all."""
+"""Of a bucket, of windows of a second, and of so many at once: learning the limit is to be the beginning only."""
 
 _WINDOWS = {1: float(_SECONDS), 10: 2.5, 60: 1.5}
 """How many windows are needed."""
@@ -37,7 +37,7 @@ _WINDOWS = {1: float(_SECONDS), 10: 2.5, 60: 1.5}
 _AT_ONCE, _AT_ONCE_LATENCY_MS = 4, 50
 
 _FAST = 200
-_SIDE_BY_SIDE, _FAST_SIDE_BY_SIDE = 16, 4
+_SIDE_BY_SIDE, _FAST_SIDE_BY_SIDE = 10, 4
 """Syncs that wait most of their time disturb each other less than those that the processor keeps from waiting."""
 
 

@@ -20,7 +20,9 @@ from integration_tests.shops import DAY, MINUTE
 from sandbox import RequestRecord, Sandbox, Switches
 from source_customerscanvas.sync.kinds import FILES, RESULTS
 
-HISTORIES = int(os.environ.get("HISTORIES", "200"))
+HISTORIES = int(os.environ.get("HISTORIES", "100"))
+CANCELLED = 5
+OTHER = 12
 
 
 @dataclass
@@ -39,6 +41,9 @@ EVENTS = st.one_of(
     st.tuples(st.just("finish"), st.none(), NUMBERS),
     st.tuples(st.just("process"), st.sampled_from(["InProgress", "Completed", "Completed", "Failed"]), NUMBERS),
     st.tuples(st.sampled_from(["modify", "modify", "remove"]), st.none(), NUMBERS),
+    st.tuples(st.just("add run"), st.sampled_from(["InProgress", "Completed", "Failed"]), NUMBERS),
+    st.tuples(st.just("set status"), st.sampled_from([1, 1, CANCELLED]), NUMBERS),
+    st.tuples(st.just("hide or show"), st.none(), NUMBERS),
     st.tuples(st.just("pass"), st.sampled_from([MINUTE, 20 * MINUTE, DAY]), NUMBERS),
 )
 DAYS = st.lists(
@@ -73,13 +78,18 @@ class History:
         """How often the last run of a project was acknowledged, as far as a state that is kept knows of it."""
         self.acknowledged: set[int] = set()
         """The projects whose last run was acknowledged, perhaps by a sync whose output was lost."""
+        self.is_hidden = False
         self.wrong: list[str] = []
         sandbox.on(POSTED, self.judge, method="POST")
 
     def judge(self, request: RequestRecord) -> None:
         """At the moment at which an acknowledgement arrives: is everything of its order stored?"""
         project = self.shop.project(int(request.path.split("projects/")[1].split("/")[0]))
-        siblings = [one for one in self.shop.projects() if one["orderId"] == project["orderId"]]
+        if project["status"] == CANCELLED:
+            self.wrong.append(f"project {project['id']} is cancelled")
+        siblings = [
+            one for one in self.shop.projects() if key_of(one) == key_of(project) and one["status"] != CANCELLED
+        ]
         self.times[project["id"]] += 1
         self.acknowledged.add(project["id"])
         if self.times[project["id"]] > 1 and project["id"] not in self.traceless:
@@ -97,7 +107,14 @@ class History:
         """One event; `number` picks the project, where it is about one."""
         self.sandbox.advance(what if event == "pass" else 1)
         if event == "create":
-            self.shop.create_project(STOREFRONT, f"50{number % 2}", processing=what, files=1 + number % 2)
+            storefront, status = (STOREFRONT, OTHER)[number % 5 == 0], (1, CANCELLED)[number % 7 == 0]
+            self.shop.create_project(
+                storefront, f"50{number % 2}", processing=what, files=1 + number % 2, status=status
+            )
+        if event == "hide or show":
+            self.is_hidden = not self.is_hidden
+            (self.shop.hide_storefront if self.is_hidden else self.shop.show_storefront)(OTHER)
+            return
         ids = [
             project["id"]
             for project in self.shop.projects()
@@ -109,16 +126,25 @@ class History:
         if event == "finish":
             self.shop.process(project_id, "Completed", files=1 + number % 2)
         elif event == "process":
-            if self.shop.project(project_id)["processingStatus"] == "Completed":
-                self.times[project_id] = 0
-                self.acknowledged.discard(project_id)
-                if not self.sandbox.switches.processing_moves_last_modified:
-                    self.traceless.add(project_id)
+            self.run_again(project_id)
             self.shop.process(project_id, what, files=1 + number % 2)
+        elif event == "add run":
+            self.run_again(project_id)
+            (self.shop.post_process if number % 2 else self.shop.add_item_run)(project_id, what)
+        elif event == "set status":
+            self.shop.set_status(project_id, what)
         elif event == "modify":
             self.shop.modify_project(project_id, description=f"edited {number}")
         elif event == "remove":
             self.shop.remove_project(project_id)
+
+    def run_again(self, project_id: int) -> None:
+        """Another run of a finished project is another one to acknowledge, if anybody can know of it."""
+        if self.shop.project(project_id)["processingStatus"] == "Completed":
+            self.times[project_id] = 0
+            self.acknowledged.discard(project_id)
+            if not self.sandbox.switches.processing_moves_last_modified:
+                self.traceless.add(project_id)
 
     def sync(self, fate: str = "stored", after: int = 0, every: int = 200) -> None:
         self.sandbox.advance(MINUTE)
@@ -130,6 +156,7 @@ class History:
             state_projects=every,
             killed_after=after if fate == "killed" else None,
             acknowledge=self.acknowledge,
+            statuses={"mode": "except", "codes": [CANCELLED]},
         )
         assert self.wrong == []
         if fate != "stored":
@@ -154,15 +181,26 @@ class History:
 
     def assert_all_is_acknowledged(self) -> None:
         """Of all orders that are finished, each project was acknowledged, and none of them is waited for."""
-        orders: dict[str, list[Any]] = {}
+        orders: dict[Any, list[Any]] = {}
         for project in self.shop.projects():
-            orders.setdefault(project["orderId"], []).append(project)
-        done = {id_ for id_, ones in orders.items() if all(one["processingStatus"] == "Completed" for one in ones)}
-        waiting = self.states[self.delivering]["slices"][str(STOREFRONT)].get("delivered", {})
-        assert not done & waiting.keys()
+            if project["status"] != CANCELLED:
+                orders.setdefault(key_of(project), []).append(project)
+        done = {key for key, ones in orders.items() if all(one["processingStatus"] == "Completed" for one in ones)}
+        slices = self.states[self.delivering]["slices"]
+        waiting = {
+            (int(storefront), order): ids
+            for storefront, one in slices.items()
+            for order, ids in one.get("delivered", {}).items()
+        }
+        for key in done & waiting.keys():
+            assert not {one["id"] for one in orders[key]} & set(waiting[key])
         if self.acknowledge["since"]:
             ids = {project["id"] for order_id in done for project in orders[order_id]}
             assert ids - self.traceless <= self.acknowledged
+
+
+def key_of(project: dict[str, Any]) -> tuple[int, str]:
+    return project["storefrontId"], project["orderId"]
 
 
 def artifacts_in(row: dict[str, Any]) -> set[str]:
@@ -198,11 +236,13 @@ def test_given_any_history_when_syncs_are_lost_and_killed_then_no_order_is_ackno
     )
     with Sandbox(empty=True, switches=switches, start="2026-01-10T12:00:00Z") as sandbox:
         sandbox.shop.add_storefront(STOREFRONT)
+        sandbox.shop.add_storefront(OTHER)
         history = History(sandbox, streams, {**MODES[mode], "since": since})
         for day in days:
             for event in day.events:
                 history.happen(*event)
             history.sync(day.fate, day.after, day.every)
+        sandbox.shop.show_storefront(OTHER)
         for _ in range(3):
             history.sync()
         before = posts(sandbox)

@@ -64,6 +64,8 @@ class Traces:
     """Projects whose `lastModified` moved since."""
     silent: dict[int, set[str]] = field(default_factory=dict)
     """Projects that changed silently since, with the artifacts that are new."""
+    remade: dict[int, set[str]] = field(default_factory=dict)
+    """Artifacts of projects that were made anew since, which only who reads the project knows: its results stay."""
     again: dict[int, datetime] = field(default_factory=dict)
     """Projects that are asked for once more, with the time at which a watch saw them finish."""
     held: set[int] = field(default_factory=set)
@@ -85,12 +87,13 @@ class Traces:
         made = {one for one, at in after.artifacts.items() if before.artifacts.get(one, "") != at}
         if after.row["lastModified"] != before.row["lastModified"]:
             self.touched.add(id_)
-        elif (
-            before.differs_in_row(after)
-            if self.stream == PROJECTS or self.stream in OF_ORDERS
-            else (made or before.results != after.results)
-        ):
+        elif self.stream == PROJECTS or self.stream in OF_ORDERS:
+            if before.differs_in_row(after):
+                self.silent.setdefault(id_, set())
+        elif before.results != after.results:
             self.silent.setdefault(id_, set()).update(made)
+        else:
+            self.remade.setdefault(id_, set()).update(made)
         if before.order != after.order:
             self._moved(id_, before, after)
 
@@ -141,6 +144,10 @@ class Traces:
         is_produced = self.stream in (PROJECTS, RESULTS) or self.statuses.includes(look.row["status"])
         if self.stream != PROJECTS:
             is_read = is_read or last is None or not last.is_finished or (id_ in self.held and is_produced)
+        if is_read:
+            self.exempt -= self.remade.pop(id_, set())
+        elif id_ not in self.held:
+            self.exempt |= self.remade.pop(id_, set())
         seen_at = self.again.get(id_)
         if seen_at and now >= seen_at + LOOKBACK + STEP:
             is_read = True

@@ -26,7 +26,7 @@ def row_of(connection: Connection, order_id: str = "5001", storefront: int = STO
     return connection.warehouse.tables[ORDERS][storefront, order_id]
 
 
-def counts(row: dict[str, Any]) -> tuple[int, int, int, int, str]:
+def counts(row: dict[str, Any]) -> tuple[Any, ...]:
     names = ("projectCount", "readyCount", "failedCount", "unfinishedCount", "state")
     return tuple(row[name] for name in names)
 

@@ -13,6 +13,9 @@ OF_RESULTS = frozenset({RESULTS, ARTIFACTS, FILES})
 
 OF_ARTIFACTS = frozenset({ARTIFACTS, FILES})
 
+OF_STATUSES = frozenset({*OF_ARTIFACTS, ORDERS})
+"""Streams whose rows depend on which business statuses are produced."""
+
 OF_ORDERS = frozenset({ORDERS, SHOP_ORDERS})
 """Streams with one row an order, which is made when all changed projects of a batch have been read."""
 

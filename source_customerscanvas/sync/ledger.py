@@ -43,7 +43,7 @@ class Ledger:
     def note(self, state: SliceState, settled: "Settled") -> None:
         """Note what was handed over of a project, under the lock."""
         project_id, order_id = settled.project_id, settled.order_id or ""
-        if settled.condition != "finished":
+        if settled.condition == "open":
             state.delivered.pop(project_id, None)
         elif settled.is_new_run:
             # an order is as old as its oldest project, so this one's can only be older
@@ -51,7 +51,10 @@ class Ledger:
                 state.delivered[project_id] = order_id
         elif project_id in state.delivered:
             state.delivered[project_id] = order_id  # it may belong to another order by now
-        state.waiting = {order: id_ for order, id_ in state.waiting.items() if id_ != project_id}
+        # an order that waits for one of several held projects is asked for when any of them has changed
+        state.waiting = {
+            order: id_ for order, id_ in state.waiting.items() if id_ != project_id and order != settled.order_id
+        }
 
     def of_orders(self, key: str) -> dict[str, frozenset[int]]:
         """The projects that were delivered and not yet acknowledged, of each order that does not wait for others."""
@@ -93,7 +96,7 @@ class Ledger:
             for project in projects:
                 known = state.known.get(project.id)
                 is_left_out = known is None and not self._stream.state.scope.includes(project.latest)
-                if project.id in state.owed or is_left_out or (known and known.condition == "open"):
+                if project.id in state.owed or is_left_out or (known and known.condition in ("open", "held")):
                     state.waiting[order_id] = project.id
                     return
 

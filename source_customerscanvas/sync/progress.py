@@ -10,7 +10,7 @@ from source_customerscanvas.state.scope import Scope
 from source_customerscanvas.state.slice_state import Known, SliceState
 from source_customerscanvas.state.stream_state import StreamState
 from source_customerscanvas.sync.counts import Counts
-from source_customerscanvas.sync.kinds import OF_ARTIFACTS, OF_RESULTS, Kind
+from source_customerscanvas.sync.kinds import OF_ARTIFACTS, OF_RESULTS, OF_STATUSES, Kind
 from source_customerscanvas.sync.ledger import Ledger
 from source_customerscanvas.sync.outcomes import OutcomeQueue
 from source_customerscanvas.sync.slices import is_order
@@ -126,7 +126,7 @@ class StreamProgress:
             covered.includes(project.latest)
             and covered.has_kinds_of(self.scope)
             and _had(covered, key, project)
-            and (self.name not in OF_ARTIFACTS or covered.statuses.includes(project.business_status))
+            and (self.name not in OF_STATUSES or covered.statuses.includes(project.business_status))
         )
 
     def owe(self, key: str, project: Project | int) -> None:

@@ -19,6 +19,7 @@ from source_customerscanvas.errors import (
     shorten,
 )
 from source_customerscanvas.settings import Settings
+from source_customerscanvas.state.slice_state import Known
 from source_customerscanvas.sync.files_reader import FilesReader
 from source_customerscanvas.sync.health import Health
 from source_customerscanvas.sync.jobs import Job
@@ -187,25 +188,37 @@ class ProjectReader:
         self, job: Job, stream: StreamProgress, project: Project, results: Results, at: str
     ) -> Outcome:
         known = stream.known(job.slice.key, project.id)
-        emitted = results.digest + digest([project.order_keys, project.updated_at])
-        new_run = None
-        if results.is_completed and self._settings.statuses.includes(project.business_status):
-            # of a project that had finished before only its artifacts tell, and without acknowledging nobody needs it
-            is_unknown = known.since and stream.ledger is None
-            new_run = not (known.saw(results.digest) or is_unknown) and is_new_run(
-                known, lambda: self._artifacts_of(job, [stream], results)
-            )
+        emitted: tuple[str, ...] = (results.digest + digest([project.order_keys, project.updated_at]),)
+        is_news = known.emitted[:1] != emitted
         settled = settled_of(stream, project, results, at)
-        settled = replace(settled, emitted=(emitted,), is_new_run=new_run)
-        is_news = known.emitted != (emitted,)
+        new_run = self._is_new_run(job, stream, known, results) if results.is_completed else None
+        if stream.ledger and new_run is not None and not stream.scope.statuses.includes(project.business_status):
+            # it is not delivered before it is produced; the second digest is of the run that was delivered before that
+            delivered = known.emitted[1:] if known.condition == "held" else () if new_run else (results.digest,)
+            emitted += delivered
+            if settled.condition == "finished":
+                settled = replace(settled, condition="held", held_by=str(project.business_status))
+            new_run = None
+        settled = replace(settled, emitted=emitted, is_new_run=new_run)
         return settling(job, stream, settled, [results_record(project, results)] if is_news else [])
+
+    def _is_new_run(self, job: Job, stream: StreamProgress, known: Known, results: Results) -> bool:
+        """Whether a completed project's results are of a run that was not delivered before."""
+        if known.condition == "held":
+            return results.digest not in known.emitted[1:]
+        # of a project that had finished before only its artifacts tell, and without acknowledging nobody needs it
+        if known.saw(results.digest) or (known.since and stream.ledger is None):
+            return False
+        return is_new_run(known, lambda: self._artifacts_of(job, [stream], results))
 
     def _held(self, job: Job, stream: StreamProgress, project: Project, results: Results, at: str) -> Outcome:
         """A project that is not produced: nothing of it is emitted, and what was emitted before stays known."""
         settled = settled_of(stream, project, results, at)
         known = stream.known(job.slice.key, project.id)
-        condition = "held" if settled.condition == "finished" else settled.condition
-        emitted = (results.digest, *known.emitted[1:])
+        condition, emitted = settled.condition, (results.digest, *known.emitted[1:])
+        if condition == "finished":
+            # what was seen of it while it is held is not delivered, and is a new run when it is produced
+            condition, emitted = "held", known.emitted
         settled = replace(settled, condition=condition, emitted=emitted, held_by=str(project.business_status))
         stream.counts.hold(project.describe())
         if stream.name == FILES:

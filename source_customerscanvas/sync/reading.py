@@ -17,7 +17,7 @@ from source_customerscanvas.settings import ALL_STATUSES, Settings
 from source_customerscanvas.state.scope import Scope
 from source_customerscanvas.state.stream_state import StreamState, tries_of
 from source_customerscanvas.sync.emissions import STATE_PROJECTS, Emission, emissions
-from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, KINDS, OF_ARTIFACTS, ORDERS, RESULTS
+from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, KINDS, OF_STATUSES, RESULTS
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.sync import Sync
 from source_customerscanvas.times import Clock
@@ -89,9 +89,9 @@ def begin_reading(
     for name, kind in KINDS.items():
         if name in selected:
             one = selected[name]
-            scope = _scope(name, settings, wants_files)
-            state = StreamState.from_json(name, one.state, scope, full_refresh=one.full_refresh)
             answers = name == answering and settings.acknowledge.mode != "none"
+            scope = _scope(name, settings, wants_files, answers=answers)
+            state = StreamState.from_json(name, one.state, scope, full_refresh=one.full_refresh)
             since = settings.acknowledge.since
             streams[name] = StreamProgress(kind, state, settings.lookback_minutes, since=since, answers=answers)
     client = ApiClient(settings, clock)
@@ -127,14 +127,13 @@ def _how_to_get_files(settings: Settings) -> str:
     )
 
 
-def _scope(name: str, settings: Settings, wants_files: bool) -> Scope:
-    """What a stream is asked for, as far as its state has to know it."""
+def _scope(name: str, settings: Settings, wants_files: bool, *, answers: bool) -> Scope:
+    """What a stream is asked for, as far as its state has to know it; `answers`: acknowledging takes its word."""
     kinds = {ARTIFACTS: settings.artifact_types, FILES: settings.file_formats}.get(name)
-    follows_statuses = name in OF_ARTIFACTS or name == ORDERS
     return Scope(
         start_date=settings.start_date,
         kinds=kinds,
-        statuses=settings.statuses if follows_statuses else ALL_STATUSES,
+        statuses=settings.statuses if name in OF_STATUSES or answers else ALL_STATUSES,
         shard=settings.shard,
         destination=settings.files.destination if name == FILES and wants_files else None,
     )

@@ -132,13 +132,20 @@ def test_given_a_run_that_was_delivered_before_when_settled_then_it_is_no_new_de
     assert one.of_orders(KEY) == {}
 
 
-@pytest.mark.parametrize("condition", ["open", "held"])
-def test_given_a_delivered_project_when_it_is_processed_again_or_held_then_it_is_not_acknowledged(
-    condition: str,
-) -> None:
+def test_given_a_delivered_project_when_it_is_processed_again_then_it_is_not_acknowledged() -> None:
     progress, one = delivering(watched(delivered={7: "5001"}))
-    progress.settle(KEY, settled(progress, project(), condition=condition))
+    progress.settle(KEY, settled(progress, project(), condition="open"))
     assert one.of_orders(KEY) == {}
+
+
+def test_given_a_delivered_project_when_it_is_held_then_it_stays_delivered_for_the_time_after() -> None:
+    progress, one = delivering(watched(delivered={7: "5001"}))
+    progress.settle(KEY, settled(progress, project(), condition="held"))
+    assert one.of_orders(KEY) == {"5001": frozenset([7])}
+    one.wait(KEY, "5001", [project()])
+    assert one.of_orders(KEY) == {}
+    progress.settle(KEY, settled(progress, project(), is_new_run=False))
+    assert one.of_orders(KEY) == {"5001": frozenset([7])}
 
 
 def test_given_a_delivered_project_when_it_gets_another_order_then_it_is_acknowledged_in_that_one() -> None:

@@ -1,0 +1,253 @@
+"""`order.json`: what an order consists of, written after the last of its files."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integration_tests.conftest import STOREFRONT, Connection
+from integration_tests.shops import DAY, HOUR, MINUTE
+from sandbox import FileSpec, Sandbox
+from source_customerscanvas.sync.kinds import FILES, RESULTS
+
+KEY = f"order/{STOREFRONT}/5001"
+CANCELLED = 5
+
+
+class Delivering(Connection):
+    """A connection that delivers files into a folder, with a manifest for each order."""
+
+    def __init__(self, sandbox: Sandbox, folder: Path, **config: Any) -> None:
+        config = {"statuses": {"mode": "except", "codes": [CANCELLED]}, **config}
+        super().__init__(sandbox, (RESULTS, FILES), order_manifest=True, files=folder, **config)
+        self.folder = folder
+
+    def files(self) -> list[Any]:
+        """The keys of the rows of files that a sync brings, in their order."""
+        return self.sync().get(FILES, [])
+
+    def manifest(self, order_id: str = "5001") -> dict[str, Any]:
+        """The manifest as it lies there; every file that it names lies there too, as it says."""
+        manifest: dict[str, Any] = json.loads((self.folder / f"{STOREFRONT}/{order_id}/order.json").read_bytes())
+        for file in (file for project in manifest["projects"] for file in project["files"]):
+            content = (self.folder / file["path"]).read_bytes()
+            assert (file["size"], file["sha256"]) == (len(content), sha256(content).hexdigest())
+        return manifest
+
+    def named(self, order_id: str = "5001") -> dict[int, list[str]]:
+        """The artifacts that the manifest names of each project."""
+        projects = self.manifest(order_id)["projects"]
+        return {one["id"]: [file["artifactId"] for file in one["files"]] for one in projects}
+
+
+@pytest.fixture
+def delivering(sandbox: Sandbox, tmp_path: Path) -> Delivering:
+    return Delivering(sandbox, tmp_path)
+
+
+def order(sandbox: Sandbox, *statuses: Any, **fields: Any) -> list[int]:
+    sandbox.advance(MINUTE)
+    fields = {"order_id": "5001", "files": 2, **fields}
+    return [sandbox.shop.create_project(STOREFRONT, processing=status, **fields) for status in statuses]
+
+
+def artifacts_of(sandbox: Sandbox, project_id: int) -> list[str]:
+    return sorted(one["id"] for one in sandbox.shop.artifacts(project_id))
+
+
+def has_manifest(folder: Path, order_id: str = "5001") -> bool:
+    return (folder / f"{STOREFRONT}/{order_id}/order.json").exists()
+
+
+def test_given_a_complete_order_when_synced_then_its_manifest_comes_after_the_last_file(
+    sandbox: Sandbox, delivering: Delivering
+) -> None:
+    ids = order(sandbox, "Completed", "Completed", "Completed")
+    found = delivering.files()
+    assert found[-1] == KEY
+    assert len(found) == 7
+    assert delivering.named() == {id_: artifacts_of(sandbox, id_) for id_ in ids}
+    row = delivering.warehouse.tables[FILES][KEY]
+    content = (delivering.folder / row["filePath"]).read_bytes()
+    assert (row["size"], row["sha256"]) == (len(content), sha256(content).hexdigest())
+    manifest = delivering.manifest()
+    assert (manifest["storefrontId"], manifest["orderId"], manifest["orderNumber"]) == (STOREFRONT, "5001", 5001)
+    (item, *_) = manifest["projects"][0]["items"]
+    listed = sandbox.shop.project(ids[0])["items"][0]
+    assert (item["quantity"], item["sku"]) == (listed["quantity"], listed["sku"])
+    sandbox.advance(HOUR)
+    assert delivering.sync() == {}
+    assert delivering.sync() == {}
+
+
+@pytest.mark.parametrize("status", [None, "Pending", "InProgress", "Failed"])
+def test_given_an_order_with_an_unfinished_project_when_synced_then_its_manifest_waits_for_that_one(
+    sandbox: Sandbox, delivering: Delivering, status: Any
+) -> None:
+    done, unfinished = order(sandbox, "Completed", status)
+    order(sandbox, "Completed", order_id="5002")
+    assert KEY not in delivering.files()
+    assert not has_manifest(delivering.folder)
+    assert has_manifest(delivering.folder, "5002")
+    sandbox.advance(DAY)
+    assert delivering.files() == []
+    sandbox.shop.process(unfinished, "Completed")
+    found = delivering.files()
+    assert found[-1] == KEY
+    assert delivering.named() == {id_: artifacts_of(sandbox, id_) for id_ in (done, unfinished)}
+
+
+@pytest.mark.parametrize("processing", ["InProgress", "Failed", "Completed"])
+def test_given_a_held_project_in_an_order_when_synced_then_the_manifest_comes_without_it(
+    sandbox: Sandbox, delivering: Delivering, processing: Any
+) -> None:
+    (produced,) = order(sandbox, "Completed")
+    (held,) = order(sandbox, processing, status=CANCELLED)
+    assert delivering.files()[-1] == KEY
+    assert delivering.named() == {produced: artifacts_of(sandbox, produced)}
+    sandbox.advance(DAY)
+    sandbox.shop.process(held, "Completed")
+    sandbox.shop.set_status(held, 1, False)
+    assert delivering.files()[-1] == KEY
+    assert delivering.named() == {id_: artifacts_of(sandbox, id_) for id_ in (produced, held)}
+
+
+def test_given_an_unfinished_project_that_is_cancelled_when_synced_then_the_manifest_comes_without_it(
+    sandbox: Sandbox, delivering: Delivering
+) -> None:
+    done, unfinished = order(sandbox, "Completed", "InProgress")
+    delivering.sync()
+    sandbox.advance(DAY)
+    sandbox.shop.set_status(unfinished, CANCELLED, True)
+    assert delivering.files() == [KEY]
+    assert delivering.named() == {done: artifacts_of(sandbox, done)}
+
+
+def test_given_a_delivered_order_when_a_file_of_it_changes_then_its_manifest_is_written_again_with_all_files(
+    sandbox: Sandbox, delivering: Delivering
+) -> None:
+    ids = order(sandbox, "Completed", "Completed")
+    delivering.sync()
+    for _ in range(2):
+        sandbox.advance(DAY)
+        delivering.sync()
+    changed = artifacts_of(sandbox, ids[0])[0]
+    sandbox.shop.regenerate_artifact(changed)
+    sandbox.shop.modify_project(ids[0], description="made anew")
+    assert delivering.files() == [changed, KEY]
+    assert delivering.named() == {id_: artifacts_of(sandbox, id_) for id_ in ids}
+    sandbox.advance(DAY)
+    sandbox.shop.process(ids[1], "Completed", files=3)
+    sandbox.shop.modify_project(ids[1], description="run again")
+    assert delivering.files()[-1] == KEY
+    assert delivering.named() == {id_: artifacts_of(sandbox, id_) for id_ in ids}
+
+
+def test_given_a_new_project_in_a_delivered_order_when_it_finishes_then_the_manifest_is_written_again(
+    sandbox: Sandbox, delivering: Delivering
+) -> None:
+    ids = order(sandbox, "Completed")
+    delivering.sync()
+    sandbox.advance(DAY)
+    ids += order(sandbox, "InProgress")
+    assert delivering.files() == []
+    sandbox.advance(DAY)
+    sandbox.shop.process(ids[1], "Completed")
+    assert delivering.files()[-1] == KEY
+    assert delivering.named() == {id_: artifacts_of(sandbox, id_) for id_ in ids}
+
+
+def test_given_a_file_that_cannot_be_fetched_when_synced_then_the_manifest_comes_with_it_in_the_next_sync(
+    sandbox: Sandbox, delivering: Delivering
+) -> None:
+    ids = order(sandbox, "Completed", "Completed")
+    broken = artifacts_of(sandbox, ids[0])[0]
+    sandbox.fault(f"/artifacts/{broken}/file$", status=403)
+    reads = delivering.read()
+    assert broken in str(reads[FILES].error)
+    assert KEY not in delivering.take(reads)[FILES]
+    assert not has_manifest(delivering.folder)
+    sandbox.clear_faults()
+    assert delivering.files() == [broken, KEY]
+    assert delivering.named() == {id_: artifacts_of(sandbox, id_) for id_ in ids}
+
+
+def test_given_a_file_that_is_gone_when_synced_then_the_manifest_does_not_name_it(
+    sandbox: Sandbox, delivering: Delivering
+) -> None:
+    (project_id,) = order(sandbox, "Completed")
+    missing, left = artifacts_of(sandbox, project_id)
+    sandbox.shop.remove_file(missing)
+    delivering.sync()
+    assert delivering.named() == {project_id: [left]}
+
+
+def test_given_a_file_that_is_gone_after_it_was_delivered_when_the_order_is_complete_then_the_manifest_names_it(
+    sandbox: Sandbox, delivering: Delivering
+) -> None:
+    done, unfinished = order(sandbox, "Completed", "InProgress")
+    delivering.sync()
+    sandbox.advance(DAY)
+    sandbox.shop.remove_file(artifacts_of(sandbox, done)[0])
+    sandbox.shop.process(unfinished, "Completed")
+    delivering.sync()
+    assert delivering.named() == {id_: artifacts_of(sandbox, id_) for id_ in (done, unfinished)}
+
+
+def test_given_file_formats_when_synced_then_the_manifest_names_what_was_delivered(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    delivering = Delivering(sandbox, tmp_path, file_formats=["pdf"])
+    order(sandbox, "Completed", files=[FileSpec("a.pdf"), FileSpec("b.json", "json")])
+    delivering.sync()
+    (project,) = delivering.manifest()["projects"]
+    assert [file["name"] for file in project["files"]] == ["a.pdf"]
+
+
+def test_given_two_storefronts_with_equal_orders_when_synced_then_each_has_its_manifest(
+    sandbox: Sandbox, delivering: Delivering
+) -> None:
+    order(sandbox, "Completed")
+    sandbox.shop.create_project(12, "5001", processing="Completed")
+    assert {KEY, "order/12/5001"} <= set(delivering.files())
+    assert (delivering.folder / "12/5001/order.json").exists()
+
+
+def test_given_projects_without_an_order_when_synced_then_there_is_no_manifest(
+    sandbox: Sandbox, delivering: Delivering
+) -> None:
+    order(sandbox, "Completed", order_id=None)
+    assert len(delivering.files()) == 2
+
+
+@pytest.mark.parametrize("taken", range(16))
+def test_given_a_sync_that_is_killed_anywhere_when_synced_again_then_the_manifest_is_there_and_names_every_file(
+    sandbox: Sandbox, delivering: Delivering, taken: int
+) -> None:
+    ids = order(sandbox, "Completed", "Completed", "Completed")
+    delivering.take_until_killed(delivering.read(killed_after=taken, state_projects=1), taken)
+    if has_manifest(delivering.folder):
+        delivering.manifest()
+    delivering.sync()
+    assert delivering.named() == {id_: artifacts_of(sandbox, id_) for id_ in ids}
+    assert KEY in delivering.warehouse.tables[FILES]
+    sandbox.advance(HOUR)
+    delivering.sync()
+    assert delivering.sync() == {}
+
+
+@pytest.mark.parametrize("kept", range(12))
+def test_given_output_that_is_lost_when_synced_again_then_each_file_and_the_manifest_have_their_rows(
+    sandbox: Sandbox, delivering: Delivering, kept: int
+) -> None:
+    ids = order(sandbox, "Completed", "Completed")
+    delivering.take_until_killed(delivering.read(state_projects=1), kept)
+    delivering.sync()
+    artifacts = [one for id_ in ids for one in artifacts_of(sandbox, id_)]
+    assert {*artifacts, KEY} <= delivering.warehouse.tables[FILES].keys()
+    row, manifest = delivering.warehouse.tables[FILES][KEY], delivering.folder / f"{STOREFRONT}/5001/order.json"
+    assert row["sha256"] == sha256(manifest.read_bytes()).hexdigest()
