@@ -10,7 +10,7 @@ import pytest
 from source_customerscanvas.sync.kinds import RESULTS
 from source_customerscanvas.sync.outcomes import Outcome, OutcomeQueue
 
-MOST = 1000
+MOST = 2000
 A_WHILE = 0.2
 LONG = 60.0
 
@@ -43,7 +43,7 @@ def test_given_outcomes_when_taken_then_in_the_order_in_which_they_came_and_then
         queue.take(0)
 
 
-def test_given_a_slow_reader_when_a_thousand_records_wait_for_it_then_the_workers_wait_too() -> None:
+def test_given_a_slow_reader_when_many_records_wait_for_it_then_the_workers_wait_too() -> None:
     queue = full()
     worker = putting(queue, records(1))
     worker.join(A_WHILE)

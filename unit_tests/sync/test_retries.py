@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from source_customerscanvas.api.projects import Results
 from source_customerscanvas.errors import Conflict, MissingPermission, NotFound, Refused, ServerTrouble
 from source_customerscanvas.settings import Processing, Settings, Statuses
 from source_customerscanvas.state.slice_state import Known, Try
@@ -126,7 +127,7 @@ def test_given_a_project_of_several_items_when_some_have_failed_then_only_those_
             failed.shop.results[1] = {"status": statuses[params["itemId"]]}
 
     failed.shop.on_ask = answer
-    assert failed.make() == [1]
+    assert failed.make(Results("Failed", None, [{"artifactId": "7f", "projectItemId": 101}])) == [1]
     path = "storefront/v1/projects/1/resume-processing"
     assert failed.shop.posted == [(path, {"itemId": 102}), (path, {"itemId": 103})]
 
@@ -134,8 +135,7 @@ def test_given_a_project_of_several_items_when_some_have_failed_then_only_those_
 def test_given_a_project_whose_items_have_all_failed_when_tried_again_then_as_a_whole() -> None:
     failed = Failed()
     failed.shop.rows[1]["items"] = [{"id": 101}, {"id": 102}]
-    failed.shop.on_ask = lambda path, params: failed.shop.results.update({1: {"status": "Failed"}})
-    failed.make()
+    failed.make(Results("Failed", None, None))
     assert failed.shop.posted == [("storefront/v1/projects/1/resume-processing", {})]
 
 
