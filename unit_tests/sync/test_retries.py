@@ -57,8 +57,9 @@ class Failed:
     def waited(self) -> list[Waited]:
         return [Waited(SLICE, id_) for id_ in self.shop.rows]
 
-    def make(self) -> list[int]:
-        return sorted(one.project_id for one in self.retries.make(dict.fromkeys(self.waited())))
+    def make(self, results: Results | None = None) -> list[int]:
+        """Try all of them again, after their results have said this."""
+        return sorted(one.project_id for one in self.retries.make(dict.fromkeys(self.waited(), results)))
 
     @property
     def state(self) -> dict[str, Any]:
