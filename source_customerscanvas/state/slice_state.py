@@ -11,6 +11,7 @@
      "restarted": {"4690": "2026-01-31T11:50:00.000000Z"},
      "unlisted": [4690],
      "obsolete": [4601],
+     "missing": [4713],
      "newest": "2026-01-31T11:59:00.000000Z",
      "orderless": [4698],
      "again": {"4698": "2026-01-31T11:58:00.000000Z"},
@@ -40,7 +41,8 @@ What holds between the parts, in every state that leaves the connector:
    keeps the earlier value.
 7. `restarted` says the same of an open project that had finished before.
 8. `unlisted` are the open projects without a processing status, which no list of unfinished projects shows;
-   `obsolete` those that no list shows at all, in the order in which they are asked for.
+   `obsolete` those that no list shows at all, in the order in which they are asked for. `missing` are owed projects
+   that were not there when they were asked for: they are forgotten if they are still not there the next time.
 
 `read` is when the slice was last listed, by the shop's clock, and `newest` when the newest artifact was made that was
 handed over: what is older than both of them was handed over with its project.
@@ -113,6 +115,7 @@ class SliceState:
     unlisted: set[int] = field(default_factory=set)
     obsolete: dict[int, None] = field(default_factory=dict)
     """Ids in the order in which they are to be asked for."""
+    missing: set[int] = field(default_factory=set)
     newest: str = ""
     orderless: dict[int, None] = field(default_factory=dict)
     """Ids in the order in which they came, so that the oldest can go first."""
@@ -140,6 +143,7 @@ class SliceState:
         self.owed.discard(project_id)
         self.unlisted.discard(project_id)
         self.obsolete.pop(project_id, None)
+        self.missing.discard(project_id)
         if known is None or known.condition != "recent":
             self.orderless.pop(project_id, None)
             self.again.pop(project_id, None)
@@ -203,6 +207,7 @@ class SliceState:
             parts["owed"][str(project_id)] = None if known.condition else known.since or None
         value |= {name: part for name, part in parts.items() if part}
         lists: dict[str, Any] = {"unlisted": sorted(self.unlisted), "obsolete": list(self.obsolete)}
+        lists["missing"] = sorted(self.missing)
         lists["orderless"] = list(self.orderless)
         lists["again"] = {str(id_): at for id_, at in self.again.items()}
         lists["tries"] = {str(id_): [one.count, one.at] for id_, one in self.tries.items()}
@@ -238,6 +243,7 @@ class SliceState:
             state.covered = Scope.from_json(value["covered"])
         state.unlisted = {int(id_) for id_ in value.get("unlisted", [])}
         state.obsolete = dict.fromkeys(int(id_) for id_ in value.get("obsolete", []))
+        state.missing = {int(id_) for id_ in value.get("missing", [])}
         state.newest = read_time(value.get("newest"))
         state.orderless = dict.fromkeys(int(id_) for id_ in value.get("orderless", []))
         state.again = {int(id_): _moment(at) for id_, at in value.get("again", {}).items()}

@@ -247,11 +247,22 @@ class StreamProgress:
         with self.lock:
             self.slice(key).again.pop(project_id, None)
 
-    def leave(self, key: str, project_id: int, trouble: Trouble | None) -> None:
-        """Note that a project could not be read: it stays owed, and this read does not try it again.
+    def miss(self, key: str, project_id: int, *, is_listed: bool) -> None:
+        """Note that a project was not there when it was asked for, although perhaps a list of this sync showed it.
 
-        Without a trouble it is gone although a list showed it, and is passed over until the next sync.
+        A server may say so for a moment, and forgotten at once, one that is back would count as handed over.
         """
+        with self.lock:
+            state = self.slice(key)
+            if project_id in state.missing and not is_listed:
+                state.forget(project_id)
+                return
+            self.leave(key, project_id, None)
+            state.missing.add(project_id)
+            state.waiting = {order: id_ for order, id_ in state.waiting.items() if id_ != project_id}
+
+    def leave(self, key: str, project_id: int, trouble: Trouble | None) -> None:
+        """Note that a project could not be read: it stays owed, and this read does not try it again."""
         with self.lock:
             self.slice(key).owed.add(project_id)
             self._troubled.add((key, project_id))

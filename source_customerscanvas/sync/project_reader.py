@@ -144,7 +144,7 @@ class ProjectReader:
             # of a shop's history, the log names only what is not simply done
             logger.info(f"{project.describe()}: {results.status}, files: {len(results.files or [])}.")
         if results.is_failed:
-            self._warn_of_failure(job, waiting[0], project, results)
+            _warn_of_failure(job, waiting[0], project, results)
         if waiting[0].name == RESULTS:
             yield self._results_outcome(job, waiting.pop(0), project, results, at)
         of_artifacts = [stream for stream in waiting if stream.name in OF_ARTIFACTS]
@@ -262,13 +262,6 @@ class ProjectReader:
         else:
             yield settling(job, stream, settled, [])
 
-    def _warn_of_failure(self, job: Job, stream: StreamProgress, project: Project, results: Results) -> None:
-        """Say once that a project has failed, whichever streams are selected."""
-        if not stream.known(job.slice.key, project.id).saw(results.digest):
-            # the row has all of it, with the signed addresses that a failed task may name
-            reason = shorten(str(results.description or "")) or "no reason given"
-            logger.warning(f"The processing of {project.describe()} has failed: {reason}")
-
     def _pass_over(self, job: Job, waiting: Sequence[StreamProgress], *, is_gone: bool) -> Iterator[Outcome]:
         """Leave out a project that is gone; forget one that belongs elsewhere now and is found there."""
         where = job.describe()
@@ -281,10 +274,18 @@ class ProjectReader:
                 job.batch.touch(former[0], stream.name)
             if is_gone:
                 stream.counts.pass_over(f"{where} is gone")
-            # a list that shows it and a server that does not know it contradict each other: the next sync asks again
-            leaves = is_gone and job.project is not None
-            note = partial(stream.leave, key, job.project_id, None) if leaves else partial(_forget, stream, job)
+            note = partial(_forget, stream, job)
+            if is_gone:
+                note = partial(stream.miss, key, job.project_id, is_listed=job.project is not None)
             yield Outcome(stream.name, note=note, finished=1)
+
+
+def _warn_of_failure(job: Job, stream: StreamProgress, project: Project, results: Results) -> None:
+    """Say once that a project has failed, whichever streams are selected."""
+    if not stream.known(job.slice.key, project.id).saw(results.digest):
+        # the row has all of it, with the signed addresses that a failed task may name
+        reason = shorten(str(results.description or "")) or "no reason given"
+        logger.warning(f"The processing of {project.describe()} has failed: {reason}")
 
 
 def is_fatal(error: CustomersCanvasError) -> bool:

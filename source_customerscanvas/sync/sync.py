@@ -4,7 +4,7 @@ acknowledge what the last sync delivered → follow each slice → wait for what
 """
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Thread
 
@@ -138,20 +138,16 @@ class Sync:
             vanished &= set(map(str, wanted))
         for id_ in sorted(vanished):
             logger.warning(f"Storefront {id_} is not listed now: it is passed over, and its state is kept.")
-        slices = [self._slice(id_, order) for id_ in sorted(wanted & names.keys()) for order in self._orders()]
-        kept = {one.key for one in slices} | {
-            self._slice(int(id_), order).key for id_ in vanished for order in self._orders()
-        }
+        slices = self._slices_of(sorted(wanted & names.keys()))
+        kept = {one.key for one in [*slices, *self._slices_of(map(int, vanished))]}
         for stream in self._streams:
             with stream.lock:
                 stream.state.slices = {key: stream.slice(key) for key in sorted(kept)}
         return slices
 
-    def _orders(self) -> Collection[str | None]:
-        return self._settings.order_ids or [None]
-
-    def _slice(self, storefront_id: int, order_id: str | None) -> Slice:
-        return Slice(storefront_id, order_id, self._settings.shard)
+    def _slices_of(self, storefront_ids: Iterable[int]) -> list[Slice]:
+        orders: Sequence[str | None] = self._settings.order_ids or [None]
+        return [Slice(id_, order, self._settings.shard) for id_ in storefront_ids for order in orders]
 
     def _begin_states(self) -> None:
         """A stream's first sync begins by the shop's clock, which is known from the first answer on."""
