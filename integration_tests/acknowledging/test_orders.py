@@ -243,7 +243,7 @@ def test_given_an_order_that_waits_when_what_it_waits_for_is_removed_within_the_
     (done,) = order(sandbox, "Completed")
     connection.sync()
     (other,) = order(sandbox, "Completed")
-    sandbox.on(r"/projects$", lambda request: request.query.get("orderId") or sandbox.shop.remove_project(other), nth=3)
+    sandbox.on(r"/projects$", lambda request: request.query.get("orderId") or sandbox.shop.remove_project(other), nth=2)
 
     assert [connection.acknowledged() for _ in range(3)] == [[], [done], []]
 
