@@ -30,7 +30,7 @@ from source_customerscanvas.sync.kinds import (
 )
 from source_customerscanvas.times import to_utc
 
-HISTORIES = int(os.environ.get("HISTORIES", "100"))
+HISTORIES = int(os.environ.get("HISTORIES", "60"))
 STOREFRONTS = (11, 12)
 ALL = (*STREAMS, ORDERS, SHOP_ORDERS)
 
@@ -53,7 +53,7 @@ class ShopHistory(RuleBasedStateMachine):
         self.sandbox: Sandbox | None = None
 
     @initialize(
-        page_cap=st.sampled_from([2, 3, 7, 100]),
+        page_cap=st.sampled_from([2, 2, 3, 7, 100]),
         nulls_first=st.sampled_from(["low", "high", "first", "last"]),
         tie_break=st.sampled_from(["id", "unstable"]),
         time_format=st.sampled_from(["7Z", "0", "+00:00", "offset", "none"]),
@@ -66,9 +66,11 @@ class ShopHistory(RuleBasedStateMachine):
             [Statuses("all"), Statuses("all"), Statuses("only", (1, 3)), Statuses("except", (2, 5))]
         ),
         documents=st.sampled_from([{}, {"12": "404"}, {"12": "501"}, {"12": "problem"}]),
-        before=st.integers(min_value=0, max_value=12),
+        before=st.sampled_from([0, 5, 9, 12]),
+        is_synced=st.booleans(),
     )
-    def open(self, before: int, statuses: Statuses, **switches: Any) -> None:
+    def open(self, before: int, statuses: Statuses, is_synced: bool, **switches: Any) -> None:
+        """A shop with a history, a day for each project, of which a first sync has perhaps been made."""
         self.sandbox = Sandbox(empty=True, switches=switches_of(**switches), clock="manual").open()
         self.shop = self.sandbox.shop
         for storefront in STOREFRONTS:
@@ -81,10 +83,13 @@ class ShopHistory(RuleBasedStateMachine):
         self.obsolete: set[int] = set()
         self.hidden: set[int] = set()
         for number in range(before):
+            self.time_passes(86_400)
             status: Any = ["Completed", "Completed", "Failed", None, "InProgress"][number % 5]
-            self.shop.create_project(
-                STOREFRONTS[number % 4 == 3], f"50{number % 3}", processing=status, files=2, status=1 + number % 5
-            )
+            order = [f"50{number % 3}", None][number % 4 == 2]
+            code, storefront = 1 + number % 5, STOREFRONTS[number % 4 == 3]
+            self.shop.create_project(storefront, order, processing=status, files=2, status=code)
+        if is_synced:
+            self.sync(ALL)
 
     def teardown(self) -> None:
         if self.sandbox:
@@ -236,9 +241,11 @@ class ShopHistory(RuleBasedStateMachine):
     @rule(
         streams=st.sampled_from(
             [ALL, ALL, ALL, STREAMS, (RESULTS,), (PROJECTS, FILES), (ORDERS,), (ORDERS, RESULTS), (SHOP_ORDERS, FILES)]
-        )
+        ),
+        pause=st.sampled_from([1, 300, 700, 700, 86_400]),
     )
-    def sync(self, streams: tuple[str, ...]) -> None:
+    def sync(self, streams: tuple[str, ...], pause: int = 1) -> None:
+        self.time_passes(pause)
         reads = self.sync_streams(streams)
         self.keep(reads)
         for stream, taken in reads.items():
@@ -251,6 +258,17 @@ class ShopHistory(RuleBasedStateMachine):
             self.assert_up_to_date(stream)
             if stream in OF_ARTIFACTS:
                 self.assert_produced(taken)
+
+    @rule(pause=st.sampled_from([1, 700, 86_400]))
+    def sync_all(self, pause: int) -> None:
+        self.sync(ALL, pause)
+
+    @rule(pause=st.sampled_from([700, 86_400]), code=st.sampled_from([1, 3]))
+    def sync_and_pass_on(self, pause: int, code: int) -> None:
+        """What was seen becomes old: a project comes that is newer than the look-back window."""
+        self.time_passes(pause)
+        self.create("Completed", "503", 11, code)
+        self.sync(ALL)
 
     @rule(page=st.integers(1, 6), change=st.sampled_from(["modify", "create", "remove", "process"]), number=PICKS)
     def disturbed_sync(self, page: int, change: str, number: int) -> None:
@@ -284,7 +302,8 @@ class ShopHistory(RuleBasedStateMachine):
                     uncovered = []
                     self.states[stream] = content
             self.warehouse.take(stream, [content for kind, content in messages if kind == "record"])
-        self.passed(ALL, is_complete=False)
+        # perhaps no state was kept, and the next sync is the first one of a history
+        self.passed(ALL, is_complete=False, begins=True)
 
     @precondition(lambda self: self.states)
     @rule()
@@ -448,7 +467,7 @@ def as_told(row: dict[str, Any]) -> dict[str, Any]:
 TestHistories = ShopHistory.TestCase
 TestHistories.settings = settings(
     max_examples=HISTORIES,
-    stateful_step_count=16,
+    stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     print_blob=True,
