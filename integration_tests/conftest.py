@@ -115,7 +115,7 @@ def truth(sandbox: Sandbox, ids: set[int] | None = None) -> dict[str, dict[Any, 
             listed = {key: file[key] for key in ("artifactId", "name", "format", "size")}
             unfetched = {
                 "sha256": None,
-                "filePath": f"{project['storefrontId']}/{project['orderId']}/{project['id']}/{file['name']}",
+                "filePath": None,
                 "fileUrl": None,
                 "lastModified": last_modified,
             }

@@ -75,15 +75,15 @@ class FilesReader:
             # of all files, as a wider scope only adds to those that were delivered, while another run replaces them
             is_new = not known.saw(results.digest) and is_new_run(known, lambda: finals)
             settled = replace(settled, is_new_run=is_new)
-        paths = self.paths(project, finals)
         stream.counts.expect_rows(len(news), self._sizes(news))
         if self._downloader is None or not news:
             rows: list[tuple[Row, DeliveredFile | None]] = [
-                (file_record(project, artifact, paths[artifact.id], None), None) for artifact in news
+                (file_record(project, artifact, None), None) for artifact in news
             ]
             yield Outcome(stream.name, rows, partial(stream.settle, job.slice.key, settled), finished=1)
             self.touch(job, project, results)
             return
+        paths = self.paths(project, finals)
         deliveries = _Deliveries(job, stream, project, results, settled, len(news))
         for artifact in news:
             yield partial(self._deliver, self._downloader, deliveries, artifact, paths[artifact.id])
@@ -127,7 +127,7 @@ class FilesReader:
         try:
             if stream.failure is None:
                 delivered = downloader.deliver(ArtifactFile.from_row(artifact.id, artifact.listed), path)
-                row = file_record(project, artifact, path, delivered)
+                row = file_record(project, artifact, delivered)
                 note = partial(self._note, deliveries, artifact.id, digest, delivered)
                 yield Outcome(stream.name, [(row, delivered)], note)
         except NotFound:

@@ -46,8 +46,8 @@ def artifact_record(project: Project, artifact: Artifact) -> Row:
     }
 
 
-def file_record(project: Project, artifact: Artifact, path: str, delivered: DeliveredFile | None) -> Row:
-    """The row of `artifact_files`; the size is the listed one where the file was not delivered."""
+def file_record(project: Project, artifact: Artifact, delivered: DeliveredFile | None) -> Row:
+    """The row of `artifact_files`; where the file was not delivered, the size is the listed one."""
     listed = artifact.listed
     return {
         **project.order_keys,
@@ -56,7 +56,7 @@ def file_record(project: Project, artifact: Artifact, path: str, delivered: Deli
         "format": listed.get("format"),
         "size": delivered.size if delivered else listed.get("size"),
         "sha256": delivered.sha256 if delivered else None,
-        "filePath": path,
+        "filePath": delivered.relative_path if delivered else None,
         "fileUrl": delivered.url if delivered else None,
         "lastModified": to_utc(listed.get("lastModified")),
     }

@@ -83,11 +83,11 @@ def test_given_an_artifact_and_its_output_file_when_their_rows_are_made_then_the
 
     keys = {"storefrontId": 11, "orderId": "5001", "orderNumber": 5001, "projectId": 7}
     listed = {**keys, "artifactId": "a", "name": "a.pdf", "format": "pdf", "lastModified": LATER}
-    undelivered = {"size": 4, "sha256": None, "filePath": "p/a.pdf", "fileUrl": None}
-    assert file_record(project(), artifact, "p/a.pdf", None) == {**listed, **undelivered}
+    undelivered = {"size": 4, "sha256": None, "filePath": None, "fileUrl": None}
+    assert file_record(project(), artifact, None) == {**listed, **undelivered}
     delivered = DeliveredFile("p/a.pdf", 5, "9f", "s3://prints/p/a.pdf")
     stored = {"size": 5, "sha256": "9f", "filePath": "p/a.pdf", "fileUrl": "s3://prints/p/a.pdf"}
-    assert file_record(project(), artifact, "p/a.pdf", delivered) == {**listed, **stored}
+    assert file_record(project(), artifact, delivered) == {**listed, **stored}
 
 
 @pytest.mark.parametrize(
