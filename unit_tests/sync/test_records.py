@@ -166,7 +166,7 @@ def test_given_a_manifest_when_its_row_is_made_then_it_is_one_of_the_orders_file
         "json",
     )
     assert (record["size"], record["sha256"], record["filePath"]) == (9, "9f", "11/5001/order.json")
-    assert record.keys() == file_record(project(), Artifact("a", {}, {}), "a", None).keys()
+    assert record.keys() == file_record(project(), Artifact("a", {}, {}), None).keys()
 
 
 json_values = st.recursive(
