@@ -94,7 +94,7 @@ class Traces:
             self.silent.setdefault(id_, set()).update(made)
         else:
             self.remade.setdefault(id_, set()).update(made)
-        if before.order != after.order:
+        if (before.row["storefrontId"], before.order) != (after.row["storefrontId"], after.order):
             self._moved(id_, before, after)
 
     def _moved(self, id_: int, before: Look, after: Look) -> None:
@@ -105,8 +105,9 @@ class Traces:
         is_open = last is not None and is_sure and not last.is_finished
         if before.order and not (is_remembered or is_open):
             self.stale_orders.add(before.order)
+        is_held = in_storefront and id_ in self.held
         has_had_none = in_storefront and last is not None and last.order is None
-        if last is None or not last.is_finished or is_remembered or has_had_none or id_ in self.held:
+        if last is None or not last.is_finished or is_remembered or has_had_none or is_held:
             self.former_order -= after.artifacts.keys()
         else:
             self.former_order |= after.artifacts.keys()
