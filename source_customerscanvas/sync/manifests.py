@@ -173,7 +173,9 @@ def _written(stream: StreamProgress, key: str, order_id: str, written: Mapping[s
     """Forget what the manifest names; a file that was delivered while it was written is for the next one."""
     with stream.lock:
         manifests = stream.slice(key).manifests
-        pending = manifests[order_id]
+        pending = manifests.get(order_id)
+        if pending is None:
+            return  # two pages of a scan had projects of the order, and the other one's manifest was noted before
         pending.files = {id_: file for id_, file in pending.files.items() if written.get(id_) != file}
         if not pending.files:
             del manifests[order_id]

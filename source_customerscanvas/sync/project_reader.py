@@ -270,7 +270,7 @@ class ProjectReader:
         for stream in waiting:
             key = job.slice.key
             former = stream.known(key, job.project_id).emitted[:1]
-            if stream.name in OF_ORDERS and former and former[0]:
+            if stream.name in OF_ORDERS and former and former[0] and not is_missing(stream, job):
                 job.batch.touch(former[0], stream.name)
             if is_gone:
                 stream.counts.pass_over(f"{where} is gone")
@@ -313,6 +313,12 @@ def pass_page(stream: StreamProgress, key: str, after: int) -> None:
         scan = stream.slice(key).scan
         if scan and scan.after < after:
             scan.after = after
+
+
+def is_missing(stream: StreamProgress, job: Job) -> bool:
+    """Whether the project was not there in the sync before either."""
+    with stream.lock:
+        return job.project_id in stream.slice(job.slice.key).missing
 
 
 def is_known_as_obsolete(stream: StreamProgress, job: Job) -> bool:
