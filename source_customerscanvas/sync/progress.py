@@ -250,7 +250,8 @@ class StreamProgress:
     def miss(self, key: str, project_id: int, *, is_listed: bool) -> None:
         """Note that a project was not there when it was asked for, although perhaps a list of this sync showed it.
 
-        A server may say so for a moment, and forgotten at once, one that is back would count as handed over.
+        A server may say so for a moment, and forgotten at once, one that is back would count as handed over. It stays
+        owed while a list shows it.
         """
         with self.lock:
             state = self.slice(key)
@@ -258,7 +259,8 @@ class StreamProgress:
                 state.forget(project_id)
                 return
             self.leave(key, project_id, None)
-            state.missing.add(project_id)
+            if not is_listed:
+                state.missing.add(project_id)
             state.waiting = {order: id_ for order, id_ in state.waiting.items() if id_ != project_id}
 
     def leave(self, key: str, project_id: int, trouble: Trouble | None) -> None:
