@@ -24,7 +24,7 @@ class BucketServer:
         port = self._process.stdout.readline().strip() if self._process.stdout else ""
         if not port:
             raise BenchError("The S3 server did not start.")
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = f"http://127.0.0.1:{port}"  # ignore-https-check
 
     def __enter__(self) -> BucketServer:
         return self

@@ -101,6 +101,6 @@ def bucket_store() -> Iterator[BucketStore]:
     server.start()
     try:
         host, port = server.get_host_and_port()
-        yield BucketStore(f"http://{host}:{port}")
+        yield BucketStore(f"http://{host}:{port}")  # ignore-https-check
     finally:
         server.stop()

@@ -95,7 +95,7 @@ class Sandbox(Steering):
             raise self.traffic.errors[0]
 
     def _address(self, origin: Origin) -> str:
-        return f"http://{_HOST}:{self._listeners[origin].port}"
+        return f"http://{_HOST}:{self._listeners[origin].port}"  # ignore-https-check
 
     async def _open(self) -> None:
         for origin, listener in self._listeners.items():

@@ -128,7 +128,7 @@ def _options(endpoint: str, is_hasty: bool) -> dict[str, Any]:
     request, away, tries = (3, 5, 2) if is_hasty else (_PART_SECONDS, _AWAY_SECONDS, 1000)
     return {
         "client_options": {
-            "allow_http": endpoint.startswith("http://"),
+            "allow_http": endpoint.startswith("http://"),  # ignore-https-check
             "connect_timeout": timedelta(seconds=3 if is_hasty else 10),
             "timeout": timedelta(seconds=request),
             "user_agent": "source-customerscanvas",
