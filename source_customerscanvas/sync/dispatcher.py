@@ -19,14 +19,12 @@ from source_customerscanvas.sync.manifests import ManifestWriter
 from source_customerscanvas.sync.order_reader import OrderReader
 from source_customerscanvas.sync.outcomes import Outcome
 from source_customerscanvas.sync.progress import StreamProgress
-from source_customerscanvas.sync.project_reader import ProjectReader, pass_page
+from source_customerscanvas.sync.project_reader import Found, ProjectReader, pass_page
 from source_customerscanvas.sync.slices import Slice
 from source_customerscanvas.sync.tasks import Tasks
 
 _LOOKING_SECONDS = 1.0
 """How often a long wait looks whether the sync is being ended."""
-
-Found = Iterator["Outcome | Callable[[], Iterator[Outcome]]"]
 
 
 class Dispatcher:
