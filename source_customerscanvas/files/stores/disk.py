@@ -57,11 +57,11 @@ class Disk:
             raise StoreUnavailable(self._path, _reason(error)) from error
 
     def end(self) -> None:
+        """Take the marker away; also twice, and by two threads at once, where a run is abandoned while it ends."""
         if self._marker:
             with suppress(OSError):
                 os.unlink(self._marker.name)
             self._marker.close()
-            self._marker = None
 
     def abandon(self) -> None:
         """End without waiting for anybody: the files that are still being written are removed."""
