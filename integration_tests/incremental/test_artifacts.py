@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from integration_tests.conftest import STOREFRONT, Connection, ShopClock
-from integration_tests.shops import DAY, HOUR, MINUTE, fill
+from integration_tests.shops import DAY, HOUR, LISTS, MINUTE, fill
 from sandbox import Sandbox
 from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, PROJECTS, RESULTS
 
@@ -59,6 +59,24 @@ def test_given_a_long_first_sync_when_a_project_that_was_read_is_run_again_then_
 
     sandbox.on(f"projects/{ids[12]}/processing-results$", pass_hours, nth=1)
     connection.sync(num_workers=2)
+    connection.sync()
+    connection.assert_up_to_date()
+
+
+def test_given_artifacts_that_were_listed_when_one_is_made_anew_before_its_project_is_read_then_it_is_up_to_date(
+    sandbox: Sandbox, connection: Connection
+) -> None:
+    sandbox.switches.page_cap = 4
+    ids = fill(sandbox, 12)
+    sandbox.advance(DAY)
+
+    def make_anew() -> None:
+        sandbox.shop.regenerate_artifact(sandbox.shop.artifacts(ids[10])[0]["id"])
+        sandbox.shop.modify_project(ids[10])
+
+    sandbox.on(LISTS, make_anew, nth=5)
+    connection.sync(num_workers=2)
+    sandbox.advance(HOUR)
     connection.sync()
     connection.assert_up_to_date()
 

@@ -8,6 +8,7 @@ their projects are looked at, so a window that moves along the list finds most o
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property, partial
 from pathlib import PurePosixPath
 from threading import Lock
@@ -18,7 +19,7 @@ from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.api.listing import PAGE_SIZE, Page, Row, read_page, walk
 from source_customerscanvas.errors import NotFound, Refused, ServerTrouble, TransientError
 from source_customerscanvas.settings import file_format
-from source_customerscanvas.times import parse_utc, to_utc
+from source_customerscanvas.times import format_utc, parse_utc, to_utc
 
 _KEPT = 5000
 """Artifacts that a window keeps at most until somebody asks for them: this bounds its memory."""
@@ -30,6 +31,9 @@ _PATIENCE = 5
 
 _WORTH = 2
 """Artifacts that a page has to bring."""
+
+_CLOCKS_APART = timedelta(minutes=1)
+"""How far the clocks of the servers of one installation may be apart."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +79,11 @@ class Artifacts:
         self._oldest_first = _Window(client, "LastModified ASC,Id ASC")
         self._newest_first = _Window(client, "LastModified DESC,Id DESC")
 
-    def details(self, artifact_ids: Iterable[str], *, newest_first: bool) -> dict[str, Row]:
+    def details(self, artifact_ids: Iterable[str], *, newest_first: bool, changed: str = "") -> dict[str, Row]:
         """The artifacts with these ids, without those that the API does not know any more.
 
-        `newest_first` says in which order projects are being looked at: as a watch or as a scan does.
+        `newest_first` says in which order projects are being looked at: as a watch or as a scan does. `changed` (RFC
+        3339, UTC) is when their project was last modified: they are as they were then, or later.
         """
         window = self._newest_first if newest_first else self._oldest_first
         wanted = set(artifact_ids)
@@ -87,7 +92,7 @@ class Artifacts:
         for artifact_id in sorted(wanted):
             if artifact_id in found:
                 continue
-            artifact = window.take(artifact_id)
+            artifact = window.take(artifact_id, changed)
             if artifact is None:
                 artifact = self._one(artifact_id)
                 if artifact is None:
@@ -132,6 +137,14 @@ def _details(answer: Any) -> Row:
     return answer
 
 
+@dataclass
+class _ReadPage:
+    """A page of the list: the shop's time when it was asked for, and how many of its artifacts nobody has taken."""
+
+    at: str
+    left: int
+
+
 class _Window:
     """A part of the tenant's list of final artifacts that moves on as artifacts are asked for.
 
@@ -141,12 +154,13 @@ class _Window:
     """
 
     def __init__(self, client: ApiClient, sorting: str) -> None:
+        self._client = client
         self._lock = Lock()
         self._moving = Lock()
         self._pages = _pages(client, sorting)
         self._is_newest_first = sorting.startswith("LastModified DESC")
-        self._kept: OrderedDict[str, tuple[Row, list[int]]] = OrderedDict()
-        self._left: deque[list[int]] = deque(maxlen=_LAST_PAGES)
+        self._kept: OrderedDict[str, tuple[Row, _ReadPage]] = OrderedDict()
+        self._last_pages: deque[_ReadPage] = deque(maxlen=_LAST_PAGES)
         self._missed: OrderedDict[str, None] = OrderedDict()
         self._is_behind = False
         self._times: tuple[str, str] | None = None
@@ -155,22 +169,26 @@ class _Window:
         self._found = 0
         self._is_over = False
 
-    def take(self, artifact_id: str) -> Row | None:
+    def take(self, artifact_id: str, changed: str) -> Row | None:
         """Hand out an artifact once; None where it has to be asked for singly."""
-        artifact = self._pop(artifact_id)
-        if artifact is None:
+        found = self._pop(artifact_id)
+        if found is None:
             with self._moving:
                 # the one who moved it before may have brought the artifact
-                while (artifact := self._pop(artifact_id)) is None and self._may_move():
+                while (found := self._pop(artifact_id)) is None and self._may_move():
                     self._move()
-            if artifact is None:
+            if found is None:
                 self._miss(artifact_id)
         elif self._ahead() < PAGE_SIZE and self._may_move() and self._moving.acquire(blocking=False):
             try:
                 self._move()
             finally:
                 self._moving.release()
-        return artifact
+        if found is None:
+            return None
+        artifact, page = found
+        # of a project that changed after the page was read, the page may show what was there before
+        return artifact if changed <= page.at else None
 
     def note_single(self, artifact: Row) -> None:
         """Take note of where an artifact lies that the window did not have: on the next page, or far from it."""
@@ -189,12 +207,13 @@ class _Window:
             finally:
                 self._moving.release()
 
-    def _pop(self, artifact_id: str) -> Row | None:
+    def _pop(self, artifact_id: str) -> tuple[Row, _ReadPage] | None:
         with self._lock:
-            artifact, left = self._kept.pop(artifact_id, (None, [0]))
-            left[0] -= 1
-            self._found += artifact is not None
-            return artifact
+            found = self._kept.pop(artifact_id, None)
+            if found:
+                found[1].left -= 1
+                self._found += 1
+            return found
 
     def _miss(self, artifact_id: str) -> None:
         with self._lock:
@@ -203,7 +222,7 @@ class _Window:
                 self._missed.popitem(last=False)
 
     def _ahead(self) -> int:
-        return sum(left[0] for left in list(self._left))
+        return sum(page.left for page in list(self._last_pages))
 
     def _may_move(self) -> bool:
         if self._is_over or (self._read >= _PATIENCE and self._found < _WORTH * self._read):
@@ -211,25 +230,25 @@ class _Window:
         # as long as plenty of the last pages was not asked for, they are ahead, or are those of others
         return self._ahead() <= 2 * PAGE_SIZE or self._is_behind
 
-    def _move(self) -> Page | None:
+    def _move(self) -> None:
+        at = format_utc(self._client.shop_now() - _CLOCKS_APART)
         page = next(self._pages, None)
         with self._lock:
             if page is None:
                 self._is_over = True
-                return None
+                return
             self._read += 1
             self._is_behind = False
             ends = [to_utc(row.get("lastModified")) for row in (page.rows[:1] + page.rows[-1:])]
             self._times = (ends[0], ends[1]) if len(ends) > 1 and ends[0] and ends[1] else None
             # what was asked for singly in the meantime, nobody comes for
             rows = {id_: row for row in page.rows if (id_ := str(row.get("id"))) not in self._missed}
-            left = [len(rows)]
-            self._left.append(left)
+            read = _ReadPage(at, len(rows))
+            self._last_pages.append(read)
             for id_, row in rows.items():
-                self._kept[id_] = row, left
+                self._kept[id_] = row, read
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
-        return page
 
 
 def _seconds(begin: str, end: str) -> float:

@@ -159,18 +159,21 @@ class ProjectReader:
             return
         if results.has_nameless_files:
             pass_over(of_artifacts, f"{project.describe()}: output files without an artifact id")
-        artifacts = self._artifacts_of(job, of_artifacts, results)
+        artifacts = self._artifacts_of(job, of_artifacts, project, results)
         if waiting[0].name == ARTIFACTS:
             yield self._artifacts_outcome(job, waiting.pop(0), project, results, artifacts, at)
         if waiting and waiting[0].name == FILES:
             yield from self._files.read(job, waiting.pop(0), project, results, artifacts, at)
 
-    def _artifacts_of(self, job: Job, streams: Sequence[StreamProgress], results: Results) -> list[Artifact]:
+    def _artifacts_of(
+        self, job: Job, streams: Sequence[StreamProgress], project: Project, results: Results
+    ) -> list[Artifact]:
         """All artifacts of the project that one of the streams may want, in the order of their ids."""
         if job.from_scan:
             self._artifacts.prepare()
         output_files = results.output_files
-        details = self._artifacts.details(output_files, newest_first=not job.from_scan)
+        changed = project.updated_at
+        details = self._artifacts.details(output_files, newest_first=not job.from_scan, changed=changed)
         if streams[0].name == ARTIFACTS and set(self._settings.artifact_types) - {"Final"}:
             groups = {str(artifact["group"]) for artifact in details.values() if artifact.get("group")}
             for group in groups:
@@ -191,7 +194,7 @@ class ProjectReader:
         emitted: tuple[str, ...] = (results.digest + digest([project.order_keys, project.updated_at]),)
         is_news = known.emitted[:1] != emitted
         settled = settled_of(stream, project, results, at)
-        new_run = self._is_new_run(job, stream, known, results) if results.is_completed else None
+        new_run = self._is_new_run(job, stream, known, project, results) if results.is_completed else None
         if stream.ledger and new_run is not None and not stream.scope.statuses.includes(project.business_status):
             # it is not delivered before it is produced; the second digest is of the run that was delivered before that
             delivered = known.emitted[1:] if known.condition == "held" else () if new_run else (results.digest,)
@@ -202,14 +205,14 @@ class ProjectReader:
         settled = replace(settled, emitted=emitted, is_new_run=new_run)
         return settling(job, stream, settled, [results_record(project, results)] if is_news else [])
 
-    def _is_new_run(self, job: Job, stream: StreamProgress, known: Known, results: Results) -> bool:
+    def _is_new_run(self, job: Job, stream: StreamProgress, known: Known, project: Project, results: Results) -> bool:
         """Whether a completed project's results are of a run that was not delivered before."""
         if known.condition == "held":
             return results.digest not in known.emitted[1:]
         # of a project that had finished before only its artifacts tell, and without acknowledging nobody needs it
         if known.saw(results.digest) or (known.since and stream.ledger is None):
             return False
-        return is_new_run(known, lambda: self._artifacts_of(job, [stream], results))
+        return is_new_run(known, lambda: self._artifacts_of(job, [stream], project, results))
 
     def _held(self, job: Job, stream: StreamProgress, project: Project, results: Results, at: str) -> Outcome:
         """A project that is not produced: nothing of it is emitted, and what was emitted before stays known."""

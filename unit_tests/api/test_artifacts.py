@@ -9,6 +9,7 @@ import pytest
 from source_customerscanvas.api.artifacts import Artifacts
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.errors import Refused
+from source_customerscanvas.times import format_utc
 
 LISTED = 20_000
 
@@ -27,6 +28,10 @@ class Api:
         self.refuses_sorting = False
         self.pages = 0
         self.singles = 0
+        self.now = datetime(2026, 2, 1, tzinfo=timezone.utc)
+
+    def shop_now(self) -> datetime:
+        return self.now
 
     def get_json(self, path: str, params: dict[str, Any] | None, understand: Callable[[Any], Any]) -> Any:
         if params is None:
@@ -44,6 +49,20 @@ def asked_for(api: Api, ids: list[str]) -> None:
     for first, second in zip(ids[::2], ids[1::2], strict=True):
         found = artifacts.details([first, second], newest_first=False)
         assert found == {first: row(first), second: row(second)}
+
+
+@pytest.mark.parametrize(("changed", "singles"), [(120, 0), (30, 1), (-30, 1)], ids=["before", "just-before", "after"])
+def test_given_a_page_that_was_read_ahead_when_a_project_changed_since_then_its_artifact_is_asked_for(
+    changed: int, singles: int
+) -> None:
+    """So many seconds before the page was read; the servers' clocks may be a minute apart."""
+    api = Api(names(10))
+    artifacts = Artifacts(cast(ApiClient, api))
+    artifacts.prepare()
+    api.now += timedelta(hours=1)
+    at = format_utc(api.now - timedelta(hours=1, seconds=changed))
+    assert artifacts.details(["000001"], newest_first=False, changed=at) == {"000001": row("000001")}
+    assert (api.pages, api.singles) == (1, singles)
 
 
 def names(count: int) -> list[str]:
