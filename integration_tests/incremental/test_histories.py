@@ -163,6 +163,16 @@ class ShopHistory(RuleBasedStateMachine):
 
         self.change(number, act, of="Completed")
 
+    def make_anew(self, number: int) -> None:
+        """A file is made anew, and its project tells."""
+
+        def act(id_: int) -> None:
+            for one in self.shop.artifacts(id_)[:1]:
+                self.shop.regenerate_artifact(one["id"])
+            self.shop.modify_project(id_, name=f"anew {number}")
+
+        self.change(number, act, of="Completed")
+
     @rule(number=PICKS, code=CODES, moves=st.booleans())
     def set_status(self, number: int, code: int, moves: bool) -> None:
         self.change(number, lambda id_: self.shop.set_status(id_, code, moves))
@@ -279,12 +289,17 @@ class ShopHistory(RuleBasedStateMachine):
         self.create("Completed", "503", 11, code)
         self.sync(ALL)
 
-    @rule(page=st.integers(1, 6), change=st.sampled_from(["modify", "create", "remove", "process"]), number=PICKS)
+    @rule(
+        page=st.integers(1, 6),
+        change=st.sampled_from(["modify", "make anew", "create", "remove", "process"]),
+        number=PICKS,
+    )
     def disturbed_sync(self, page: int, change: str, number: int) -> None:
         assert self.sandbox
         ids_before = {row["id"] for row in self.listed()}
         act: dict[str, Callable[[], object]] = {
             "modify": lambda: self.modify(number),
+            "make anew": lambda: self.make_anew(number),
             "remove": lambda: self.remove(number),
             "process": lambda: self.process(number, "Completed"),
             "create": lambda: self.create("Completed", f"50{number % 3}", 11, 1),
