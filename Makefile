@@ -18,7 +18,7 @@ QA_PYTHON ?= $(call find_python,11,12)
 AZURITE := 3.35.0
 PYTHONS ?= python3.10 python3.11 python3.12 python3.13
 
-.PHONY: help demo screenshots sandbox test test-connector test-pyairbyte test-pythons check image-check bench format lock clean
+.PHONY: help demo screenshots sandbox test test-connector test-pyairbyte test-pythons check image-check bench soak format lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -29,6 +29,7 @@ help:
 	@echo "make test-pythons     the unit tests with each supported version of Python that is there"
 	@echo "make check            format, lint, types, Dockerfile, metadata, docs"
 	@echo "make bench            speed, memory and scale (some 40 minutes; ONLY=first-sync,no-news or QUICK=1 for less)"
+	@echo "make soak             an hour of syncs among failures and kills, held against the shop (MINUTES=10 for less)"
 	@echo "make format           format the code and fix what can be fixed"
 	@echo "make image-check      build the image without Docker and run its commands (Debian, root)"
 	@echo "make screenshots      the README's pictures anew (Chromium)"
@@ -95,6 +96,9 @@ image-check: $(VENV)/sandbox.stamp
 
 bench: $(VENV)/sandbox.stamp
 	$(VENV)/bin/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
+
+soak: $(VENV)/test.stamp
+	$(VENV)/bin/python -m tools.soak --minutes $(or $(MINUTES),60)
 
 format: $(VENV)/check.stamp
 	$(VENV)/bin/ruff format .
