@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
 import socket
-import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
+from integration_tests.certificates import Certificates
 from integration_tests.command_line import CommandLine
 from sandbox import Sandbox
 
@@ -24,33 +19,11 @@ HOSTS = {
 }
 
 
-def certificate(folder: Path, hosts: list[str]) -> Path:
-    """A certificate for these hosts with its key, signed by itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "sandbox")])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    built = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path = folder / "certificate.pem"
-    path.write_bytes(built.public_bytes(serialization.Encoding.PEM) + private)
-    return path
-
-
 @contextmanager
-def tunnel(port: int, certificate_path: Path) -> Iterator[tuple[int, list[str]]]:
+def tunnel(port: int, certificates: Certificates) -> Iterator[tuple[int, list[str]]]:
     """A proxy that answers for every host with what serves on a port of this machine. Its port, and who was called."""
     called: list[str] = []
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate_path)
+    context = certificates.server_context()
 
     def pump(source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):
@@ -89,9 +62,9 @@ def tunnel(port: int, certificate_path: Path) -> Iterator[tuple[int, list[str]]]
 
 
 def test_given_each_region_when_checked_then_its_own_hosts_are_asked_over_https(tmp_path: Path) -> None:
-    trusted = certificate(tmp_path, [host for hosts in HOSTS.values() for host in hosts])
+    trusted = Certificates.make(tmp_path, *(host for hosts in HOSTS.values() for host in hosts))
     with Sandbox(projects=1) as sandbox, tunnel(int(sandbox.url.rpartition(":")[2]), trusted) as (port, called):
-        environment = {"HTTPS_PROXY": f"http://127.0.0.1:{port}", "REQUESTS_CA_BUNDLE": str(trusted)}
+        environment = {"HTTPS_PROXY": f"http://127.0.0.1:{port}", "REQUESTS_CA_BUNDLE": str(trusted.authority)}
         command = CommandLine(tmp_path, {**environment, "NO_PROXY": "", "no_proxy": ""})
         for region, hosts in HOSTS.items():
             run = command.check(sandbox.config(environment={"region": region}))

@@ -20,6 +20,7 @@ from source_customerscanvas.errors import (
     NotTheApi,
     Refused,
     ServerTrouble,
+    Stopped,
     StoreAway,
     Unreachable,
 )
@@ -65,17 +66,20 @@ class Downloader:
         self._progress = progress
         self._ended = Condition()
         self._running = 0
+        self._is_over = False
         self._useless: dict[Origin, float] = {}
 
     def begin(self) -> None:
         """Make the store ready. Raises what `Store` raises."""
         self._store.begin()
+        self._is_over = False
 
     def end(self, patience: float) -> None:
         """Wait until no download is under way, so many seconds at most; what is then is left for the next run."""
         with self._ended:
             if not self._ended.wait_for(lambda: self._running == 0, patience):
                 return
+            self._is_over = True
         self._store.end()
 
     def abandon(self) -> None:
@@ -122,6 +126,8 @@ class Downloader:
     @contextmanager
     def _counted(self) -> Iterator[None]:
         with self._ended:
+            if self._is_over:
+                raise Stopped
             self._running += 1
         try:
             yield

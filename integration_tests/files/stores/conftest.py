@@ -14,6 +14,7 @@ import pytest
 from integration_tests.files.stores.places import (
     Place,
     azure_place,
+    azurite,
     contents_of,
     gcs_place,
     s3_place,
@@ -35,11 +36,21 @@ STOREFRONT = 11
 STORES = ("s3", "gcs", "azure", "sftp", "folder")
 
 
+@pytest.fixture(scope="session")
+def azure_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server for all tests, as it takes a second to start."""
+    if why := without_azurite():
+        pytest.skip(why)
+    with azurite(tmp_path_factory.mktemp("azurite")) as endpoint:
+        yield endpoint
+
+
 @pytest.fixture
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """The store that a test names by `indirect` parameters."""
-    if request.param == "azure" and (why := without_azurite()):
-        pytest.skip(why)
+    if request.param == "azure":
+        yield azure_place(request.getfixturevalue("azure_endpoint"))
+        return
     if request.param == "sftp" and (why := without_sshd()):
         pytest.skip(why)
     if request.param == "folder":
@@ -49,7 +60,6 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     servers: dict[str, Callable[[], Any]] = {
         "s3": s3_place,
         "gcs": gcs_place,
-        "azure": lambda: azure_place(tmp_path / "azurite"),
         "sftp": lambda: sftp_place(tmp_path, tmp_path / "upload"),
     }
     with servers[request.param]() as found:
@@ -72,7 +82,7 @@ class Delivering:
         assert store
         return store
 
-    def downloader(self, progress: Callable[[int], None] = lambda _: None, **files: Any) -> Downloader:
+    def downloader(self, progress: Callable[[int], None] = lambda _: None, /, **files: Any) -> Downloader:
         settings = self.settings(**files)
         client = ApiClient(settings)
         store = store_for(settings, SYSTEM_CLOCK, client.stopping)

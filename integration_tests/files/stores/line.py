@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import Event, Lock, Thread
 
+_NO_LINGER = struct.pack("ii", 1, 0)
+
 
 class Line:
-    """Passes connections on to a port of this machine; `cut` breaks those there are and refuses the next ones."""
+    """Passes connections on to a port of this machine.
+
+    `cut` breaks those there are and refuses the next ones, `hold_after` lets nothing more through until `flow` is set.
+    `piece` bytes at most are passed on at once.
+    """
 
     def __init__(self, target: int) -> None:
         self._target = target
@@ -20,8 +27,13 @@ class Line:
         self._refused = 0
         self._passed = 0
         self._break_after: int | None = None
+        self._refused_then = 0
+        self._hold_after: int | None = None
+        self.piece = 65536
+        self.is_held = Event()
+        self.flow = Event()
+        self.flow.set()
         self.is_cut = Event()
-        self.is_closed = False
 
     def cut(self, refused: int) -> None:
         """Break what is there, and refuse so many connections."""
@@ -29,8 +41,23 @@ class Line:
             self._refused = refused
             for connection in self._open:
                 with suppress(OSError):
+                    # what is sent to it from now on is answered by a reset
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
                     connection.shutdown(socket.SHUT_RDWR)
+                connection.close()
+            self._open.clear()
         self.is_cut.set()
+
+    def restore(self) -> None:
+        """Refuse nobody any more."""
+        with self._lock:
+            self._refused = 0
+            self._refused_then = 0
+
+    def hold_after(self, size: int) -> None:
+        """Let nothing through as soon as so many bytes more have gone to the server."""
+        with self._lock:
+            self._hold_after, self._passed = size, 0
 
     def cut_after(self, size: int, refused: int) -> None:
         """Cut it as soon as so many bytes more have gone to the server."""
@@ -64,6 +91,7 @@ class Line:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self.flow.set()
         with self._lock:
             for connection in self._open:
                 with suppress(OSError):
@@ -72,7 +100,8 @@ class Line:
 
     def _pass(self, source: socket.socket, target: socket.socket, is_upload: bool) -> None:
         try:
-            while data := source.recv(65536):
+            while data := source.recv(self.piece):
+                self.flow.wait()
                 target.sendall(data)
                 if is_upload:
                     self._count(len(data))
@@ -88,6 +117,10 @@ class Line:
             is_over = self._break_after is not None and self._passed >= self._break_after
             if is_over:
                 self._break_after = None
+            if self._hold_after is not None and self._passed >= self._hold_after:
+                self._hold_after = None
+                self.flow.clear()
+                self.is_held.set()
         if is_over:
             self.cut(self._refused_then)
 

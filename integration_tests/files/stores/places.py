@@ -12,6 +12,7 @@ import shutil
 import socket
 import subprocess
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from email.utils import formatdate
 from pathlib import Path
 from threading import Thread
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlencode
 
 import boto3
 import obstore
@@ -28,6 +29,8 @@ import werkzeug.serving
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from obstore.store import AzureStore
 
+from integration_tests.certificates import Certificates
+
 AZURITE = Path(__file__).parents[3] / ".venv/azurite/node_modules/azurite/dist/src/blob/main.js"
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 BUCKET = "print-files"
@@ -35,6 +38,7 @@ PREFIX = "shop/print"
 
 _AZURE_ACCOUNT = "devstoreaccount1"
 _AZURE_KEY = base64.b64encode(b"made up, and known to both sides").decode()
+_S3_KEY = {"aws_access_key_id": "shop", "aws_secret_access_key": "s3cret-of-the-shop", "region_name": "us-east-1"}
 _BEARER = "AWS4-HMAC-SHA256 Credential=shop/20240305/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
 
 
@@ -46,10 +50,14 @@ class Place:
     contents: Callable[[], dict[str, bytes]]
     unfinished: Callable[[], int] = lambda: 0
     secrets: list[str] = field(default_factory=list)
+    signed_bodies: Callable[[], list[str]] = list
+    """What S3's clients but the test's own have said of the bytes of each request that had some."""
 
     @property
     def port(self) -> int:
-        address = str(self.files.get("endpoint", "")).rpartition(":")[2].partition("/")[0]
+        account = json.loads(self.files.get("service_account", "{}"))
+        endpoint = str(self.files.get("endpoint") or account.get("gcs_base_url", ""))
+        address = endpoint.rpartition(":")[2].partition("/")[0]
         return int(self.files.get("port") or address)
 
 
@@ -57,13 +65,17 @@ class Place:
 
 
 @contextmanager
-def s3_place() -> Iterator[Place]:
-    with _moto(as_google=False) as (url, client):
+def s3_place(tls: Certificates | None = None) -> Iterator[Place]:
+    """`tls`: over https."""
+    signed: list[str] = []
+    with _moto(as_google=False, tls=tls, signed=signed) as (url, client):
         files = {
             "delivery": "s3", "bucket": BUCKET, "prefix": PREFIX, "region": "us-east-1", "endpoint": url,
             "access_key_id": "shop", "secret_access_key": "s3cret-of-the-shop",
         }  # fmt: skip
-        yield _bucket_place(files, client, ["s3cret-of-the-shop"])
+        place = _bucket_place(files, client, ["s3cret-of-the-shop"])
+        place.signed_bodies = lambda: list(signed)
+        yield place
 
 
 @contextmanager
@@ -75,6 +87,24 @@ def gcs_place() -> Iterator[Place]:
         }  # fmt: skip
         files = {"delivery": "gcs", "bucket": BUCKET, "prefix": PREFIX, "service_account": json.dumps(account)}
         yield _bucket_place(files, client, ["s3cret-of-the-shop"])
+
+
+@contextmanager
+def s3_with_rights(place: Place, *actions: str) -> Iterator[dict[str, str]]:
+    """The key of a user who may do no more than this: the server looks at keys and rights for as long."""
+    address = str(place.files["endpoint"])
+    iam = boto3.client("iam", endpoint_url=address, **_S3_KEY)
+    allowed = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    iam.create_user(UserName="user")
+    iam.put_user_policy(UserName="user", PolicyName="rights", PolicyDocument=policy)
+    key = iam.create_access_key(UserName="user")["AccessKey"]
+    requests.post(f"{address}/moto-api/reset-auth", data="0", timeout=10)
+    try:
+        yield {"access_key_id": key["AccessKeyId"], "secret_access_key": key["SecretAccessKey"]}
+    finally:
+        requests.post(f"{address}/moto-api/reset-auth", data="inf", timeout=10)
+        iam.close()
 
 
 def _bucket_place(files: dict[str, Any], client: Any, secrets: list[str]) -> Place:
@@ -96,7 +126,9 @@ def _bucket_place(files: dict[str, Any], client: Any, secrets: list[str]) -> Pla
 
 
 @contextmanager
-def _moto(*, as_google: bool) -> Iterator[tuple[str, Any]]:
+def _moto(
+    *, as_google: bool, tls: Certificates | None = None, signed: list[str] | None = None
+) -> Iterator[tuple[str, Any]]:
     """A server of S3's API, which is that of Google's buckets too but for how a client tells who it is."""
     moto = DomainDispatcherApplication(create_backend_app)
 
@@ -107,15 +139,23 @@ def _moto(*, as_google: bool) -> Iterator[tuple[str, Any]]:
                 # Google takes each character in either form
                 path, mark, query = environ.get(name, "").partition("?")
                 environ[name] = quote(unquote(path)) + mark + query
+        if signed is not None and environ["REQUEST_METHOD"] == "PUT" and "Boto" not in environ["HTTP_USER_AGENT"]:
+            signed.append(environ.get("HTTP_X_AMZ_CONTENT_SHA256", ""))
         return moto(environ, start_response)
 
-    server = werkzeug.serving.make_server("127.0.0.1", 0, application, threaded=True, request_handler=_QuietHandler)
-    thread = Thread(target=server.serve_forever, daemon=True)
+    server = werkzeug.serving.make_server(
+        "127.0.0.1",
+        0,
+        application,
+        threaded=True,
+        request_handler=_QuietHandler,
+        ssl_context=tls.server_context() if tls else None,
+    )
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
-    url = f"http://127.0.0.1:{server.server_port}"
-    key = {"aws_access_key_id": "shop", "aws_secret_access_key": "s3cret-of-the-shop", "region_name": "us-east-1"}
-    client = boto3.client("s3", endpoint_url=url, **key)
-    requests.post(f"{url}/moto-api/reset", timeout=10)
+    url = f"https://localhost:{server.server_port}" if tls else f"http://127.0.0.1:{server.server_port}"
+    client = boto3.client("s3", endpoint_url=url, **_S3_KEY, **({"verify": str(tls.authority)} if tls else {}))
+    requests.post(f"{url}/moto-api/reset", timeout=10, verify=str(tls.authority) if tls else True)
     try:
         yield url, client
     finally:
@@ -141,43 +181,55 @@ def without_azurite() -> str | None:
 
 
 @contextmanager
-def azure_place(folder: Path) -> Iterator[Place]:
+def azurite(folder: Path) -> Iterator[str]:
+    """The endpoint of a server with an account."""
     port = _free_port()
     words = ["node", str(AZURITE), "--blobHost", "127.0.0.1", "--blobPort", str(port), "--location", str(folder)]
     words += ["--silent", "--skipApiVersionCheck", "--disableTelemetry"]
     environment = {**os.environ, "AZURITE_ACCOUNTS": f"{_AZURE_ACCOUNT}:{_AZURE_KEY}"}
     with _running(words, port, environment):
-        endpoint = f"http://127.0.0.1:{port}/{_AZURE_ACCOUNT}"
-        _azure_container(endpoint, "PUT")
-        store = AzureStore(
-            BUCKET,
-            config={"account_name": _AZURE_ACCOUNT, "account_key": _AZURE_KEY, "endpoint": endpoint},
-            client_options={"allow_http": True},
-        )
-
-        def contents() -> dict[str, bytes]:
-            entries = [entry["path"] for batch in obstore.list(store, PREFIX) for entry in batch]
-            return {
-                path.removeprefix(f"{PREFIX}/"): bytes(obstore.get(store, path).bytes()) for path in entries
-            }  # fmt: skip
-
-        files = {
-            "delivery": "azure", "account": _AZURE_ACCOUNT, "container": BUCKET, "prefix": PREFIX,
-            "account_key": _AZURE_KEY, "endpoint": endpoint,
-        }  # fmt: skip
-        yield Place(files, contents, secrets=[_AZURE_KEY])
+        yield f"http://127.0.0.1:{port}/{_AZURE_ACCOUNT}"
 
 
-def _azure_container(endpoint: str, method: str) -> None:
+def azure_place(endpoint: str) -> Place:
+    """A new container there."""
+    container = f"{BUCKET}-{uuid.uuid4().hex[:8]}"
+    _make_azure_container(endpoint, container)
+    store = AzureStore(
+        container,
+        config={"account_name": _AZURE_ACCOUNT, "account_key": _AZURE_KEY, "endpoint": endpoint},
+        client_options={"allow_http": True},
+    )
+
+    def contents() -> dict[str, bytes]:
+        entries = [entry["path"] for batch in obstore.list(store, PREFIX) for entry in batch]
+        return {path.removeprefix(f"{PREFIX}/"): bytes(obstore.get(store, path).bytes()) for path in entries}
+
+    files = {
+        "delivery": "azure", "account": _AZURE_ACCOUNT, "container": container, "prefix": PREFIX,
+        "account_key": _AZURE_KEY, "endpoint": endpoint,
+    }  # fmt: skip
+    return Place(files, contents, secrets=[_AZURE_KEY])
+
+
+def azure_sas(container: str, permissions: str, expiry: str = "2099-12-31T00:00:00Z") -> str:
+    """A signature for the container: https://learn.microsoft.com/rest/api/storageservices/create-service-sas."""
+    version = "2021-08-06"
+    fields = [permissions, "", expiry, f"/blob/{_AZURE_ACCOUNT}/{container}", "", "", "", version, "c", *[""] * 7]
+    signature = hmac.new(base64.b64decode(_AZURE_KEY), "\n".join(fields).encode(), hashlib.sha256).digest()
+    query = {"sv": version, "sr": "c", "sp": permissions, "se": expiry, "sig": base64.b64encode(signature).decode()}
+    return urlencode(query)
+
+
+def _make_azure_container(endpoint: str, container: str) -> None:
     """The library makes no containers: https://learn.microsoft.com/rest/api/storageservices/create-container."""
     date, version = formatdate(usegmt=True), "2021-08-06"
     headers = f"x-ms-date:{date}\nx-ms-version:{version}\n"
-    resource = f"/{_AZURE_ACCOUNT}/{_AZURE_ACCOUNT}/{BUCKET}\nrestype:container"
-    text = f"{method}\n\n\n\n\n\n\n\n\n\n\n\n{headers}{resource}"
+    resource = f"/{_AZURE_ACCOUNT}/{_AZURE_ACCOUNT}/{container}\nrestype:container"
+    text = f"PUT\n\n\n\n\n\n\n\n\n\n\n\n{headers}{resource}"
     signature = hmac.new(base64.b64decode(_AZURE_KEY), text.encode(), hashlib.sha256).digest()
-    answer = requests.request(
-        method,
-        f"{endpoint}/{BUCKET}?restype=container",
+    answer = requests.put(
+        f"{endpoint}/{container}?restype=container",
         headers={
             "x-ms-date": date,
             "x-ms-version": version,

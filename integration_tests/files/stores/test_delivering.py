@@ -8,8 +8,6 @@ from threading import Event
 import pytest
 
 from integration_tests.files.stores.conftest import STORES, Delivering
-from integration_tests.files.stores.line import line_to
-from integration_tests.files.stores.places import Place
 from sandbox import FileSpec
 from source_customerscanvas.errors import Stopped
 
@@ -62,23 +60,6 @@ def test_given_uploads_under_way_when_abandoned_then_nothing_of_them_is_left(del
             assert isinstance(task.exception(), Stopped)
     assert delivering.place.contents() == {}
     assert delivering.place.unfinished() == 0
-
-
-@pytest.mark.parametrize("place", ["s3", "azure", "sftp"], indirect=True)
-def test_given_a_line_that_breaks_in_the_middle_of_an_upload_when_it_is_there_again_then_the_file_arrives(
-    delivering: Delivering, place: Place
-) -> None:
-    project = delivering.add(FileSpec(id="large", size=16 * MB), FileSpec("small", id="small", size=1000))
-    wanted = delivering.wanted(project)
-    with line_to(place.port) as line:
-        address = str(place.files.get("endpoint", "")).replace(f":{place.port}", f":{line.port}")
-        moved = {"port": line.port} if place.files["delivery"] == "sftp" else {"endpoint": address}
-        downloader = delivering.downloader(**moved)
-        line.cut_after(7 * MB, refused=2)
-        delivered = {id_: downloader.deliver(*one) for id_, one in wanted.items()}
-        downloader.end(30)
-        assert line.is_cut.is_set()
-    delivering.assert_holds(delivered)
 
 
 @pytest.mark.parametrize("place", STORES, indirect=True)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import paramiko
 import pytest
 
 from integration_tests.files.mounts import without_mounts
@@ -79,6 +80,30 @@ def test_given_the_fingerprint_alone_when_checked_then_it_is_as_good_as_the_key(
     told = subprocess.run(words, check=True, capture_output=True, text=True).stdout
     delivering.store(host_key=told.split()[1]).check()
     delivering.store(host_key=f"[127.0.0.1]:22 {delivering.place.files['host_key']}").check()
+
+
+@pytest.mark.parametrize("place", ["sftp"], indirect=True)
+@pytest.mark.parametrize("words", ["Authentication failed: transport shut down or saw EOF", "Authentication timeout."])
+def test_given_a_line_that_breaks_at_the_login_when_checked_then_the_key_is_not_blamed(
+    delivering: Delivering, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    def break_off(*_: object) -> None:
+        raise paramiko.AuthenticationException(words)
+
+    monkeypatch.setattr(paramiko.Transport, "auth_publickey", break_off)
+    error = refusal(delivering)
+    assert error.failure_type == "transient_error"
+    assert "it broke off when the user" in error.message
+
+
+@pytest.mark.parametrize("place", ["sftp"], indirect=True)
+def test_given_a_server_that_wants_a_key_and_a_password_when_checked_then_it_says_so(
+    delivering: Delivering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paramiko.Transport, "auth_publickey", lambda *_: ["password"])
+    error = refusal(delivering)
+    assert error.failure_type == "config_error"
+    assert "wants more of the user" in error.message
 
 
 @pytest.fixture

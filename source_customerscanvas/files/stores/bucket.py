@@ -1,33 +1,20 @@
 """Buckets and containers of the clouds, and of servers that speak as they do."""
 
-import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from threading import Condition, Event, Thread
+from threading import Condition, Event
 from typing import Any
 
 import obstore
-from obstore.exceptions import (
-    BaseError,
-    InvalidPathError,
-    NotSupportedError,
-    PermissionDeniedError,
-    UnauthenticatedError,
-)
+from obstore.exceptions import BaseError
 from obstore.store import ObjectStore
 
-from source_customerscanvas.errors import (
-    CustomersCanvasError,
-    FileRefused,
-    Stopped,
-    StoreAway,
-    StoreUnavailable,
-    shorten,
-)
+from source_customerscanvas.errors import Stopped, StoreAway, StoreUnavailable
+from source_customerscanvas.files.stores.bucket_errors import store_error
 from source_customerscanvas.files.stores.hashing import HashingThread
-from source_customerscanvas.files.stores.store import Store, Unfinished, Writer
+from source_customerscanvas.files.stores.store import Store, Unfinished, Writer, done_within
 
 _MIB = 1024 * 1024
 
@@ -43,19 +30,6 @@ _MEMORY = 48 * _MIB
 """Bytes that all uploads together hold: three large files, or a few hundred small ones."""
 
 _ABORT_SECONDS = 5.0
-
-_STATUS = re.compile(r"status code: (\d{3})")
-_CODE = re.compile(r"<Code>([^<]{1,100})</Code>")
-_WORDS = re.compile(r"<Message>([^<]{1,300})")
-_NETWORK = (
-    ("dns error", "there is no such host (DNS)"),
-    ("Connection refused", "it refuses connections"),
-    ("certificate", "its TLS certificate is not trusted"),
-    ("Timeout", "it does not answer in time"),
-    ("timed out", "it does not answer in time"),
-)
-_FULL = frozenset({"XMinioStorageFull", "QuotaExceeded", "InsufficientStorage", "AccountQuotaExceeded"})
-_PASSING_STATUS = frozenset({408, 425, 429})
 
 
 @dataclass(frozen=True)
@@ -94,11 +68,7 @@ class BucketStore(Store):
 
     def abandon(self) -> None:
         # an upload whose server is silent cannot be aborted in time: the bucket's own rule removes it
-        threads = [Thread(target=writer.drop, daemon=True) for writer in self.unfinished.abandon()]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(_ABORT_SECONDS)
+        done_within(_ABORT_SECONDS, *(writer.drop for writer in self.unfinished.abandon()))
 
     def open(self, path: str, size: int | None, content_type: str | None) -> Writer:
         part = part_size(size)
@@ -148,47 +118,20 @@ class BucketStore(Store):
         except (BaseError, OSError, ValueError) as error:
             if self.unfinished.is_abandoned:
                 raise Stopped from None
+            bucket = self._bucket
+            text = self._more_of(str(error))
             # without a cause: its text holds addresses, and those may be signed
-            raise self._error(error, path) from None
+            raise store_error(error, text, self.place, path, bucket.permissions, bucket.secrets) from None
 
-    def _error(self, error: Exception, path: str) -> CustomersCanvasError:
-        text = str(error)
-        status, code, said = (pattern.search(text) for pattern in (_STATUS, _CODE, _WORDS))
-        number = int(status[1]) if status else None
-        name = code[1] if code else ""
-        why = self._hidden(": ".join(part for part in (name, said[1] if said else "") if part))
-        why = why or (f"HTTP {number}" if number else self._network_reason(text))
-        if isinstance(error, (InvalidPathError, NotSupportedError, ValueError)) or name == "KeyTooLongError":
-            return FileRefused(self.place, path, why)
-        if isinstance(error, FileNotFoundError) or number == 404:
-            return StoreUnavailable(self.place, why, "There is no such bucket or container: create it, or correct it.")
-        is_forbidden = isinstance(error, (PermissionDeniedError, UnauthenticatedError, PermissionError))
-        if is_forbidden or number in (401, 403):
-            advice = f"Check the key in `files`, and that it may {self._bucket.permissions} there."
-            return StoreUnavailable(self.place, why, advice)
-        if name in _FULL or number == 507:
-            return StoreUnavailable(self.place, why)
-        if number is not None and number < 500 and number not in _PASSING_STATUS:
-            return StoreUnavailable(self.place, why, "Correct `files`: region, endpoint or names do not fit.")
-        if "redirect" in text:
-            return StoreUnavailable(self.place, "it lies in another region", "Correct `files.region`.")
-        # the library has tried for as long as it was told to
-        return StoreAway(self.place, why, is_bridged=True)
-
-    def _network_reason(self, text: str) -> str:
-        if self._is_hasty and "Debug source" not in text:
-            # an upload says less than a question, which a check has time for
+    def _more_of(self, text: str) -> str:
+        """An upload says less of a broken network than a question does, which a check has time for."""
+        if self._is_hasty and "Debug source" not in text and "status code" not in text:
             try:
                 obstore.head(self.store, "customerscanvas")
             except Exception as error:
-                text = str(error)
-        return next((reason for sign, reason in _NETWORK if sign in text), "the connection broke")
-
-    def _hidden(self, text: str) -> str:
-        for secret in self._bucket.secrets:
-            if secret:
-                text = text.replace(secret, "****")
-        return shorten(text)
+                if "status code" not in str(error):
+                    return str(error)
+        return text
 
 
 class _BucketWriter:

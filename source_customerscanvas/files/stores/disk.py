@@ -58,14 +58,17 @@ class Disk:
 
     def end(self) -> None:
         """Take the marker away; also twice, and by two threads at once, where a run is abandoned while it ends."""
-        if self._marker:
+        marker = self._marker
+        if marker:
             with suppress(OSError):
-                os.unlink(self._marker.name)
-            self._marker.close()
+                os.unlink(marker.name)
+            marker.close()
+            self.unfinished.finish(marker.name)
 
     def abandon(self) -> None:
-        """End without waiting for anybody: the files that are still being written are removed."""
-        for path in self.unfinished.abandon():
+        """End without waiting for anybody: the files that are still being written are removed, and the marker."""
+        # the marker last: as long as it is there, the next run looks for the others
+        for path in sorted(self.unfinished.abandon(), key=_is_marker):
             with suppress(OSError):
                 os.unlink(path)
         self.end()
@@ -129,11 +132,13 @@ class Disk:
 
     def _new_marker(self) -> IO[bytes]:
         while True:
-            marker = open(self.directory / _MARKER_NAME.format(self._run), "xb")  # noqa: SIM115  open until the end
+            path = os.path.join(self._path, _MARKER_NAME.format(self._run))
+            marker = self._create(path)  # open until the end
             if _is_free(marker) is not False and os.fstat(marker.fileno()).st_nlink:
                 return marker
             # a run that has just begun took it for that of a killed one
             marker.close()
+            self.unfinished.finish(path)
             self._run = uuid.uuid4().hex
 
     def _clear_up(self) -> None:
@@ -188,6 +193,10 @@ class DiskWriter:
 
 def _reason(error: OSError) -> str:
     return error.strerror or type(error).__name__
+
+
+def _is_marker(path: str) -> bool:
+    return path.endswith(Path(_MARKER_NAME).suffix)
 
 
 def _run_of(path: Path) -> str:

@@ -20,10 +20,11 @@ from source_customerscanvas.errors import (
 )
 from source_customerscanvas.files.stores.sftp_session import LOST, Session, Sessions
 from source_customerscanvas.files.stores.sftp_tree import Tree, is_folder
-from source_customerscanvas.files.stores.store import Store, Unfinished, Writer
+from source_customerscanvas.files.stores.store import Store, Unfinished, Writer, done_within
 from source_customerscanvas.settings import Files
 
 _ABORT_SECONDS = 5.0
+_CLOSE_SECONDS = 1.0
 
 
 class SftpStore(Store):
@@ -58,15 +59,8 @@ class SftpStore(Store):
 
     def abandon(self) -> None:
         parts = self.unfinished.abandon()
-        if parts:
-            with suppress(CustomersCanvasError, *LOST):
-                # one of its own, as those that are lent are in the hands of other threads
-                session = self.sessions.new()
-                session.get_channel().settimeout(_ABORT_SECONDS)  # type: ignore[union-attr]  # it has just been opened
-                for part in parts:
-                    with suppress(OSError):
-                        session.remove(part)
-        self.sessions.close()
+        done_within(_ABORT_SECONDS, lambda: self._remove(parts))
+        done_within(_CLOSE_SECONDS, lambda: self.sessions.close(for_good=True))
 
     def open(self, path: str, size: int | None, content_type: str | None) -> Writer:
         return SftpWriter(self, path, size)
@@ -96,6 +90,15 @@ class SftpStore(Store):
             with self.sessions.one() as session, suppress(FileNotFoundError):
                 session.remove(part)
             self.unfinished.finish(part)
+
+    def _remove(self, parts: list[str]) -> None:
+        with suppress(CustomersCanvasError, *LOST):
+            # one of its own, as those that are lent are in the hands of other threads
+            session = self.sessions.new()
+            for part in parts:
+                with suppress(OSError):
+                    session.remove(part)
+            self.tree.remove_parts(session)
 
     @contextmanager
     def explained(self, path: str) -> Iterator[None]:

@@ -24,6 +24,9 @@ _EXTENDED, _STATUS = 200, 101
 _FLUSH_ID = 0xFFFFFFFF
 _LONGEST_ANSWER = 1024 * 1024
 
+_NO_VERDICT = ("transport shut down", "timeout")
+"""What the library's error for a refused login says where nobody has refused it."""
+
 LOST = (OSError, EOFError, paramiko.SSHException)
 """What is raised when a connection breaks; of the first, also what a server says about a file."""
 
@@ -99,6 +102,7 @@ class Sessions:
         self._idle: list[Session] = []
         self._lent = 0
         self._most = _MOST_SESSIONS
+        self._over = Event()
 
     def lend(self) -> Session:
         """A session of one's own until it is given back. Waits until there is one."""
@@ -152,15 +156,22 @@ class Sessions:
     def new(self) -> Session:
         """A session beside those that are lent."""
         with self._connecting:
+            if self._over.is_set():
+                raise Stopped
             if self._transport is None or not self._transport.is_active():
                 self._transport = self._connect()
             transport = self._transport
+        if self._over.is_set():
+            transport.close()  # whoever closed it for good did not wait for this one
         channel = transport.open_session(timeout=self._connect_seconds)
         channel.settimeout(self._silence_seconds)
         channel.invoke_subsystem("sftp")
         return Session(channel)
 
-    def close(self) -> None:
+    def close(self, *, for_good: bool = False) -> None:
+        """End the connection, from any thread; `for_good`: whoever wants a session from now on is `Stopped`."""
+        if for_good:
+            self._over.set()
         with self._changed:
             self._idle.clear()
         if self._transport:
@@ -205,8 +216,10 @@ class Sessions:
             shown = other.get_remote_server_key()
             other.close()
             raise self._wrong_key(shown) from None
-        except BaseException:
+        except BaseException as error:
             transport.close()
+            if isinstance(error, paramiko.SSHException) and not transport.remote_version:
+                raise StoreAway(self._place, "it does not answer as an SSH server does") from None
             raise
         return transport
 
@@ -225,10 +238,15 @@ class Sessions:
                 transport.auth_publickey(files.user, _private_key(files))
             else:
                 transport.auth_password(files.user, files.password)
-        except paramiko.AuthenticationException:
+        except paramiko.AuthenticationException as error:
+            if any(sign in str(error) for sign in _NO_VERDICT):
+                raise StoreAway(self._place, f"it broke off when the user {files.user} logged in") from None
             what = "private key" if files.private_key else "password"
             why = f"the server does not accept the user {files.user} with this {what}"
             raise StoreUnavailable(self._place, why, f"Correct `files.user` or the {what}.") from None
+        if not transport.is_authenticated():
+            why = f"the server wants more of the user {files.user} than one key or password"
+            raise StoreUnavailable(self._place, why, "Let one of them be enough.")
 
 
 def _private_key(files: Files) -> paramiko.PKey:

@@ -46,7 +46,8 @@ class Tree:
 
     def remove_parts(self, session: Session) -> None:
         """Remove the folder for parts, which a server refuses while another run has some there."""
-        session.rmdir(self._parts)
+        if self._parts != self._root:
+            session.rmdir(self._parts)
 
     def make_folders(self, session: Session, path: str) -> None:
         """Those above a file; each is made, or looked at, once."""

@@ -1,8 +1,9 @@
 """What the connector asks of a place that stores files, whichever it is."""
 
+import time
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from threading import Condition, Thread
@@ -100,11 +101,8 @@ class Store(ABC):
             except Exception as error:
                 failures.append(as_known_error(error))
 
-        # a thread, because a disk of the network that hangs cannot be told how long it may
-        thread = Thread(target=probe, name="check of the store", daemon=True)
-        thread.start()
-        thread.join(CHECK_SECONDS - 1)
-        if thread.is_alive():
+        # a disk of the network that hangs cannot be told how long it may
+        if not done_within(CHECK_SECONDS - 1, probe):
             raise StoreAway(self.place, f"no answer within {CHECK_SECONDS} seconds")
         if failures:
             raise failures[0]
@@ -133,6 +131,17 @@ def _probe(store: Store) -> None:
         raise StoreUnavailable(store.place, error.why) from None
     finally:
         store.end()
+
+
+def done_within(seconds: float, *jobs: Callable[[], object]) -> bool:
+    """Do jobs at the same time. Whether all are done after so many seconds; those that are not go on."""
+    threads = [Thread(target=job, name="in time", daemon=True) for job in jobs]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(end - time.monotonic(), 0))
+    return not any(thread.is_alive() for thread in threads)
 
 
 class Unfinished(Generic[T]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event
@@ -106,7 +107,10 @@ def put(store: BucketStore, content: bytes = b"card") -> str:
         ((400, refusal("AuthorizationHeaderMalformed", "expecting eu")), StoreUnavailable, ["expecting eu", "region"]),
         ((301, refusal("PermanentRedirect")), StoreUnavailable, ["region"]),
         ((400, refusal("KeyTooLongError")), FileRefused, ["KeyTooLongError", "1/card.pdf", "`file_path`"]),
-        ((507, refusal("XMinioStorageFull", "no room")), StoreUnavailable, ["no room"]),
+        ((507, refusal("XMinioStorageFull", "no room.")), StoreUnavailable, ["XMinioStorageFull: no room. Make room"]),
+        ((403, refusal("QuotaExceeded", "no room")), StoreUnavailable, ["QuotaExceeded: no room"]),
+        ((409, refusal("BlobImmutableDueToPolicy")), FileRefused, ["BlobImmutableDueToPolicy", "1/card.pdf"]),
+        ((412, refusal("LeaseIdMissing")), FileRefused, ["LeaseIdMissing", "1/card.pdf"]),
         ((503, refusal("SlowDown")), StoreAway, ["SlowDown"]),
     ],
 )
@@ -215,6 +219,25 @@ def test_given_a_bucket_when_asked_where_a_file_lies_then_it_is_told_in_the_form
     make: Callable[[Files], bucket.Bucket], files: dict[str, Any], url: str
 ) -> None:
     assert make(Files(**files)).url("1/a b.pdf") == url
+
+
+# The end of a run
+
+
+def test_given_uploads_whose_server_is_silent_when_abandoned_then_all_are_waited_for_together(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patience, uploads = 0.2, 40
+    monkeypatch.setattr(bucket, "_ABORT_SECONDS", patience)
+    store = BucketStore(clouds.s3(server.files()), Event())
+    writers = [store.open(f"{number}.pdf", 1000, None) for number in range(uploads)]
+    answer = threading.Event()
+    for writer in writers:
+        monkeypatch.setattr(writer, "drop", answer.wait)
+    began = time.monotonic()
+    store.abandon()
+    assert time.monotonic() - began < patience * uploads
+    answer.set()
 
 
 # Parts and memory

@@ -1,6 +1,7 @@
 """What is found in the directory of one run, and what of others."""
 
 import errno
+import os
 import subprocess
 import sys
 import threading
@@ -214,6 +215,73 @@ class _Announcing(threading.Condition):
     def wait(self, timeout: float | None = None) -> bool:
         self._told.set()
         return super().wait(timeout)
+
+
+@pytest.mark.parametrize("moment", ["made", "locked", "cleared up"])
+def test_given_a_run_that_just_begins_when_abandoned_then_its_marker_goes_and_it_does_not_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    run = Disk(tmp_path)
+    is_free = disk._is_free
+
+    def lock_and_abandon(marker: IO[bytes]) -> bool | None:
+        if moment == "made":
+            run.abandon()
+        is_locked = is_free(marker)
+        if moment == "locked":
+            run.abandon()
+        return is_locked
+
+    def abandon_and_look(*_: object) -> list[Path]:
+        run.abandon()
+        return []
+
+    monkeypatch.setattr(disk, "_is_free", lock_and_abandon)
+    if moment == "cleared up":
+        monkeypatch.setattr(Path, "glob", abandon_and_look)
+        run.begin()
+    else:
+        with pytest.raises(Stopped):
+            run.begin()
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(Stopped):
+        run.begin()
+
+
+def test_given_a_run_that_is_killed_while_it_is_abandoned_when_another_begins_then_it_finds_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Disk(tmp_path)
+    run.begin()
+    writers = [run.open(f"1/{number}.pdf") for number in range(8)]
+    removed: list[str] = []
+    with monkeypatch.context() as hanging:
+        hanging.setattr("os.unlink", removed.append)
+        run.abandon()
+    assert [path.endswith(".run") for path in removed[:9]] == [False] * 8 + [True]
+    for writer in writers:
+        writer.abort()
+
+
+@pytest.mark.parametrize("first", ["end", "abandon"])
+def test_given_a_run_that_ends_when_abandoned_meanwhile_then_its_marker_goes_and_nobody_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    run = Disk(tmp_path)
+    run.begin()
+    unlink = os.unlink
+    others = [run.abandon if first == "end" else run.end]
+
+    def unlink_meanwhile(path: str) -> None:
+        while others:
+            thread = threading.Thread(target=others.pop())
+            thread.start()
+            thread.join(30)
+        unlink(path)
+
+    monkeypatch.setattr("os.unlink", unlink_meanwhile)
+    run.end() if first == "end" else run.abandon()
+    assert _found(tmp_path) == set()
 
 
 def test_given_a_writer_that_fails_when_aborted_then_another_can_take_its_path(tmp_path: Path) -> None:
