@@ -15,15 +15,20 @@ from typing import Any
 import tomli
 
 LEFT_OUT = {
+    "dateparser": "guesses dates, and is imported by no module of the framework; brings regex",
     "google-cloud-secret-manager": "fetches secrets for tests, in the framework's command for developers",
     "nltk": "splits documents into sentences, in sources that read files",
     "pandas": "reads CSV and Excel, writes SQL caches, and brings numpy",
     "rapidfuzz": "is imported by no module of the framework",
+    "rich": "colours what the framework's commands for developers print, and brings Pygments",
+    "rich-click": "reads the command line of these commands",
+    "setuptools": "is imported by no module of the framework",
+    "unidecode": "is imported by no module of the framework",
 }
 """Dependencies of the framework that none of the modules imports which the connector's commands import.
 
 The framework imports them where their feature is used, and no stream of the manifest uses one. A test runs all commands
-without them (`integration_tests/release`). With what only they need they are 210 MB.
+without them (`integration_tests/release`). With what only they need they are 240 MB.
 """
 
 
