@@ -89,7 +89,9 @@ class Order:
             return "no projects any more"
         ready = f"{self.count('Ready')} of {len(self.projects)} ready" if self.count("Ready") else ""
         others = [f"{self.count(state)} {STATES[state]}" for state in ("Failed", "InProgress", "Held")]
-        parts = ["ready for print" if self.state == "Ready" else ready, *others]
+        if self.state == "Ready":
+            ready = "ready for print" if self.files else "ready, without a file"
+        parts = [ready, *others]
         return ", ".join(part for part in parts if part and not part.startswith("0 "))
 
 

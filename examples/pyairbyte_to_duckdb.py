@@ -8,7 +8,8 @@ Syncs orders into a DuckDB file and print files to where `files` in config.json 
 
 and prints the orders that are ready. Run it as often as you like: each run fetches what is new.
 
-Needs `pip install airbyte` and the connector in the same environment (Python 3.10 to 3.12).
+Needs `pip install airbyte` and the connector in the same environment (Python 3.10 to 3.12). Where
+Airbyte's registry cannot be reached, set AIRBYTE_OFFLINE_MODE=1.
 """
 
 import json

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sandbox.clock import Clock, ClockMode, Moment, to_datetime
-from sandbox.serving.faults import Fault, make_fault
+from sandbox.serving.faults import Fault, make_action
 from sandbox.serving.identity import CLIENT_ID, CLIENT_SECRET, Identity
 from sandbox.serving.limiter import Limiter
 from sandbox.serving.messages import ORIGINS, Origin, RequestRecord
@@ -100,9 +100,22 @@ class Steering:
         after: float = 0.0,
         **action: Any,
     ) -> Fault:
-        """Misbehave as `action` says (see `faults.Action`) for the requests that match, from `after` seconds from now
-        on, for `seconds` (None: until it is removed). These are real seconds and those of `advance`."""
-        fault = make_fault(self.clock.lifetime, path, method, query, origin, skip, times, seconds, after, **action)
+        """Misbehave as `action` says (see `faults.Action`) for the requests that match; `path` and the values of
+        `query` are regular expressions. It begins `after` seconds from now and lasts `seconds` (None: until it is
+        removed); these are real seconds and those of `advance`."""
+        begins = self.clock.lifetime() + after
+        fault = Fault(
+            path=re.compile(path),
+            action=make_action(action),
+            method=method,
+            query={name: re.compile(pattern) for name, pattern in (query or {}).items()},
+            origin=origin,
+            skip=skip,
+            times=times,
+            begins=begins,
+            ends=None if seconds is None else begins + seconds,
+            clock=self.clock.lifetime,
+        )
         self.traffic.add_fault(fault)
         return fault
 

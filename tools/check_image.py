@@ -7,6 +7,7 @@ The Dockerfile is built as it stands, on a stand-in for Airbyte's base image: De
 /tmp, against the sandbox. Needs root, the programs below (Debian's packages of the same names), and PyPI.
 """
 
+import json
 import shlex
 import shutil
 import subprocess
@@ -115,6 +116,20 @@ def try_commands(tools: ImageTools, sandbox: Sandbox, folder: Path) -> None:
     delivered = {row["filePath"]: sandbox.shop.file_bytes(row["artifactId"]) for row in read.records("artifact_files")}
     expect(stored == delivered and len(stored) > 0, sorted(stored.keys() ^ delivered.keys())[:5])
     told("read", f"{len(stored)} print files, byte for byte the shop's, in the folder mounted for them")
+
+    try_job(tools, {**config, "shard": {"count": 3}}, inputs, files)
+
+
+def try_job(tools: ImageTools, config: dict[str, Any], inputs: Path, files: Path) -> None:
+    """Run the container command of examples/kubernetes, for one of its shards."""
+    (inputs / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    mounts = [f"{ROOT / 'examples'}:/job:ro", f"{inputs}:/config:ro", f"{files}:/files"]
+    options = [f"--volume={mount}" for mount in mounts] + ["--env=JOB_COMPLETION_INDEX=1", "--entrypoint=python"]
+    run([*tools.program(*options), "/job/cron_job.py", "/config/config.json", "/files/synced/shard-1"])
+    state = json.loads((files / "synced" / "shard-1" / "state.json").read_bytes())
+    scopes = {one["stream"]["stream_state"]["scope"]["shard"] for one in state["states"].values()}
+    expect(scopes == {"1/3"}, scopes)
+    told("job", "the container command of examples/kubernetes, as shard 1 of 3")
 
 
 def told(what: str, result: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from bench.api import authorization, ids
@@ -24,30 +24,21 @@ _SMALL = Shape(1, files=1, file_size=_KILOBYTE)
 
 def large_file(context: Context) -> Result:
     size = context.sizes.large_file
-    with ShopServer(_SMALL) as small, ShopServer(Shape(1, files=1, file_size=size)) as large:
-        header = authorization(large.url)
-        artifact = ids(large.url, "storage/v1/artifacts?take=1", header)[0]
-        address = f"{large.url}/api/storage/v1/artifacts/{artifact}/file?attachment=true"
-        flushed: list[float] = []
+    flushed: list[float] = []
 
-        def curl() -> Run:
-            target = context.only_folder() / "file"
-            taken = run(["curl", "-sSf", "-o", target, "-H", f"Authorization: {header}", address])
-            if target.stat().st_size != size:
-                raise BenchError(f"curl brought {target.stat().st_size} bytes.")
-            flushed.append(taken.seconds + _flush(target))
-            return taken
+    def curl(server: ShopServer) -> Run:
+        target = context.only_folder() / "file"
+        header = authorization(server.url)
+        artifact = ids(server.url, "storage/v1/artifacts?take=1", header)[0]
+        address = f"{server.url}/api/storage/v1/artifacts/{artifact}/file?attachment=true"
+        taken = run(["curl", "-sSf", "-o", target, "-H", f"Authorization: {header}", address])
+        if target.stat().st_size != size:
+            raise BenchError(f"curl brought {target.stat().st_size} bytes.")
+        flushed.append(taken.seconds + _flush(target))
+        return taken
 
-        done = alternate(
-            context.sizes.long_rounds,
-            {
-                "spec": context.spec,
-                "curl": curl,
-                "large": lambda: _onto_disk(context, large, size),
-                "small": lambda: _onto_disk(context, small, _KILOBYTE),
-            },
-        )
-        context.only_folder()
+    done = _beside(context, "curl", curl, lambda server, size: _onto_disk(context, server, size))
+    context.only_folder()
     checks = [
         Check(
             f"time of {_size(size)} less that of `spec`, of that of curl",
@@ -65,26 +56,14 @@ def large_file(context: Context) -> Result:
 
 def large_object(context: Context) -> Result:
     size = context.sizes.large_file
-    with (
-        BucketServer() as bucket,
-        ShopServer(_SMALL) as small,
-        ShopServer(Shape(1, files=1, file_size=size)) as large,
-    ):
+    with BucketServer() as bucket:
 
-        def upload() -> Run:
+        def upload(_: ShopServer) -> Run:
             taken = run([PYTHON, REFERENCES / "upload.py", bucket.url, BUCKET, str(size)], context.folder / "upload")
             bucket.expect(size, 1)
             return taken
 
-        done = alternate(
-            context.sizes.long_rounds,
-            {
-                "spec": context.spec,
-                "upload": upload,
-                "large": lambda: _into_bucket(context, large, bucket, size),
-                "small": lambda: _into_bucket(context, small, bucket, _KILOBYTE),
-            },
-        )
+        done = _beside(context, "upload", upload, lambda server, size: _into_bucket(context, server, bucket, size))
     seconds, reference = done["large"].seconds, done["upload"].seconds
     checks = [
         Check(f"time of {_size(size)}, of that of obstore's own upload", seconds / reference, TIMES, 1.2),
@@ -124,6 +103,26 @@ def many_files(context: Context) -> Result:
         for place in ("disk", "bucket")
     ]
     return _result("many-files", "Many files at once", checks, done)
+
+
+def _beside(
+    context: Context,
+    name: str,
+    reference: Callable[[ShopServer], Run],
+    deliver: Callable[[ShopServer, int], Run],
+) -> dict[str, Series]:
+    """One large file and a small one, in turn with `spec` and with the reference; sizes are in bytes."""
+    size = context.sizes.large_file
+    with ShopServer(_SMALL) as small, ShopServer(Shape(1, files=1, file_size=size)) as large:
+        return alternate(
+            context.sizes.long_rounds,
+            {
+                "spec": context.spec,
+                name: lambda: reference(large),
+                "large": lambda: deliver(large, size),
+                "small": lambda: deliver(small, _KILOBYTE),
+            },
+        )
 
 
 def _onto_disk(context: Context, server: ShopServer, size: int, count: int = 1) -> Run:

@@ -1,5 +1,5 @@
 # A large shop in parts: N sources and N connections of one Airbyte workspace, from one configuration. Each connection
-# reads the orders of its shard and has a state of its own; all of them write to the same tables.
+# reads the orders of its shard, and has a state and tables of its own.
 
 terraform {
   required_version = ">= 1.5"
@@ -53,6 +53,10 @@ resource "airbyte_connection" "shard" {
   name           = "Customer's Canvas, shard ${each.key} of ${var.shard_count}"
   source_id      = airbyte_source.shard[each.key].source_id
   destination_id = var.destination_id
+
+  # Clearing or refreshing a connection empties its tables: shared ones would lose the other shards' rows. A view with
+  # "union all" over shard_0_orders, shard_1_orders, … brings them together.
+  prefix = "shard_${each.key}_"
 
   configurations = {
     streams = [

@@ -18,7 +18,7 @@ variable "workspace_id" {
 }
 
 variable "destination_id" {
-  description = "Where the rows go; each shard's connection writes there"
+  description = "Where the rows go; each shard's connection writes there, into tables with a prefix of its own"
   type        = string
 }
 
@@ -59,7 +59,7 @@ variable "region" {
 
 variable "files" {
   description = "Who stores the print files, and where: the connector's setting of that name"
-  type        = map(string)
+  type        = any
   sensitive   = true
   default     = { delivery = "none" }
 }

@@ -164,7 +164,7 @@ def test_given_a_reader_that_is_gone_when_read_then_the_command_ends(large_shop:
         assert process.stdout
         process.stdout.readline()
         process.stdout.close()
-        assert process.wait(timeout=30) == 1
+        assert process.wait(timeout=120) == 1
 
 
 @pytest.fixture
@@ -184,7 +184,7 @@ def test_given_ctrl_c_when_read_then_the_command_ends(large_shop: Sandbox, tmp_p
         for _ in range(100):
             process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=120)
         assert (process.returncode, errors) == (130, "")
 
 
@@ -195,7 +195,7 @@ def test_given_a_setting_that_is_refused_after_the_read_began_when_read_then_the
     command = CommandLine(tmp_path)
     arguments = command.arguments(config=large_shop.config(**settings), catalog=configured(bare_catalog(), "projects"))
     with command.start("read", *arguments) as process, killed_at_the_end(process):
-        run = Run(1, *process.communicate(timeout=30))
+        run = Run(1, *process.communicate(timeout=120))
         assert process.returncode == run.exit_code
     assert [trace["failure_type"] for trace in run.traces] == ["config_error"]
     assert next(iter(settings)) in run.traces[0]["message"]

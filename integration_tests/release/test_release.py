@@ -25,6 +25,7 @@ from tools.requirements import LEFT_OUT
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = "source_customerscanvas"
+pytestmark = pytest.mark.timeout(1200)  # pip's downloads
 (VERSION,) = re.findall(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
 
 
@@ -53,7 +54,7 @@ class Environment:
 
 def run(*arguments: str | Path, folder: Path | None = None) -> str:
     done = subprocess.run(
-        [str(one) for one in arguments], cwd=folder, capture_output=True, text=True, timeout=280, check=False
+        [str(one) for one in arguments], cwd=folder, capture_output=True, text=True, timeout=1100, check=False
     )
     assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
     return done.stdout
@@ -72,6 +73,7 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Distributions:
 def image(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """An environment made by the commands of the Dockerfile's first stage, out of the files that it copies."""
     environment = Environment(tmp_path_factory.mktemp("image") / "venv")
+    environment.pip("uninstall", "--yes", "setuptools")  # new environments of Python 3.10 and 3.11 have it
     work = tmp_path_factory.mktemp("build")
     for instruction, rest in first_stage():
         words = shlex.split(rest)

@@ -84,14 +84,14 @@ class Fault:
 
     path: re.Pattern[str]
     action: Action
-    method: str | None = None
-    query: dict[str, re.Pattern[str]] = field(default_factory=dict)
-    origin: Origin | None = None
-    skip: int = 0
-    times: int | None = None
-    begins: float = 0.0
-    ends: float | None = None
-    clock: Callable[[], float] = lambda: 0.0
+    method: str | None
+    query: Mapping[str, re.Pattern[str]]
+    origin: Origin | None
+    skip: int
+    times: int | None
+    begins: float
+    ends: float | None
+    clock: Callable[[], float]
     hits: int = 0
     seen: int = 0
     removed: bool = False
@@ -122,30 +122,15 @@ class Fault:
         return True
 
 
-def make_fault(
-    clock: Callable[[], float],
-    path: str = "",
-    method: str | None = None,
-    query: Mapping[str, str] | None = None,
-    origin: Origin | None = None,
-    skip: int = 0,
-    times: int | None = None,
-    seconds: float | None = None,
-    after: float = 0.0,
-    **action: Any,
-) -> Fault:
-    """A fault from its description; `path` and the values of `query` are regular expressions. It begins `after`
-    seconds from now and lasts `seconds` (None: until it is removed)."""
-    unknown = set(action) - set(Action.__dataclass_fields__)
+def make_action(description: Mapping[str, Any]) -> Action:
+    """Raises ValueError: there is no such action, or it has no such value."""
+    unknown = set(description) - set(Action.__dataclass_fields__)
     if unknown:
         raise ValueError(f"There is no fault {', '.join(sorted(unknown))}.")
     for name, known in (("page", PAGES), ("garble", FORMS)):
-        if action.get(name) is not None and action[name] not in known:
+        if description.get(name) is not None and description[name] not in known:
             raise ValueError(f"{name} is one of {', '.join(known)}.")
-    patterns = {name: re.compile(pattern) for name, pattern in (query or {}).items()}
-    begins = clock() + after
-    ends = None if seconds is None else begins + seconds
-    return Fault(re.compile(path), Action(**action), method, patterns, origin, skip, times, begins, ends, clock)
+    return Action(**description)
 
 
 def altered(action: Action, answer: Callable[[], Reply], now: float) -> Reply:

@@ -170,7 +170,7 @@ class Processing:
 
     def _begin_post_processing(self, project: Project, now: int) -> None:
         """What comes after all items were processed, again when an item was run again."""
-        if any(one.run is None or one.run.status != "Completed" for one in project.pipelines if not one.is_post):
+        if any(one.run is None or one.run.status != "Completed" for one in project.main_pipelines):
             return
         for pipeline in project.pipelines:
             if not pipeline.is_post or pipeline.start_after is None:

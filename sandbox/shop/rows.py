@@ -171,6 +171,11 @@ class Project:
     obsolete: bool
     extra: dict[str, Any] | None
 
+    @property
+    def main_pipelines(self) -> list[Pipeline]:
+        """All but the post-processing ones."""
+        return [one for one in self.pipelines if not one.is_post]
+
 
 @dataclass(frozen=True)
 class Artifact:

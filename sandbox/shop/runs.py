@@ -57,9 +57,7 @@ class Runs(Projects):
             self._processing.schedule(project, pipeline, now, None)
 
     def _processed(self, project: Project, position: int | None) -> list[Pipeline]:
-        if position is not None:
-            return pipelines_of_item(project, position)
-        return [one for one in project.pipelines if not one.is_post]
+        return project.main_pipelines if position is None else pipelines_of_item(project, position)
 
     @locked
     def add_item_run(
@@ -79,11 +77,12 @@ class Runs(Projects):
         position = item_count(project)
         if project.extra and "items" in project.extra:
             raise Refused("The project's items were set as they are.")
-        for pipeline in project.pipelines:
-            if pipeline.item is None and not pipeline.is_post:
+        for pipeline in project.main_pipelines:
+            if pipeline.item is None:
                 pipeline.item = 0
         project.item_count = position + 1
-        self._add_run(project, position, status, files, moves_last_modified, run_for, outcome)
+        spec = PipelineSpec(files, run_for=run_for, outcome=outcome)
+        self._add_run(project, position, spec, status, moves_last_modified)
         return item_line(project, position).id or 0
 
     @locked
@@ -97,19 +96,12 @@ class Runs(Projects):
         outcome: ProcessingStatus | Sequence[ProcessingStatus] = "Completed",
     ) -> None:
         """A post-processing run of the status comes to the project and adds its files to the others."""
-        self._add_run(self.find(project_id), None, status, files, moves_last_modified, run_for, outcome)
+        spec = PipelineSpec(files, run_for=run_for, outcome=outcome)
+        self._add_run(self.find(project_id), None, spec, status, moves_last_modified)
 
     def _add_run(
-        self,
-        project: Project,
-        item: int | None,
-        status: ProcessingStatus,
-        files: Sequence[FileSpec] | int,
-        moves: bool | None,
-        run_for: float | None,
-        outcome: ProcessingStatus | Sequence[ProcessingStatus],
+        self, project: Project, item: int | None, spec: PipelineSpec, status: ProcessingStatus, moves: bool | None
     ) -> None:
-        spec = PipelineSpec(files, run_for=run_for, outcome=outcome)
         pipeline = self._add_pipeline(project, spec, item, is_post=item is None)
         now = self.clock.now()
         self._processing.set_status(project, pipeline, status, now, moves=moves)

@@ -15,8 +15,8 @@ COUNT = 11
 _VENDOR_NAMED = (
     FileSpec(name="result", format="Pdf"),
     FileSpec(name="brochure v1.2", format="Pdf"),
-    FileSpec(name="preview", format="Jpeg", anonymous=True, alias="preview"),
-    FileSpec(name="proof", format="Png", anonymous=True),
+    FileSpec(name="preview", format="Jpeg", anonymous=True, alias="preview", link="null"),
+    FileSpec(name="proof", format="Png", anonymous=True, link="refused"),
 )
 
 

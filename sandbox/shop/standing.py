@@ -17,7 +17,7 @@ class Standing(NamedTuple):
 
 def standing(project: Project, switches: Switches) -> Standing:
     """The whole project's: its items' pipelines, then the post-processing ones."""
-    items = _of_runs([one for one in project.pipelines if not one.is_post], switches)
+    items = _of_runs(project.main_pipelines, switches)
     if items.status != "Completed":
         return items
     later = [one for one in project.pipelines if one.is_post and (one.run is not None or one.start_after is not None)]
@@ -35,7 +35,7 @@ def standing_of_item(project: Project, position: int, switches: Switches) -> Sta
 
 def pipelines_of_item(project: Project, position: int) -> list[Pipeline]:
     own = [one for one in project.pipelines if one.item == position]
-    return own or [one for one in project.pipelines if one.item is None and not one.is_post]
+    return own or [one for one in project.main_pipelines if one.item is None]
 
 
 def _none_began(pipelines: list[Pipeline]) -> bool:

@@ -38,3 +38,5 @@ def test_given_the_seeded_shop_when_looked_at_then_it_has_orders_out_of_the_ordi
     assert of_items == ["Completed", "Failed"]
     formats = {detail["format"] for one in results.values() for detail in one["outputFileDetails"] or ()}
     assert {"Pdf", "Jpeg", "pdf"} <= formats
+    unlinked = [one["name"] for one in shop.artifacts() if one["anonymousAccess"] and one["url"] is None]
+    assert unlinked == ["preview"]

@@ -11,13 +11,61 @@ from hypothesis import strategies as st
 from source_customerscanvas.api.projects import Project
 from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, OF_ARTIFACTS, RESULTS
 from unit_tests.sync.following import HOLDING, Following
+from unit_tests.sync.listed_shop import ListedShop
 
 Step = tuple[str, int]
+"""What happens, and a number that says to which project."""
 
-IN_THE_SHOP = ("minute", "window", "pending", "without status", "completed", "without order", "start", "finish")
-OF_ROWS = ("finish unseen", "show", "modify", "hold", "release")
-OF_SYNCS = ("look", "look", "look", "read", "read", "read", "read all", "save", "kill", "end")
-steps = st.lists(st.tuples(st.sampled_from([*IN_THE_SHOP, *OF_ROWS, *OF_SYNCS]), st.integers(0, 7)), max_size=40)
+
+def is_running(shop: ListedShop, one: int) -> bool:
+    return shop.results.get(one, {}).get("status") != "Completed"
+
+
+def start(shop: ListedShop, one: int) -> None:
+    if not is_running(shop, one):
+        # a run that begins and ends between two syncs without a trace is the one that nobody can find
+        shop.modify(one)
+        shop.run(one, "InProgress")
+
+
+def finish(shop: ListedShop, one: int) -> None:
+    if is_running(shop, one):
+        shop.run(one, "Completed")
+
+
+def finish_unseen(shop: ListedShop, one: int) -> None:
+    if is_running(shop, one) and shop.rows[one]["processingStatus"] is not None:
+        shop.run(one, "Completed", is_shown=False)
+
+
+IN_THE_SHOP: dict[str, Callable[[ListedShop], object]] = {
+    "minute": lambda shop: shop.pass_time(minutes=1),
+    "window": lambda shop: shop.pass_time(minutes=11),
+    "pending": lambda shop: shop.create("Pending"),
+    "without status": lambda shop: shop.create(None),
+    "completed": lambda shop: shop.create("Completed"),
+    "without order": lambda shop: shop.create("Completed", orderId=None),
+}
+TO_A_PROJECT: dict[str, Callable[[ListedShop, int], object]] = {
+    "start": start,
+    "finish": finish,
+    "finish unseen": finish_unseen,
+    "show": lambda shop, one: shop.show(one) if one in shop.results else None,
+    "modify": lambda shop, one: shop.modify(one, name=shop.time),
+    "hold": lambda shop, one: shop.modify(one, status=HOLDING),
+    "release": lambda shop, one: shop.modify(one, status=1),
+}
+IN_A_SYNC: dict[str, Callable[[Following, int], object]] = {
+    "look": lambda following, _: following.look(),
+    "read": lambda following, number: following.read_one(number),
+    "read all": lambda following, _: following.read_all(),
+    "save": lambda following, _: following.save(),
+    "kill": lambda following, _: following.kill(),
+    "end": lambda following, _: following.end_sync(),
+}
+OFTEN = ["look", "look", "read", "read"]
+STEPS = [*IN_THE_SHOP, *TO_A_PROJECT, *IN_A_SYNC, *OFTEN]
+steps = st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 7)), max_size=40)
 names = st.sampled_from([RESULTS, ARTIFACTS, FILES])
 given_a_history = given(name=names, history=steps)
 examples = settings(max_examples=60)
@@ -25,56 +73,13 @@ examples = settings(max_examples=60)
 
 def take(following: Following, step: Step) -> None:
     what, number = step
-    shop = following.shop
-    ids = sorted(shop.rows)
-    one = ids[number % len(ids)] if ids else None
-    if what == "minute":
-        shop.pass_time(minutes=1)
-    elif what == "window":
-        shop.pass_time(minutes=11)
-    elif what == "pending":
-        shop.create("Pending")
-    elif what == "without status":
-        shop.create(None)
-    elif what == "completed":
-        shop.create("Completed")
-    elif what == "without order":
-        shop.create("Completed", orderId=None)
-    elif what == "look":
-        following.look()
-    elif what == "read":
-        following.read_one(number)
-    elif what == "read all":
-        following.read_all()
-    elif what == "save":
-        following.save()
-    elif what == "kill":
-        following.kill()
-    elif what == "end":
-        following.end_sync()
-    elif one is not None:
-        happen(following, what, one)
-
-
-def happen(following: Following, what: str, one: int) -> None:
-    shop = following.shop
-    is_running = shop.results.get(one, {}).get("status") != "Completed"
-    if what == "start" and not is_running:
-        # a run that begins and ends between two syncs without a trace is the one that nobody can find
-        shop.modify(one)
-        shop.run(one, "InProgress")
-    elif what == "finish" and is_running:
-        shop.run(one, "Completed")
-    elif what == "finish unseen" and is_running and shop.rows[one]["processingStatus"] is not None:
-        shop.run(one, "Completed", is_shown=False)
-    elif what == "show" and one in shop.results:
-        shop.show(one)
-    elif what == "modify":
-        shop.modify(one, name=shop.time)
-    elif what == "hold":
-        shop.modify(one, status=HOLDING)
-    elif what == "release":
-        shop.modify(one, status=1)
+    ids = sorted(following.shop.rows)
+    if what in IN_THE_SHOP:
+        IN_THE_SHOP[what](following.shop)
+    elif what in IN_A_SYNC:
+        IN_A_SYNC[what](following, number)
+    elif ids:
+        TO_A_PROJECT[what](following.shop, ids[number % len(ids)])
 
 
 def follow(name: str, history: list[Step], holds: Callable[[Following], None]) -> Following:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import given
 
 from source_customerscanvas.api.artifacts import Artifact
 from source_customerscanvas.api.projects import Project, Results
@@ -21,6 +20,7 @@ from source_customerscanvas.sync.records import (
     results_record,
     shop_order_record,
 )
+from unit_tests.json_values import odd_rows
 
 ROW: dict[str, Any] = {
     "id": 7,
@@ -169,20 +169,7 @@ def test_given_a_manifest_when_its_row_is_made_then_it_is_one_of_the_orders_file
     assert record.keys() == file_record(project(), Artifact("a", {}, {}), None).keys()
 
 
-json_values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**53), 2**53)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
-    max_leaves=6,
-)
-
-
-@given(st.dictionaries(st.sampled_from([*ROW, "items"]), json_values))
-@example({"id": 2.0**64})
-@example({"id": float("inf")})
+@given(odd_rows([*ROW, "items"]))
 def test_given_any_row_when_read_then_all_that_is_made_of_it_can_be_made(row: dict[str, Any]) -> None:
     found = Project.from_row(row)
     if found is None:

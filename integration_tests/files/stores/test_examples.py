@@ -36,9 +36,7 @@ def test_given_the_example_of_a_store_when_it_is_filled_in_then_files_are_delive
     assert delivering.place.contents() == {row["filePath"]: delivering.sandbox.shop.file_bytes("one")}
 
 
-def test_given_the_page_on_stores_when_read_then_each_delivery_and_each_placeholder_stands_there() -> None:
+def test_given_the_page_on_stores_when_read_then_each_placeholder_stands_there() -> None:
     page = (ROOT / "docs/stores.md").read_text(encoding="utf-8")
-    for name in ("airbyte", "none", *STORES):
-        assert f"| `{name}` |" in page
     for placeholder in PLACEHOLDERS:
         assert f"`{{{placeholder}}}`" in page
