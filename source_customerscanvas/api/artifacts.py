@@ -165,11 +165,8 @@ class _Window:
                     self._move()
             if artifact is None:
                 self._miss(artifact_id)
-        elif self._ahead() < PAGE_SIZE and self._may_move() and self._moving.acquire(blocking=False):
-            try:
-                self._move()
-            finally:
-                self._moving.release()
+        elif self._ahead() < PAGE_SIZE:
+            self._move_unless_busy()
         return artifact
 
     def note_single(self, artifact: Row) -> None:
@@ -182,12 +179,8 @@ class _Window:
             self._is_behind = self._is_behind or 0 < beyond <= length
 
     def prepare(self) -> None:
-        if self._read == 0 and self._moving.acquire(blocking=False):
-            try:
-                if self._read == 0 and self._may_move():
-                    self._move()
-            finally:
-                self._moving.release()
+        if self._read == 0:
+            self._move_unless_busy()
 
     def _pop(self, artifact_id: str) -> Row | None:
         with self._lock:
@@ -211,12 +204,19 @@ class _Window:
         # as long as plenty of the last pages was not asked for, they are ahead, or are those of others
         return self._ahead() <= 2 * PAGE_SIZE or self._is_behind
 
-    def _move(self) -> Page | None:
+    def _move_unless_busy(self) -> None:
+        if self._may_move() and self._moving.acquire(blocking=False):
+            try:
+                self._move()
+            finally:
+                self._moving.release()
+
+    def _move(self) -> None:
         page = next(self._pages, None)
         with self._lock:
             if page is None:
                 self._is_over = True
-                return None
+                return
             self._read += 1
             self._is_behind = False
             ends = [to_utc(row.get("lastModified")) for row in (page.rows[:1] + page.rows[-1:])]
@@ -229,7 +229,6 @@ class _Window:
                 self._kept[id_] = row, left
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
-        return page
 
 
 def _seconds(begin: str, end: str) -> float:

@@ -11,7 +11,7 @@ from collections import deque
 from math import exp, inf, log
 
 LEAST_PAUSE = 1.0
-"""Seconds that a refusal costs at least: the unit in which servers ask for a pause."""
+"""Seconds that a refusal costs at least: the unit in which servers ask for a pause. No rate is less than one in it."""
 
 _LEAST_REQUESTS = 4
 """Requests that it costs at least, at a low rate: the one that was refused and those under way with it."""
@@ -66,16 +66,18 @@ class Rate:
 
     def resume(self, sent: float, now: float) -> None:
         """A request that left at `sent` is the first one that is served again."""
-        count = max(len(self._served), 1)
-        rate = count / (sent - self._resumed)
-        if self._last_refused > self._exhausted:
+        count = len(self._served)
+        # after a few, somebody else may have used up what there was: how long it refused tells nothing then
+        is_telling = count >= _LEAST_REQUESTS
+        rate = max(count / (sent - self._resumed), 1 / LEAST_PAUSE)
+        if self._last_refused > self._exhausted and is_telling:
             self._too_much = min(self._too_much, count / (self._last_refused - self._resumed))
+        self._is_bounded = self._too_much < inf
+        cost = max(sent - self._exhausted, LEAST_PAUSE) if is_telling or self._is_bounded else LEAST_PAUSE
         if self._saved_up is None:
             self._saved_up = count  # and what it bears is not known by it
         else:
             rate = self._borne = max(self._borne, rate)
-        cost = max(sent - self._exhausted, LEAST_PAUSE)
-        self._is_bounded = self._too_much < inf
         if self._is_bounded:
             distance = max(log(self._too_much / rate), 0.0)
             self._rate = rate * exp(distance * _ABOVE_THE_LOWER)
