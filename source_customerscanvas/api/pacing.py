@@ -67,7 +67,7 @@ class Pace:
             if self._under_way >= (1 if self._is_exhausted else self._most_under_way):
                 return None
             self._under_way += 1
-            self._resumed = min(self._resumed, now)
+            self._resumed = min(self._resumed, now)  # who is early by an instant is no longer in the pause
             spacing = 1 / self.rate.at(now)
             # a worker that woke late does not delay those behind it
             self._next = max(moment, now - spacing) + spacing
