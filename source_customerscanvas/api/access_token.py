@@ -1,12 +1,10 @@
 """The access token of a sync, renewed before it expires."""
 
-import re
-from collections import deque
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from threading import Lock
 from typing import Any
 
+from source_customerscanvas.api.secrets import Secrets
 from source_customerscanvas.errors import CustomersCanvasError
 from source_customerscanvas.times import Clock
 
@@ -14,29 +12,6 @@ _TOKEN_MARGIN_SECONDS = 30
 _DEFAULT_TOKEN_SECONDS = 300
 _SECONDS_UNTIL_KNOWN = 30
 """After a token was renewed as it was not accepted."""
-
-_TOKENS_HIDDEN = 64
-"""A server may speak of a token that was renewed meanwhile."""
-_NEVER_ESCAPED = re.compile(r"[\w.~-]", re.ASCII)
-SECRET_SHOWN = "***"
-"""What stands for a secret in a message."""
-
-
-class Secrets:
-    """What no message may tell: the client's secret, and the last tokens."""
-
-    def __init__(self, client_secret: str) -> None:
-        self._client_secret = client_secret
-        self._tokens: deque[str] = deque(maxlen=_TOKENS_HIDDEN)
-
-    def add(self, token: str) -> None:
-        self._tokens.append(token)
-
-    def hide(self, text: str) -> str:
-        """A text without the secrets that a server may repeat."""
-        for secret in (self._client_secret, *tuple(self._tokens)):
-            text = hidden(text, secret)
-        return text
 
 
 class AccessToken:
@@ -102,29 +77,6 @@ class AccessToken:
                 self._rejected_at = now
                 self._renew_at = float("-inf")
             return True
-
-
-def hidden(text: str, secret: str) -> str:
-    """A text without a secret: as it is, or with some of its characters escaped as in an address or in JSON."""
-    return _spellings(secret).sub(SECRET_SHOWN, text) if secret else text
-
-
-@lru_cache(maxsize=2 * _TOKENS_HIDDEN)
-def _spellings(secret: str) -> re.Pattern[str]:
-    return re.compile("".join(map(_spelling, secret)))
-
-
-def _spelling(character: str) -> str:
-    if _NEVER_ESCAPED.match(character):
-        return re.escape(character)
-    forms = [
-        "".join(f"%{byte:02x}" for byte in character.encode()),  # .NET writes these digits in small letters
-        rf"\\u{ord(character):04x}",
-        rf"\\?{re.escape(character)}",
-    ]
-    if character == " ":
-        forms.append(r"\+")
-    return f"(?i:{'|'.join(forms)})"
 
 
 def _seconds(lifetime: object) -> float:

@@ -179,11 +179,8 @@ class _Window:
                     self._move()
             if found is None:
                 self._miss(artifact_id)
-        elif self._ahead() < PAGE_SIZE and self._may_move() and self._moving.acquire(blocking=False):
-            try:
-                self._move()
-            finally:
-                self._moving.release()
+        elif self._ahead() < PAGE_SIZE:
+            self._move_unless_busy()
         if found is None:
             return None
         artifact, page = found
@@ -200,12 +197,8 @@ class _Window:
             self._is_behind = self._is_behind or 0 < beyond <= length
 
     def prepare(self) -> None:
-        if self._read == 0 and self._moving.acquire(blocking=False):
-            try:
-                if self._read == 0 and self._may_move():
-                    self._move()
-            finally:
-                self._moving.release()
+        if self._read == 0:
+            self._move_unless_busy()
 
     def _pop(self, artifact_id: str) -> tuple[Row, _ReadPage] | None:
         with self._lock:
@@ -229,6 +222,13 @@ class _Window:
             return False
         # as long as plenty of the last pages was not asked for, they are ahead, or are those of others
         return self._ahead() <= 2 * PAGE_SIZE or self._is_behind
+
+    def _move_unless_busy(self) -> None:
+        if self._may_move() and self._moving.acquire(blocking=False):
+            try:
+                self._move()
+            finally:
+                self._moving.release()
 
     def _move(self) -> None:
         at = format_utc(self._client.shop_now() - _CLOCKS_APART)

@@ -11,7 +11,7 @@ import orjson
 from requests import Response
 
 from source_customerscanvas.addresses import Origin, normalised, origin_of
-from source_customerscanvas.api.access_token import AccessToken, Secrets
+from source_customerscanvas.api.access_token import AccessToken
 from source_customerscanvas.api.answers import TooHeavy, parsed, read_body
 from source_customerscanvas.api.calls import USER_AGENT, Call, query_value
 from source_customerscanvas.api.exchange import Exchange
@@ -20,6 +20,7 @@ from source_customerscanvas.api.judging import Judge
 from source_customerscanvas.api.outages import PATIENCE_SECONDS, Outage
 from source_customerscanvas.api.portions import Portions
 from source_customerscanvas.api.retrying import Retrying
+from source_customerscanvas.api.secrets import Secrets
 from source_customerscanvas.api.speed import LeastSpeed
 from source_customerscanvas.api.token_endpoint import TokenEndpoint
 from source_customerscanvas.api.transport import Transport

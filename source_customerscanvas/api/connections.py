@@ -1,7 +1,9 @@
 """The connections that are kept to the API and to the hosts of its files."""
 
+import io
 import logging
 import os
+import sys
 from collections.abc import Mapping
 from http import HTTPStatus, client
 from typing import Any
@@ -14,7 +16,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool
 
 from source_customerscanvas.addresses import Origin, origin_of
+from source_customerscanvas.api.speed import LeastSpeed
 from source_customerscanvas.errors import MissingCertificates
+from source_customerscanvas.times import SYSTEM_CLOCK
 
 CONNECT_SECONDS = 10
 SILENCE_SECONDS = 60
@@ -22,12 +26,46 @@ SILENCE_SECONDS = 60
 _MOST_HOSTS = 100
 
 
+class _Head:
+    """The lines of an answer's head, given up where they drip: the time-out is for each byte, not for a line."""
+
+    def __init__(self, connection: io.BufferedReader) -> None:
+        self._connection = connection
+        self._speed = LeastSpeed(SYSTEM_CLOCK)
+
+    def readline(self, most: int | None = -1) -> bytes:
+        left = sys.maxsize if most is None or most < 0 else most
+        line = b""
+        while left > len(line) and not line.endswith(b"\n"):
+            # what is there already, or the next that comes, and nothing of what follows the line
+            there = self._connection.peek(1)
+            if not there:
+                break
+            part = self._connection.read(min(there.find(b"\n") + 1 or len(there), left - len(line)))
+            self._speed.note(len(part))
+            line += part
+        return line
+
+    def close(self) -> None:
+        self._connection.close()
+
+
 class _FinalAnswer(client.HTTPResponse):
-    """An answer without those before it that only say that it is on its way, such as "early hints".
+    """An answer whose head does not drip, without those before it that only announce it, such as "early hints".
 
     Python passes over "continue" alone. Any other one it takes for the answer, and the real one is left on the
     connection for the next request to find: a file of somebody else's order, it may be.
     """
+
+    def begin(self) -> None:
+        connection = self.fp
+        head: Any = _Head(connection)
+        self.fp = head
+        try:
+            super().begin()
+        finally:
+            if self.fp is head:  # what is no answer is closed already
+                self.fp = connection
 
     def _read_status(self) -> tuple[str, int, str]:
         version, status, reason = super()._read_status()  # type: ignore[misc]  # Python's types leave it out

@@ -4,12 +4,12 @@ import re
 from urllib.parse import urlsplit
 
 from source_customerscanvas.addresses import origin_of
-from source_customerscanvas.api.access_token import Secrets
 from source_customerscanvas.api.answers import document_of, is_problem, read_beginning, retry_after, words_of
 from source_customerscanvas.api.calls import Call
 from source_customerscanvas.api.failures import Failed
 from source_customerscanvas.api.permissions import missing_permission
 from source_customerscanvas.api.retrying import THROTTLED_SECONDS
+from source_customerscanvas.api.secrets import Secrets
 from source_customerscanvas.api.transport import Answer
 from source_customerscanvas.errors import (
     Conflict,

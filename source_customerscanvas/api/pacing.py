@@ -3,15 +3,15 @@
 from math import inf
 from threading import Condition, Event, Lock, RLock
 
-from source_customerscanvas.api.rates import Rate
+from source_customerscanvas.api.rates import LEAST_PAUSE, Rate
 from source_customerscanvas.errors import Stopped
 from source_customerscanvas.times import Clock
 
 _FIRST_UNDER_WAY, _MORE_FOR_EACH = 8, 0.5
 """Requests under way at the start, and how many more for each that is served: a first refusal is not to meet all."""
 
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.1, 20.0
-"""Seconds after a refusal where the server does not say: twice as long each time that nothing is served in between."""
+_LONGER, _LONGEST_PAUSE = 1.5, 20.0
+"""Times, and seconds: a pause where the server does not say is half as long again each time that it was too short."""
 
 _INSTANT = 1e-7
 """Seconds that no clock can wait for."""
@@ -37,7 +37,6 @@ class Pace:
         self._pause = 0.0
         self._is_exhausted = False
         self._last_served = -inf
-        self._least_latency = inf
 
     def wait(self) -> float:
         """Return when the next request may leave, with the moment at which that is. Raises `Stopped`.
@@ -68,6 +67,7 @@ class Pace:
             if self._under_way >= (1 if self._is_exhausted else self._most_under_way):
                 return None
             self._under_way += 1
+            self._resumed = min(self._resumed, now)  # who is early by an instant is no longer in the pause
             spacing = 1 / self.rate.at(now)
             # a worker that woke late does not delay those behind it
             self._next = max(moment, now - spacing) + spacing
@@ -83,24 +83,24 @@ class Pace:
         """The server answered a request that left at `sent` with anything but "too many"."""
         with self._changed:
             self._last_served = now
-            self._least_latency = min(self._least_latency, now - sent)
             self._most_under_way += _MORE_FOR_EACH
             if self._is_exhausted and sent >= self._resumed:
                 self._is_exhausted = False
-                self.rate.resume(sent, now, self._least_latency)
+                self.rate.resume(sent, now)
                 self._next = now + 1 / self.rate.at(now)
-            self.rate.note_served(now)
+            self.rate.note_served(sent)
 
     def note_refused(self, sent: float, now: float, asked: float | None) -> None:
         """The server refused a request that left at `sent`: none is to follow for the seconds that it `asked` for."""
         with self._changed:
             if sent >= self._resumed:
                 if self._is_exhausted:
-                    self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+                    self._pause = min(_LONGER * self._pause, _LONGEST_PAUSE)
+                    self.rate.note_refused_again(sent)
                 else:
                     self._is_exhausted = True
-                    self._pause = max(_SHORTEST_PAUSE, 1 / self.rate.at(sent))
-                    self.rate.note_exhausted(sent, now)
+                    self._pause = LEAST_PAUSE
+                    self.rate.note_exhausted(sent)
                 self._resumed = now + (asked or self._pause)
                 self._next = -inf
             else:

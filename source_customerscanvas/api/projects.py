@@ -46,6 +46,25 @@ def known_status(status: Any) -> str | None:
 
 
 @dataclass(frozen=True)
+class Fingerprint:
+    """By which a later look at a project tells what has changed.
+
+    `whole` changes with anything; `followed` when the list shows that the processing, or what its records carry, may
+    have changed. `weight` are the bytes of the row as JSON.
+    """
+
+    whole: str
+    followed: str
+    weight: int
+
+    @classmethod
+    def of(cls, row: Row, project_id: int) -> "Fingerprint":
+        text = orjson.dumps(row, option=orjson.OPT_SORT_KEYS)
+        followed = digest([row.get(name) for name in _FOLLOWED_FIELDS] + [project_id])
+        return cls(_digest_of(text), followed, len(text))
+
+
+@dataclass(frozen=True)
 class Project:
     """A project as a list of the API shows it."""
 
@@ -108,33 +127,18 @@ class Project:
         }
 
     @cached_property
-    def _whole(self) -> tuple[str, int]:
-        text = orjson.dumps(self.row, option=orjson.OPT_SORT_KEYS)
-        return _digest_of(text), len(text)
-
-    @property
-    def whole_digest(self) -> str:
-        return self._whole[0]
-
-    @property
-    def weight(self) -> int:
-        """The bytes of its row as JSON."""
-        return self._whole[1]
+    def fingerprint(self) -> Fingerprint:
+        return Fingerprint.of(self.row, self.id)
 
     def without_bulk(self) -> "Project":
-        """The same project, without what only its own row needs; its digests are those of the whole."""
+        """The same project, without what only its own row needs; its fingerprint is that of the whole."""
         items = self.row.get("items")
         light = dict(self.row)
         if isinstance(items, list):
             light["items"] = [_light_item(item) for item in items if isinstance(item, dict)]
         project = Project(light, self.id)
-        project.__dict__.update({"_whole": self._whole, "followed_digest": self.followed_digest})
+        project.__dict__["fingerprint"] = self.fingerprint
         return project
-
-    @cached_property
-    def followed_digest(self) -> str:
-        """Changes when the list shows that the processing, or what its records carry, may have changed."""
-        return digest([self.row.get(name) for name in _FOLLOWED_FIELDS] + [self.id])
 
     def describe(self) -> str:
         return f"storefront {self.storefront_id}, order {self.order_id or 'none'}, project {self.id}"

@@ -1,124 +1,88 @@
 """What rate a server bears, learned from the moments at which it had enough.
 
 A limit is a bucket that fills at some rate, or a window that allows so many requests. Nothing tells which, but each
-time that it is exhausted something is learned. On average, at least what was served from one exhaustion to the next is
-borne; and in any part of that time, what was served less what a bucket may have saved up before. Less is borne than
-the rate at which the refusal came, unless a long pause followed: then a window was used up, at whatever rate. Between
-the two, the geometric mean is tried. From there the rate grows by a cube, hardly at first: the closer the two were to
-each other, the longer it stays.
+time that it is exhausted, the rate is known between two bounds. Borne for certain is what was served from one time to
+the next, the pause included, and what was served in the last part of it, less what a bucket may have saved up before.
+Too much is the rate at which it was exhausted; and if it refused for long, what was served until it did so last.
+From a rate between the two, it grows by a cube: hardly at first, and the sooner the less is known.
 """
 
 from collections import deque
-from math import exp, inf, log, sqrt
+from math import exp, inf, log
 
-_SEARCH_SECONDS = 1.5
-"""In which an unknown rate grows 2.7-fold: a server that counts by the second is given one to say no."""
+LEAST_PAUSE = 1.0
+"""Seconds that a refusal costs at least: the unit in which servers ask for a pause. No rate is less than one in it."""
 
-_STEADY_SECONDS, _STEADY_REQUESTS = 30.0, 200
-"""In which a known rate would: an exhaustion costs a second's pause or a handful of requests, at most 5 % of either."""
+_LEAST_REQUESTS = 4
+"""Requests that it costs at least, at a low rate: the one that was refused and those under way with it."""
 
-_SECONDS_OF_A_DOUBT = 8.0
-"""In which a rate would that is known up to a factor of 2.7; longer in proportion where it is known better."""
+_SEARCH = 0.6
+"""Of its cost, in which an unknown rate doubles: a server that counts by the second is to say no in time."""
 
-_LATENCIES = 8
-"""In which it does at most, as no answer comes sooner than one."""
+_STEADY = 80.0
+"""Times its cost, in which a known rate grows 2.7-fold, so that it is a twentieth too high after a third of that."""
 
-_ROUNDED_SECONDS = 1.0
-"""By which a server may ask for more than it needs; beyond that a bucket has the next request in twice its interval."""
+_KNOWN = 0.1
+"""A rate is known when its bounds are so near (a tenth); where they are further apart, it grows faster."""
 
-_LONGEST_WINDOW = 120.0
-"""Seconds; a longer pause was no limit."""
-
-_MARGIN = 0.97
-"""Left below a rate, as neither servers nor networks are punctual."""
-
-_STEP_BACK = 0.8
-"""After a search that ended sooner than it can tell anything."""
-
-_FEW = 10
-"""Requests that say too little: what was served in the time before counts too."""
-
-_LEAST_FIRST = 1.0
-"""Requests a second to begin with after too few to tell: others may have used up what there was."""
-
-_LONG_SECONDS = 5.0
-"""Of a first phase, whose end tells more about the rate than its beginning."""
+_ABOVE_THE_LOWER = 0.4
+"""Of the way between the bounds: to be too high costs a pause, to be too low a little time."""
 
 
 class Rate:
-    """The requests a second that a server bears, as far as is known. Times are seconds of a monotonic clock."""
+    """The requests a second to ask with. Times are seconds of a monotonic clock."""
 
     def __init__(self, now: float) -> None:
-        self._rate: float | None = None
-        self._grows_in = _SEARCH_SECONDS
-        self._resumed = now
+        self._rate = inf
+        self._grows_in = inf
+        self._is_bounded = False
+        self._borne = 0.0
+        self._too_much = inf
+        self._saved_up: int | None = None
         self._served: deque[float] = deque(maxlen=20_000)
-        self._exhausted = now
-        self._refused_at: float | None = None
-        self._saved_up = 0
-        self._phases: deque[tuple[float, int]] = deque(maxlen=_FEW)
-        """When each began, with its exhaustion before, and what was served in it; the newest first."""
+        self._resumed = self._exhausted = self._last_refused = now
 
     def at(self, moment: float) -> float:
-        """The rate to ask with; infinite as long as no limit is known."""
-        if self._rate is None:
-            return inf
-        return self._rate * exp(min(max(0.0, moment - self._resumed) / self._grows_in, 4.0) ** 3)
+        """Infinite as long as nothing was refused."""
+        passed = max(0.0, moment - self._resumed) / self._grows_in
+        return self._rate * (exp(min(passed, 3.0) ** 3) if self._is_bounded else 2 ** min(passed, 30.0))
 
-    def note_served(self, now: float) -> None:
-        self._served.append(now)
+    def note_served(self, sent: float) -> None:
+        self._served.append(sent)
 
-    def note_exhausted(self, sent: float, now: float) -> None:
+    def note_exhausted(self, sent: float) -> None:
         """A request that left at `sent` is the first one that was refused."""
-        self._phases.appendleft((self._exhausted, len(self._served)))
-        self._exhausted = now
-        self._refused_at = self.at(sent)
+        self._exhausted = self._last_refused = sent
+        self._too_much = self.at(sent)
+        if self._borne * (1 + _KNOWN) >= self._too_much:
+            self._borne = 0.0  # all was learned from it, or it is another limit now
+        if self._saved_up is not None:
+            for count, moment in enumerate(reversed(self._served), 1):
+                if moment < sent:
+                    self._borne = max(self._borne, (count - self._saved_up) / (sent - moment))
 
-    def resume(self, sent: float, now: float, latency: float) -> None:
-        """A request that left at `sent` is the first one that was served again: set the rate."""
-        active = max(self._exhausted - self._resumed, 1e-3)
-        pause = max(sent - self._exhausted, 1e-3)
-        served = [moment for moment in self._served if moment <= self._exhausted]
-        search = max(_SEARCH_SECONDS, _LATENCIES * latency)
-        if self._rate is None:
-            self._rate = self._first(len(served), active, pause)
-            self._saved_up = len(served)
-            self._grows_in = search if len(served) < _FEW else max(search, pause)
-            self._phases.clear()  # a bucket was full when it began
+    def note_refused_again(self, sent: float) -> None:
+        self._last_refused = sent
+
+    def resume(self, sent: float, now: float) -> None:
+        """A request that left at `sent` is the first one that is served again."""
+        count = len(self._served)
+        # after a few, somebody else may have used up what there was: how long it refused tells nothing then
+        is_telling = count >= _LEAST_REQUESTS
+        rate = max(count / (sent - self._resumed), 1 / LEAST_PAUSE)
+        if self._last_refused > self._exhausted and is_telling:
+            self._too_much = min(self._too_much, count / (self._last_refused - self._resumed))
+        self._is_bounded = self._too_much < inf
+        cost = max(sent - self._exhausted, LEAST_PAUSE) if is_telling or self._is_bounded else LEAST_PAUSE
+        if self._saved_up is None:
+            self._saved_up = count  # and what it bears is not known by it
         else:
-            low = self._least(served, active, latency)
-            top = max(self._refused_at or low, low)
-            if pause > _ROUNDED_SECONDS + 2 / low + 2 * latency:
-                # a window: what it allows is known, and the next refusal costs another long pause
-                doubt, rate = 0.0, low
-            elif pause > active or active < 3 * latency:
-                doubt, rate = abs(log(low / self._rate)), low
-            else:
-                doubt, rate = log(top / low), sqrt(low * top)
-            if active < search:
-                rate = min(rate, self._rate * _STEP_BACK)
-            self._rate = rate * _MARGIN
-            steady = max(_STEADY_SECONDS, _STEADY_REQUESTS / self._rate, min(2 * pause, _LONGEST_WINDOW))
-            self._grows_in = min(max(search, _SECONDS_OF_A_DOUBT / max(doubt, 0.01)), steady)
+            rate = self._borne = max(self._borne, rate)
+        if self._is_bounded:
+            distance = max(log(self._too_much / rate), 0.0)
+            self._rate = rate * exp(distance * _ABOVE_THE_LOWER)
+            self._grows_in = max(cost, _LEAST_REQUESTS / self._rate) * _STEADY * min(1.0, _KNOWN / max(distance, 1e-9))
+        else:
+            self._rate, self._grows_in = rate, cost * _SEARCH
         self._resumed = now
         self._served.clear()
-
-    def _first(self, served: int, active: float, pause: float) -> float:
-        if active > _LONG_SECONDS:
-            return max(sum(moment > self._exhausted - _LONG_SECONDS for moment in self._served), 1) / _LONG_SECONDS
-        # most servers count by the second, or let a second's worth through at once
-        return max(served / (active + max(pause, 1.0)), 1 / pause, _LEAST_FIRST if served < _FEW else 0.0)
-
-    def _least(self, served: list[float], active: float, latency: float) -> float:
-        """The rate that was borne for certain."""
-        count, began = 0, self._exhausted
-        for since, number in self._phases:
-            count, began = count + number, since
-            if count >= _FEW:
-                break
-        rates = [max(count, 1) / max(self._exhausted - began, 1e-3)]
-        for part in (active, active / 2, active / 4):
-            seconds = max(part, 3 * latency)
-            recent = sum(moment > self._exhausted - seconds for moment in served)
-            rates.append((recent - self._saved_up) / seconds)
-        return max(rates)

@@ -38,7 +38,7 @@ class Changes:
             self.failed.add(project.id)
         wanted_by = {stream.name for stream in self._streams if stream.wants(self._key, project)}
         if wanted_by:
-            is_heavy = project.weight > _HEAVY_BYTES
+            is_heavy = project.fingerprint.weight > _HEAVY_BYTES
             self._packed[project.id] = None if is_heavy else zlib.compress(orjson.dumps(project.row), 1)
             self._wanted_by[project.id] = wanted_by
 

@@ -21,11 +21,11 @@ OF_ORDERS = frozenset({ORDERS, SHOP_ORDERS})
 
 
 def _whole(project: Project) -> str:
-    return project.whole_digest
+    return project.fingerprint.whole
 
 
 def _followed(project: Project) -> str:
-    return project.followed_digest
+    return project.fingerprint.followed
 
 
 @dataclass(frozen=True)

@@ -61,12 +61,12 @@ def changing_bucket(rates: list[tuple[float, float | None]], burst: float) -> Li
     return ask
 
 
-def window(most: float, seconds: float) -> Limit:
-    """One that has begun some time before."""
+def window(most: float, seconds: float, phase: float) -> Limit:
+    """The first has begun before the sync, by `phase` of its length."""
     served: dict[int, int] = {}
 
     def ask(now: float, _: int) -> float | None:
-        since = now + 0.3 * seconds
+        since = now + phase * seconds
         number = int(since / seconds)
         if served.get(number, 0) < most:
             served[number] = served.get(number, 0) + 1
@@ -140,7 +140,7 @@ class Simulation:
             self._at(now + self._way(), partial(self._arrive, sent=now, refusals=refusals))
 
     def _way(self) -> float:
-        return self._latency / 2 + self._random.uniform(0, 0.0005)
+        return self._latency / 2 + self._random.uniform(0, SPREAD)
 
     def _arrive(self, now: float, sent: float, refusals: int) -> None:
         self._under_way += 1
@@ -170,17 +170,36 @@ class Simulation:
 RATES = [2, 10, 50, 200]
 LATENCIES = [0.005, 0.05, 0.2]
 WORKERS = [2, 16, 64]
-BUCKETS: dict[str, Callable[[float], Limit]] = {
-    "burst 1": lambda rate: bucket(rate, 1),
-    "burst 5": lambda rate: bucket(rate, 5),
-    "burst 50": lambda rate: bucket(rate, 50),
-    "by the second": lambda rate: window(rate, 1.0),
+BUCKETS: dict[str, tuple[int, Callable[[float, float], Limit]]] = {
+    "burst 1": (1, lambda rate, phase: bucket(rate, 1)),
+    "burst 5": (5, lambda rate, phase: bucket(rate, 5)),
+    "burst 50": (50, lambda rate, phase: bucket(rate, 50)),
+    "by the second": (0, lambda rate, phase: window(rate, 1.0, phase)),
 }
-WINDOWS = {"10 s": 10.0, "60 s": 60.0}
+SECONDS = 40
+"""That a limit is met for: what it costs to learn a rate is to be a small part of it."""
+
+SPREAD = 0.0005
+"""Seconds by which a request comes early or late: what has to come one by one needs as much more between two."""
 
 
-def seconds_at_best(total: int, rate: float, workers: int, latency: float) -> float:
-    return total * max(1 / rate, latency / workers)
+def most_seconds(limit: str, ideal: float, total: int, latency: float) -> float:
+    if limit != "burst 1":
+        return 1.25 * ideal
+    # with nothing saved up, each refusal costs a second's pause and twice the way to the server and back: the four that
+    # it takes cost 6 s of 40, and the search, from one request a second on, 4
+    return (1.3 if latency >= 0.2 else 1.25) * (ideal + total * SPREAD)
+
+
+def most_refused(total: int, workers: int) -> float:
+    """A twentieth, or as many as there are workers.
+
+    When a limit is met first, all that is under way may be refused. Of a few hundred requests, that is all that would
+    be allowed: nothing could be learned afterwards.
+    """
+    if total < 2000:
+        return workers + 0.05 * total + 4
+    return max(0.05 * total, workers)
 
 
 @pytest.mark.parametrize("workers", WORKERS)
@@ -188,42 +207,29 @@ def seconds_at_best(total: int, rate: float, workers: int, latency: float) -> fl
 @pytest.mark.parametrize("telling", TELLING)
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("limit", BUCKETS)
-def test_given_a_limit_when_a_long_sync_meets_it_then_a_quarter_of_the_time_is_lost_and_a_twentieth_refused(
-    limit: str, rate: float, telling: str, latency: float, workers: int
+def test_given_a_limit_when_a_sync_meets_it_then_at_most_a_quarter_of_the_time_is_lost_and_a_twentieth_refused(
+    limit: str, rate: int, telling: str, latency: float, workers: int
 ) -> None:
-    total = max(1000, 60 * round(rate))
-    run = Simulation(BUCKETS[limit](rate), workers, latency, total, TELLING[telling])
-    # what has to come one by one comes early or late on the way: so much is to be left between two
-    spread = 0.0005 if limit == "burst 1" else 0.0
-    assert run.seconds <= MOST_TIME.get((limit, telling), 1.25) * (
-        seconds_at_best(total, rate, workers, latency) + total * spread
-    )
-    assert len(run.refused) <= max(0.05 * total, workers)
-
-
-MOST_TIME = {
-    ("burst 1", "seconds"): 1.5,
-    ("burst 1", "date"): 1.4,
-    ("burst 5", "seconds"): 1.4,
-    ("by the second", "seconds"): 1.35,
-}
-"""A server that asks for a whole second where a moment would do lets each thing that is learned cost one."""
+    burst, make = BUCKETS[limit]
+    total = SECONDS * rate + burst
+    run = Simulation(make(rate, 0.3), workers, latency, total, TELLING[telling])
+    ideal = max(SECONDS, total * latency / workers)
+    assert run.seconds <= most_seconds(limit, ideal, total, latency)
+    assert len(run.refused) <= most_refused(total, workers)
 
 
 @pytest.mark.parametrize("workers", WORKERS)
 @pytest.mark.parametrize("latency", LATENCIES)
 @pytest.mark.parametrize("telling", TELLING)
 @pytest.mark.parametrize("rate", [2, 10, 50])
-@pytest.mark.parametrize("seconds", [10.0, 60.0])
+@pytest.mark.parametrize(("seconds", "windows"), [(10.0, 2.5), (10.0, 11.5), (60.0, 1.5), (60.0, 3.5)])
 def test_given_a_limit_by_windows_when_met_then_they_are_used_up_and_little_is_refused(
-    seconds: float, rate: float, telling: str, latency: float, workers: int
+    seconds: float, windows: float, rate: int, telling: str, latency: float, workers: int
 ) -> None:
-    total = max(2000, round(3.5 * rate * seconds))
-    run = Simulation(window(rate * seconds, seconds), workers, latency, total, TELLING[telling])
-    needed = max(math.ceil(total / (rate * seconds)) * seconds, total * latency / workers)
-    # with 64 at once, a window that ends unseen refuses all of them
-    assert run.seconds <= (1.4 if telling == "silent" else 1.25) * needed
-    assert len(run.refused) <= (1.5 if workers == 64 else 1.3) * max(0.05 * total, workers)
+    total = round(windows * rate * seconds)
+    run = Simulation(window(rate * seconds, seconds, 0.0), workers, latency, total, TELLING[telling])
+    assert run.seconds <= 1.25 * max(math.ceil(windows) * seconds, total * latency / workers)
+    assert len(run.refused) <= most_refused(total, workers)
 
 
 @pytest.mark.parametrize("workers", [8, 32, 64])
@@ -254,23 +260,37 @@ def test_given_a_limit_that_begins_later_when_met_then_it_is_kept(telling: str) 
 
 
 @pytest.mark.parametrize("telling", TELLING)
+def test_given_somebody_else_who_used_up_a_window_when_the_next_begins_then_the_pause_is_no_measure_of_its_rate(
+    telling: str,
+) -> None:
+    rest = bucket(50, 50)
+    run = Simulation(
+        lambda now, under_way: 20 - now if now < 20 else rest(now, under_way), 16, 0.05, 2000, TELLING[telling]
+    )
+    begun = run.served[0]
+    assert begun <= 30
+    assert run.seconds <= begun + 1.25 * 40
+
+
+@pytest.mark.parametrize("telling", TELLING)
 def test_given_a_limit_that_is_lifted_when_time_passes_then_the_full_speed_returns(telling: str) -> None:
     run = Simulation(changing_bucket([(0, 50), (20, None)], 50), 32, 0.05, 30_000, TELLING[telling])
-    assert run.rate(75, 80) >= 550
+    assert run.rate(run.seconds - 5, run.seconds - 1) >= 550
+    assert run.seconds < 120
 
 
 def test_given_a_rare_refusal_when_there_is_no_limit_then_little_more_than_its_pause_is_lost() -> None:
     asked = count(1)
     run = Simulation(lambda *_: 0.5 if next(asked) == 3000 else None, 32, 0.05, 6000)
     assert len(run.refused) == 1
-    assert run.seconds <= 6000 * 0.0505 / 32 + 1
+    assert run.seconds <= 6000 * 0.0505 / 32 + 1.5
 
 
 @pytest.mark.parametrize("latency", [0.005, 0.05, 0.2])
 def test_given_a_long_pause_when_asked_then_no_request_leaves_before_its_end_and_one_leaves_at_it(
     latency: float,
 ) -> None:
-    run = Simulation(window(100, 30.0), 32, latency, 300, lambda now, wait: 30.0)
+    run = Simulation(window(100, 30.0, 0.3), 32, latency, 300, lambda now, wait: 30.0)
     first = run.refused[0]
     # those refused meanwhile asked for 30 seconds from then on
     end = max(moment for moment in run.refused if moment <= first + latency * 1.1) + 30

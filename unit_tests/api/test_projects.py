@@ -85,8 +85,8 @@ def test_given_a_heavy_project_when_its_bulk_is_left_out_then_its_digests_stay_t
     heavy = project(items=[item, None])
     light = heavy.without_bulk()
     assert light.row["items"] == [{"id": 71, "name": "Card", "quantity": 5, "sku": "S"}]
-    assert (light.whole_digest, light.followed_digest) == (heavy.whole_digest, heavy.followed_digest)
-    assert light.weight == heavy.weight > 1000
+    assert light.fingerprint == heavy.fingerprint
+    assert light.fingerprint.weight > 1000
 
 
 @pytest.mark.parametrize("files", [None, "x", {}, 3])
@@ -107,7 +107,7 @@ def test_given_any_row_when_read_then_all_that_is_made_of_it_can_be_made(row: di
     if found is None:
         return
     results = Results.from_answer({"status": row.get("name"), "outputFileDetails": row.get("items")})
-    assert len(found.whole_digest) == len(found.followed_digest) == len(results.digest) == 8
+    assert len(found.fingerprint.whole) == len(found.fingerprint.followed) == len(results.digest) == 8
     assert results.agrees_with(found) in (True, False)
     assert found.without_bulk().id == found.id
     assert found.describe()
@@ -124,7 +124,7 @@ def test_given_two_values_when_digested_then_equal_ones_are_equal_and_the_digest
 
 def test_given_a_change_when_digested_then_only_what_matters_to_the_stream_counts() -> None:
     named = project(name="Other")
-    assert named.whole_digest != project().whole_digest
-    assert named.followed_digest == project().followed_digest
+    assert named.fingerprint.whole != project().fingerprint.whole
+    assert named.fingerprint.followed == project().fingerprint.followed
     for change in ({"processingStatus": "Completed"}, {"lastModified": ROW["created"]}, {"orderId": "5002"}):
-        assert project(**change).followed_digest != project().followed_digest
+        assert project(**change).fingerprint.followed != project().fingerprint.followed

@@ -48,7 +48,7 @@ def known(*conditions: tuple[int, Known]) -> StreamProgress:
 
 def as_listed(shop: ListedShop, id_: int, *emitted: str, condition: Any = "open") -> tuple[int, Known]:
     """A project that the stream knows just as the list shows it."""
-    return id_, Known(condition, shop.project(id_).followed_digest, emitted)
+    return id_, Known(condition, shop.project(id_).fingerprint.followed, emitted)
 
 
 def test_given_nothing_new_when_watched_then_a_page_of_each_list_is_all_that_it_takes() -> None:
