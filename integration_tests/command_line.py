@@ -13,6 +13,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
+from integration_tests.forked import is_possible, run_forked
+
 CaseT = TypeVar("CaseT")
 DoneT = TypeVar("DoneT")
 
@@ -99,6 +101,7 @@ class CommandLine:
     """The installed command, run in a folder that holds its input files.
 
     `environment` is added to the process' own variables. `program` is what is run instead of the installed command.
+    Without either, `run` begins where the framework has been imported (see `forked`).
     """
 
     def __init__(
@@ -106,6 +109,8 @@ class CommandLine:
     ) -> None:
         self.folder = folder
         self._environment = {"CUSTOMERSCANVAS_TIME_FACTOR": _TIME_FACTOR, **(environment or {})}
+        # variables may be read when Python starts, or when the framework is imported
+        self._may_be_forked = is_possible() and not environment and not program
         self._program = list(program or [str(Path(sys.executable).with_name("source-customerscanvas"))])
         self._numbers = count(1)
 
@@ -122,6 +127,8 @@ class CommandLine:
         return self.run("read", *self.arguments(config=config, catalog=catalog, state=state), *options)
 
     def run(self, *arguments: str) -> Run:
+        if self._may_be_forked:
+            return Run(*run_forked(arguments, self.folder, {**os.environ, **self._environment}, _SECONDS))
         with self.start(*arguments) as process:
             output, errors = process.communicate(timeout=_SECONDS)
         return Run(process.returncode, output, errors)
