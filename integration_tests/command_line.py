@@ -32,6 +32,9 @@ _SECONDS = 120
 _TIME_FACTOR = "20"
 """How much faster than ours the connector's clock runs: its back-offs take no time to speak of."""
 
+_READ_WHEN_NEEDED = frozenset({"CUSTOMERSCANVAS_TIME_FACTOR", "AIRBYTE_STAGING_DIRECTORY", "HOME"})
+"""Variables that the connector alone looks at: others may be read when Python starts, or the framework is imported."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -101,7 +104,7 @@ class CommandLine:
     """The installed command, run in a folder that holds its input files.
 
     `environment` is added to the process' own variables. `program` is what is run instead of the installed command.
-    Without either, `run` begins where the framework has been imported (see `forked`).
+    Where it makes no difference, `run` begins when the framework has been imported (see `forked`).
     """
 
     def __init__(
@@ -109,8 +112,7 @@ class CommandLine:
     ) -> None:
         self.folder = folder
         self._environment = {"CUSTOMERSCANVAS_TIME_FACTOR": _TIME_FACTOR, **(environment or {})}
-        # variables may be read when Python starts, or when the framework is imported
-        self._may_be_forked = is_possible() and not environment and not program
+        self._may_be_forked = is_possible() and not program and {*(environment or {})} <= _READ_WHEN_NEEDED
         self._program = list(program or [str(Path(sys.executable).with_name("source-customerscanvas"))])
         self._numbers = count(1)
 
