@@ -65,6 +65,20 @@ def test_given_another_run_that_has_ended_when_a_file_comes_then_the_hidden_fold
     assert delivering.place.contents() == {"card.pdf": b"card"}
 
 
+def test_given_a_file_on_its_way_when_another_run_begins_then_it_is_not_taken_for_what_a_killed_one_left(
+    delivering: Delivering, store: Store
+) -> None:
+    writer = store.open("card.pdf", 4, None)
+    writer.write(b"card")
+    other = delivering.store()
+    other.begin()
+    other.end()
+    writer.commit()
+    writer.abort()
+    store.end()
+    assert delivering.place.contents() == {"card.pdf": b"card"}
+
+
 def test_given_somebody_who_takes_folders_away_when_a_file_comes_then_they_are_made_again(
     delivering: Delivering, store: Store, tmp_path: Path
 ) -> None:

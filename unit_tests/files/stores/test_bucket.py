@@ -288,7 +288,7 @@ def test_given_a_large_file_that_waits_for_memory_when_a_small_one_comes_then_it
 
     threads = []
     for path, size in (("large.pdf", 64 * MIB), ("small.pdf", 1000)):
-        threads.append(threading.Thread(target=open_next, args=(path, size)))
+        threads.append(threading.Thread(target=open_next, args=(path, size), daemon=True))
         threads[-1].start()
         while len(store._memory._waiting) < len(threads) and threads[-1].is_alive():
             time.sleep(0.01)
