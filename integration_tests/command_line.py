@@ -13,6 +13,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
+from integration_tests.forked import is_possible, run_forked
+
 CaseT = TypeVar("CaseT")
 DoneT = TypeVar("DoneT")
 
@@ -29,6 +31,9 @@ State = list[dict[str, Any]]
 _SECONDS = 120
 _TIME_FACTOR = "20"
 """How much faster than ours the connector's clock runs: its back-offs take no time to speak of."""
+
+_READ_WHEN_NEEDED = frozenset({"CUSTOMERSCANVAS_TIME_FACTOR", "AIRBYTE_STAGING_DIRECTORY", "HOME"})
+"""Variables that the connector alone looks at: others may be read when Python starts, or the framework is imported."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,7 @@ class CommandLine:
     """The installed command, run in a folder that holds its input files.
 
     `environment` is added to the process' own variables. `program` is what is run instead of the installed command.
+    Where it makes no difference, `run` begins when the framework has been imported (see `forked`).
     """
 
     def __init__(
@@ -106,6 +112,7 @@ class CommandLine:
     ) -> None:
         self.folder = folder
         self._environment = {"CUSTOMERSCANVAS_TIME_FACTOR": _TIME_FACTOR, **(environment or {})}
+        self._may_be_forked = is_possible() and not program and {*(environment or {})} <= _READ_WHEN_NEEDED
         self._program = list(program or [str(Path(sys.executable).with_name("source-customerscanvas"))])
         self._numbers = count(1)
 
@@ -122,6 +129,8 @@ class CommandLine:
         return self.run("read", *self.arguments(config=config, catalog=catalog, state=state), *options)
 
     def run(self, *arguments: str) -> Run:
+        if self._may_be_forked:
+            return Run(*run_forked(arguments, self.folder, {**os.environ, **self._environment}, _SECONDS))
         with self.start(*arguments) as process:
             output, errors = process.communicate(timeout=_SECONDS)
         return Run(process.returncode, output, errors)

@@ -82,8 +82,9 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Environment:
                 copy(ROOT / source, work / words[-1] if len(words) == 2 and words[-1] != "./" else work / source)
         elif instruction == "RUN":
             assert words[:2] == ["pip", "install"], rest
-            prefix = f"--prefix={environment.folder}"
-            environment.pip(*(prefix if word.startswith("--prefix=") else word for word in words[1:]), folder=work)
+            # what is in pip's cache need not be loaded anew
+            kept = [word for word in words[1:] if not word.startswith("--prefix=") and word != "--no-cache-dir"]
+            environment.pip(*kept, f"--prefix={environment.folder}", folder=work)
     return environment
 
 

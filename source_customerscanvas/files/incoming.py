@@ -91,8 +91,6 @@ class Part:
 
     def forget(self) -> None:
         """What has come is of no use, or the store has lost it: the next answer begins the file anew."""
-        self._etag = self._announced = None
-        self._encoding = ""
         self.size = 0
         self._is_stale = True
 

@@ -62,12 +62,13 @@ def test_given_a_private_file_on_a_cdn_when_redirected_then_the_token_stays(
     "url", [None, "", "card.pdf", "http://cdn.example/card.pdf", "file:///etc/passwd", "https://["]
 )
 def test_given_a_public_file_without_a_proper_address_when_downloaded_then_its_own_endpoint_is_asked(
-    server: Server, files: Downloader, tmp_path: Path, url: str | None
+    server: Server, files: Downloader, clock: FakeClock, tmp_path: Path, url: str | None
 ) -> None:
     server.answer = lambda _: Answer(200, BODY)
     assert_whole(files.deliver(ArtifactFile("7f", len(BODY), url, True), PATH), tmp_path)
     assert [request.path for request in server.api_requests] == ["/api/storage/v1/artifacts/7f/file"]
     assert "Authorization" in server.api_requests[0].headers
+    assert clock.waits == []  # nobody else was asked, and asked again
 
 
 @pytest.mark.parametrize(

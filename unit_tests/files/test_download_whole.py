@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from source_customerscanvas.api.client import ApiClient
+from source_customerscanvas.errors import BrokenDownload, Stopped
 from source_customerscanvas.files import download, incoming
 from source_customerscanvas.files.artifact_file import ArtifactFile
 from source_customerscanvas.files.download import Downloader
@@ -48,6 +49,32 @@ def test_given_an_older_file_when_downloaded_again_then_it_is_replaced(
     server.script(Answer(200, OTHER), Answer(200, BODY))
     files.deliver(PRIVATE, PATH)
     assert_whole(files.deliver(PRIVATE, PATH), tmp_path)
+
+
+def test_given_another_length_than_the_listed_one_when_announced_then_not_one_byte_is_written(
+    server: Server, client: ApiClient, clock: FakeClock, tmp_path: Path
+) -> None:
+    seen: list[int] = []
+    server.answer = lambda _: Answer(200, BODY)
+    files = Downloader(client, FolderStore(tmp_path), clock, seen.append)
+    for listed in (len(BODY) + 1, len(BODY) - 1):
+        with pytest.raises(BrokenDownload, match=f"{listed} bytes are listed, but {len(BODY)} announced"):
+            files.deliver(ArtifactFile("7f", listed, None, False), PATH)
+    assert seen == []
+
+
+def test_given_a_run_that_has_ended_when_a_file_is_still_to_be_delivered_then_the_store_is_left_alone(
+    server: Server, files: Downloader, tmp_path: Path
+) -> None:
+    server.answer = lambda _: Answer(200, BODY)
+    files.begin()
+    files.end(30)
+    with pytest.raises(Stopped):
+        files.deliver(PRIVATE, PATH)
+    assert list(tmp_path.iterdir()) == []
+    files.begin()
+    assert files.deliver(PRIVATE, PATH).size == len(BODY)
+    files.end(30)
 
 
 def test_given_progress_when_downloaded_then_it_is_told_of_all_bytes(

@@ -25,7 +25,7 @@ _WORDS = re.compile(r"(?:<Message>|failed for key [^\n:]{1,2000}: )([^<\n]{1,300
 _NETWORK = (
     ("dns error", "there is no such host (DNS)"),
     ("Connection refused", "it refuses connections"),
-    ("certificate", "its TLS certificate is not trusted"),
+    ("InvalidCertificate", "its TLS certificate is not trusted"),
     ("Timeout", "it does not answer in time"),
     ("timed out", "it does not answer in time"),
 )

@@ -208,6 +208,7 @@ class Sessions:
             options.key_types = tuple(name for name in options.key_types if name in algorithms)
         try:
             transport.start_client(timeout=self._connect_seconds)
+            transport.get_remote_server_key()  # it is silent about a server that was silent for too long
         except paramiko.ssh_exception.IncompatiblePeer as error:
             transport.close()
             if not algorithms:

@@ -274,6 +274,32 @@ def test_given_more_large_files_than_memory_is_for_when_opened_then_they_take_tu
         writer.abort()
 
 
+def test_given_a_large_file_that_waits_for_memory_when_a_small_one_comes_then_it_waits_behind_it(
+    server: Server,
+) -> None:
+    store = BucketStore(clouds.s3(server.files()), Event())
+    writers = [store.open(f"{number}.pdf", 64 * MIB, None) for number in range(3)]
+    opened: list[str] = []
+
+    def open_next(path: str, size: int) -> None:
+        writer = store.open(path, size, None)
+        opened.append(path)
+        writer.abort()
+
+    threads = []
+    for path, size in (("large.pdf", 64 * MIB), ("small.pdf", 1000)):
+        threads.append(threading.Thread(target=open_next, args=(path, size), daemon=True))
+        threads[-1].start()
+        while len(store._memory._waiting) < len(threads) and threads[-1].is_alive():
+            time.sleep(0.01)
+    assert opened == []
+    for writer in writers:
+        writer.abort()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(opened) == ["large.pdf", "small.pdf"]
+
+
 def test_given_the_end_of_a_sync_when_somebody_waits_for_memory_then_he_stops(server: Server) -> None:
     stopping = Event()
     store = BucketStore(clouds.s3(server.files()), stopping)

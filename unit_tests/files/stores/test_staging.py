@@ -7,7 +7,7 @@ from threading import Event
 import pytest
 
 from source_customerscanvas.errors import FileRefused, Stopped, StoreAway, StoreUnavailable
-from source_customerscanvas.files.stores import staging
+from source_customerscanvas.files.stores import room, staging
 from source_customerscanvas.files.stores.staging import StagingStore, staging_directory
 from unit_tests.http_server import FakeClock
 
@@ -136,10 +136,11 @@ def test_given_nobody_who_takes_files_away_when_ten_minutes_are_over_then_it_say
 
 
 def test_given_something_that_moves_once_in_a_while_when_somebody_waits_then_it_is_not_given_up(
-    store: StagingStore, clock: FakeClock, tmp_path: Path
+    store: StagingStore, clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(10):
         put(store, f"{number}.pdf", MB)
+    monkeypatch.setattr(room, "_LOOK_SECONDS", 20.0)  # as each look takes longer than nothing
     take, began = taking_away(tmp_path), clock.monotonic()
     clock.on_wait = lambda: (
         take() if (clock.monotonic() - began) // 500 > 10 - len(list(tmp_path.rglob("*.pdf"))) else None
@@ -161,6 +162,18 @@ def test_given_a_file_of_unknown_size_when_it_grows_beyond_the_room_then_it_wait
     writer.commit()
     put(store, "after.pdf", 4 * MB)
     assert lying(tmp_path) <= 10 * MB
+
+
+def test_given_two_files_of_unknown_size_when_they_grow_beyond_the_room_together_then_neither_waits_for_the_other(
+    store: StagingStore, clock: FakeClock
+) -> None:
+    writers = [store.open(f"{number}.pdf", None, None) for number in range(2)]
+    for _ in range(7):
+        for writer in writers:
+            writer.write(bytes(MB))
+    for writer in writers:
+        writer.commit()
+    assert clock.waits == []
 
 
 def test_given_files_that_are_given_up_or_begun_anew_when_more_come_then_their_room_is_free_again(

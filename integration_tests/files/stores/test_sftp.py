@@ -1,0 +1,132 @@
+"""What an SFTP server may do, or may not be able to do, while files come to it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import paramiko
+import pytest
+
+from integration_tests.files.stores.conftest import Delivering
+from source_customerscanvas.errors import Stopped
+from source_customerscanvas.files.stores.sftp import SftpStore
+from source_customerscanvas.files.stores.sftp_session import Session
+from source_customerscanvas.files.stores.store import Store
+
+pytestmark = pytest.mark.parametrize("place", ["sftp"], indirect=True)
+
+
+def put(store: Store, path: str, content: bytes) -> None:
+    writer = store.open(path, len(content), None)
+    try:
+        writer.write(content)
+        writer.commit()
+    finally:
+        writer.abort()
+
+
+@pytest.fixture
+def store(delivering: Delivering) -> Store:
+    made = delivering.store()
+    made.begin()
+    return made
+
+
+def test_given_a_file_when_it_is_stored_then_it_is_on_the_servers_disk_before_it_has_its_name(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    flush, rename = Session.flush_to_disk, Session.posix_rename
+
+    def flush_and_tell(session: Session, file: paramiko.SFTPFile) -> None:
+        flush(session, file)
+        steps.append("flushed")
+
+    def rename_and_tell(session: Session, old: str, new: str) -> None:
+        rename(session, old, new)
+        steps.append("renamed")
+
+    monkeypatch.setattr(Session, "flush_to_disk", flush_and_tell)
+    monkeypatch.setattr(Session, "posix_rename", rename_and_tell)
+    put(store, "card.pdf", b"card")
+    store.end()
+    assert steps == ["flushed", "renamed"]
+
+
+def test_given_another_run_that_has_ended_when_a_file_comes_then_the_hidden_folder_is_made_again(
+    delivering: Delivering, store: Store
+) -> None:
+    other = delivering.store()
+    other.begin()
+    other.end()
+    put(store, "card.pdf", b"card")
+    store.end()
+    assert delivering.place.contents() == {"card.pdf": b"card"}
+
+
+def test_given_a_file_on_its_way_when_another_run_begins_then_it_is_not_taken_for_what_a_killed_one_left(
+    delivering: Delivering, store: Store
+) -> None:
+    writer = store.open("card.pdf", 4, None)
+    writer.write(b"card")
+    other = delivering.store()
+    other.begin()
+    other.end()
+    writer.commit()
+    writer.abort()
+    store.end()
+    assert delivering.place.contents() == {"card.pdf": b"card"}
+
+
+def test_given_somebody_who_takes_folders_away_when_a_file_comes_then_they_are_made_again(
+    delivering: Delivering, store: Store, tmp_path: Path
+) -> None:
+    put(store, "1/2/card.pdf", b"card")
+    shutil.rmtree(tmp_path / "upload/1")
+    put(store, "1/2/map.pdf", b"map")
+    store.end()
+    assert delivering.place.contents() == {"1/2/map.pdf": b"map"}
+
+
+def test_given_a_server_that_renames_to_nothing_that_is_there_when_a_file_comes_again_then_it_replaces_the_old_one(
+    delivering: Delivering, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("Operation unsupported")
+
+    monkeypatch.setattr(Session, "posix_rename", refuse)
+    put(store, "1/card.pdf", b"old")
+    put(store, "1/card.pdf", b"new")
+    store.end()
+    assert delivering.place.contents() == {"1/card.pdf": b"new"}
+
+
+def test_given_a_run_that_was_abandoned_when_somebody_wants_a_session_then_no_connection_is_made(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(store, SftpStore)
+    store.abandon()
+    monkeypatch.setattr(paramiko, "Transport", lambda *_: pytest.fail("connected"))
+    with pytest.raises(Stopped):
+        store.sessions.lend()
+    store.end()
+
+
+def test_given_a_connection_that_is_just_made_when_abandoned_then_it_is_closed(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(store, SftpStore)
+    store.end()
+    sessions, made = store.sessions, []
+    connect = sessions._connect
+
+    def connect_and_abandon() -> paramiko.Transport:
+        made.append(connect())
+        sessions.close(for_good=True)
+        return made[0]
+
+    monkeypatch.setattr(sessions, "_connect", connect_and_abandon)
+    with pytest.raises(paramiko.SSHException):
+        sessions.lend()
+    assert not made[0].is_active()
