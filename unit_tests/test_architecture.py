@@ -34,8 +34,6 @@ LARGER_MODULES = {f"{PACKAGE}/errors.py": "every error that a user can meet, as 
 
 LARGER_CLASSES = {
     f"{PACKAGE}.api.projects.Project": "a record: each of its methods names one thing that a row tells",
-    f"{PACKAGE}.sync.progress.StreamProgress": "all that touches a stream's state under its one lock",
-    f"{PACKAGE}.sync.dispatcher.Dispatcher": "the queues before and behind the workers, which only work together",
 }
 
 

@@ -163,6 +163,10 @@ class SliceState:
         """Note that a project does not belong to the slice any more."""
         self.settle(project_id, None)
         self.tries.pop(project_id, None)
+        self.end_waiting(project_id)
+
+    def end_waiting(self, project_id: int) -> None:
+        """Note that no order waits for a project any more."""
         self.waiting = {order: id_ for order, id_ in self.waiting.items() if id_ != project_id}
 
     def restart_scan(self, covered: Scope) -> None:

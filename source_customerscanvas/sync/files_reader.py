@@ -17,10 +17,11 @@ from source_customerscanvas.settings import Settings
 from source_customerscanvas.state.slice_state import ManifestFiles
 from source_customerscanvas.sync.jobs import Job
 from source_customerscanvas.sync.kinds import FILES
-from source_customerscanvas.sync.news import Head, is_new_run, new_artifacts, newest_of, settled_of
+from source_customerscanvas.sync.news import Head, is_new_run, new_artifacts, newest_of
 from source_customerscanvas.sync.outcomes import Outcome
-from source_customerscanvas.sync.progress import Settled, StreamProgress
+from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.records import file_record
+from source_customerscanvas.sync.settling import Settled, settled_of
 
 logger = logging.getLogger("airbyte.source-customerscanvas")
 
@@ -68,7 +69,7 @@ class FilesReader:
         head, known = Head(project), stream.known(job.slice.key, project.id)
         news = new_artifacts(stream, job.slice.key, project.id, head, in_scope, lambda artifact: artifact.format)
         digests = [head.digest(artifact) for artifact in in_scope] if results.is_completed else known.emitted[1:]
-        settled = settled_of(stream, project, results, at)
+        settled = settled_of(stream.kind, project, results, at)
         settled = replace(settled, emitted=(results.digest, *digests), is_new_run=None)
         settled = replace(settled, newest=newest_of(in_scope))
         if results.is_completed:

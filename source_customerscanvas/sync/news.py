@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from source_customerscanvas.api.artifacts import Artifact
-from source_customerscanvas.api.projects import COMPLETED, Project, Results, digest
+from source_customerscanvas.api.projects import Project, digest
 from source_customerscanvas.state.slice_state import Known
-from source_customerscanvas.sync.progress import Settled, StreamProgress
+from source_customerscanvas.sync.progress import StreamProgress
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ def new_artifacts(
 ) -> list[Artifact]:
     """Those artifacts that the stream has not emitted as they are now; `kind` is what its scope chooses them by."""
     with stream.lock:
-        known = stream.known(key, project_id)
-        covered = stream.covered(key)
+        state = stream.slice(key)
+        known, covered = state.of(project_id), state.covered or stream.scope
     emitted = set(known.emitted)
 
     def is_new(artifact: Artifact) -> bool:
@@ -60,19 +60,3 @@ def is_new_run(known: Known, artifacts: Callable[[], Sequence[Artifact]]) -> boo
     without a time tells nothing: it would have the project acknowledged again and again.
     """
     return not known.since or any((artifact.last_modified or "") >= known.since for artifact in artifacts())
-
-
-def settled_of(stream: StreamProgress, project: Project, results: Results | None, at: str) -> Settled:
-    """What the state has to know of a project when all of it was handed over; `results` where they were asked for."""
-    agrees = results is None or results.agrees_with(project)
-    is_finished = project.is_completed and (results is None or results.status == COMPLETED)
-    return Settled(
-        project_id=project.id,
-        order_id=project.order_id,
-        created=project.created,
-        latest=project.latest,
-        seen=stream.kind.digest(project) if agrees else "",
-        condition="finished" if is_finished and agrees else "open",
-        has_status=project.processing_status is not None,
-        at=at,
-    )

@@ -20,9 +20,10 @@ from source_customerscanvas.settings import Settings
 from source_customerscanvas.sync.jobs import Batch, Touched
 from source_customerscanvas.sync.kinds import ORDERS, SHOP_ORDERS
 from source_customerscanvas.sync.outcomes import Outcome
-from source_customerscanvas.sync.progress import Settled, StreamProgress
+from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.records import order_record, shop_order_record
 from source_customerscanvas.sync.results_reader import ResultsReader
+from source_customerscanvas.sync.settling import Settled
 from source_customerscanvas.sync.slices import Slice
 from source_customerscanvas.times import format_utc
 

@@ -25,13 +25,14 @@ from source_customerscanvas.sync.health import Health
 from source_customerscanvas.sync.jobs import Job
 from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, OF_ARTIFACTS, OF_ORDERS, OF_RESULTS, PROJECTS, RESULTS
 from source_customerscanvas.sync.lists import is_listed
-from source_customerscanvas.sync.news import Head, is_new_run, new_artifacts, newest_of, settled_of
+from source_customerscanvas.sync.news import Head, is_new_run, new_artifacts, newest_of
 from source_customerscanvas.sync.order_reader import OrderReader
-from source_customerscanvas.sync.outcomes import Outcome, Records
-from source_customerscanvas.sync.progress import Settled, StreamProgress
+from source_customerscanvas.sync.outcomes import Outcome
+from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.records import artifact_record, project_record, results_record
 from source_customerscanvas.sync.reporting import pass_over
 from source_customerscanvas.sync.results_reader import ResultsReader
+from source_customerscanvas.sync.settling import Settled, settled_of
 from source_customerscanvas.times import format_utc
 
 logger = logging.getLogger("airbyte.source-customerscanvas")
@@ -59,19 +60,6 @@ class ProjectReader:
         self._client = client
         self._files = files
         self._results = results
-
-    def read_page(self, stream: StreamProgress, key: str, projects: Sequence[Project], after: int) -> Outcome:
-        """The rows of a scan's page for the stream that needs nothing but them; it ends with the project `after`."""
-        settled = [settled_of(stream, project, None, "") for project in projects]
-
-        def note() -> None:
-            with stream.lock:
-                for one in settled:
-                    stream.settle(key, one)
-                pass_page(stream, key, after)
-
-        rows: Records = [(project_record(project), None) for project in projects]
-        return Outcome(stream.name, rows, note, finished=len(projects))
 
     def read(self, job: Job) -> Found:
         """All that is news of a project to the streams that want it. Raises what ends the whole sync."""
@@ -181,7 +169,7 @@ class ProjectReader:
 
     def _project(self, job: Job, stream: StreamProgress, project: Project, at: str) -> Outcome:
         is_news = stream.known(job.slice.key, project.id).seen != stream.kind.digest(project)
-        settled = settled_of(stream, project, None, at)
+        settled = settled_of(stream.kind, project, None, at)
         return settling(job, stream, settled, [project_record(project)] if is_news else [])
 
     def _results_outcome(
@@ -190,7 +178,7 @@ class ProjectReader:
         known = stream.known(job.slice.key, project.id)
         emitted: tuple[str, ...] = (results.digest + digest([project.order_keys, project.updated_at]),)
         is_news = known.emitted[:1] != emitted
-        settled = settled_of(stream, project, results, at)
+        settled = settled_of(stream.kind, project, results, at)
         new_run = self._is_new_run(job, stream, known, results) if results.is_completed else None
         if stream.ledger and new_run is not None and not stream.scope.statuses.includes(project.business_status):
             # it is not delivered before it is produced; the second digest is of the run that was delivered before that
@@ -213,7 +201,7 @@ class ProjectReader:
 
     def _held(self, job: Job, stream: StreamProgress, project: Project, results: Results, at: str) -> Outcome:
         """A project that is not produced: nothing of it is emitted, and what was emitted before stays known."""
-        settled = settled_of(stream, project, results, at)
+        settled = settled_of(stream.kind, project, results, at)
         known = stream.known(job.slice.key, project.id)
         condition, emitted = settled.condition, (results.digest, *known.emitted[1:])
         if condition == "finished":
@@ -241,7 +229,7 @@ class ProjectReader:
         head = Head(project)
         news = new_artifacts(stream, job.slice.key, project.id, head, in_scope, lambda artifact: artifact.type)
         stream.counts.expect_rows(len(news))
-        settled = settled_of(stream, project, results, at)
+        settled = settled_of(stream.kind, project, results, at)
         emitted = (results.digest, *(head.digest(artifact) for artifact in in_scope))
         settled = replace(settled, emitted=emitted, is_new_run=bool(news), newest=newest_of(in_scope))
         return settling(job, stream, settled, [artifact_record(project, artifact) for artifact in news])
@@ -252,7 +240,7 @@ class ProjectReader:
         """Have the project's order looked at when all of the batch was read, and the order that it was in before."""
         if stream.name not in OF_ORDERS:
             return
-        settled = settled_of(stream, project, results, at)
+        settled = settled_of(stream.kind, project, results, at)
         settled = replace(settled, emitted=(project.order_id or "",))
         former = stream.known(job.slice.key, project.id).emitted[:1]
         if former and former[0] not in ("", project.order_id):
@@ -305,14 +293,6 @@ def left(job: Job, streams: Sequence[StreamProgress], trouble: Trouble) -> Itera
     logger.warning(f"Left to the next sync: {trouble}", exc_info=trouble.error.__cause__)
     for stream in streams:
         yield Outcome(stream.name, note=partial(stream.leave, job.slice.key, job.project_id, trouble), finished=1)
-
-
-def pass_page(stream: StreamProgress, key: str, after: int) -> None:
-    """Note that a scan has come past the project `after`."""
-    with stream.lock:
-        scan = stream.slice(key).scan
-        if scan and scan.after < after:
-            scan.after = after
 
 
 def is_missing(stream: StreamProgress, job: Job) -> bool:

@@ -5,8 +5,9 @@ leave several minutes between two tries.
 """
 
 import logging
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from math import inf
 from threading import Lock
 
@@ -164,15 +165,13 @@ class Waiting:
     def _read(self, projects: Mapping[Waited, Results | None]) -> None:
         for slice_ in {one.slice for one in projects}:
             some = {one: results for one, results in projects.items() if one.slice == slice_}
-            self._dispatcher.take_all(slice_, lambda batch, some=some: self._jobs(batch, some))  # type: ignore[misc]
+            self._dispatcher.take_batch(slice_, partial(self._jobs, some))
 
-    def _jobs(self, batch: Batch, projects: Mapping[Waited, Results | None]) -> list[Job]:
-        jobs = []
+    def _jobs(self, projects: Mapping[Waited, Results | None], batch: Batch) -> Iterator[Job]:
         for one, results in projects.items():
             streams = [stream for stream in self._streams if self._knows(stream, one)]
             if streams:
-                jobs.append(Job(batch, one.project_id, None, streams, results=results))
-        return jobs
+                yield Job(batch, one.project_id, None, streams, results=results)
 
     def _knows(self, stream: StreamProgress, one: Waited) -> bool:
         with stream.lock:

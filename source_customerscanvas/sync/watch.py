@@ -58,7 +58,7 @@ class Watch:
         if newest_created > max(newest, with_cursors):
             # what was modified between the two pages may lie before this cursor, and the first one does not show it
             newest, modified = newest_created, self._lists.top(NEWEST_MODIFIED)
-        boundary = min(stream.before(self._cursor(stream)) for stream in self._streams)
+        boundary = min(stream.lookback.before(self._cursor(stream)) for stream in self._streams)
         self._list_newest(NEWEST_CREATED, created, boundary)
         pages = self._list_newest(NEWEST_MODIFIED, modified, boundary)
         # what was modified while it was listed has moved to the top, perhaps unseen; one page is a snapshot

@@ -9,15 +9,14 @@ from typing import Any, cast
 import pytest
 
 from source_customerscanvas.errors import InternalError, ServerTrouble, Stopped
-from source_customerscanvas.state.slice_state import Scan
 from source_customerscanvas.sync.dispatcher import Dispatcher
 from source_customerscanvas.sync.jobs import Batch, Job
-from source_customerscanvas.sync.kinds import PROJECTS, RESULTS
+from source_customerscanvas.sync.kinds import RESULTS
 from source_customerscanvas.sync.order_reader import OrderReader
 from source_customerscanvas.sync.outcomes import Outcome
 from source_customerscanvas.sync.project_reader import ProjectReader
 from unit_tests.sync.listed_shop import SLICE
-from unit_tests.watched import KEY, project, stream
+from unit_tests.watched import stream
 
 LONG = 60.0
 MANY = 3000
@@ -182,7 +181,7 @@ def test_given_a_checkpoint_when_it_is_waited_for_then_until_the_state_has_left_
         for found in machine.outcomes():
             if found.checkpoint:
                 machine.stream.snapshot()
-                machine.stream.note_state_out()
+                machine.stream.states_out.note_out()
             taken.append(found)
 
     reader = Thread(target=read, daemon=True)
@@ -191,19 +190,3 @@ def test_given_a_checkpoint_when_it_is_waited_for_then_until_the_state_has_left_
     assert [found.checkpoint for found in taken] == [True]
     machine.dispatcher.end()
     reader.join(LONG)
-
-
-def test_given_a_page_of_a_scan_when_it_is_taken_then_what_it_shows_is_owed_before_it_is_passed() -> None:
-    machine = Machine(one_row)
-    failed = stream(name=PROJECTS)
-    failed.fail(ServerTrouble("GET", "HTTP 500"))
-    scanned = machine.stream
-    for one in (scanned, failed):
-        one.slice(KEY).scan = Scan()
-
-    machine.dispatcher.take_page(SLICE, [project(5), project(9)], [scanned, failed])
-    value = scanned.snapshot()["slices"][KEY]
-    assert (value["scan"], list(value["owed"])) == ({"after": 9}, ["5", "9"])
-    # a stream that has ended stays where it is: to owe it the rest of a history would fill its state
-    assert failed.snapshot()["slices"][KEY]["scan"] == {"after": -1}
-    machine.dispatcher.end()

@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 
 from source_customerscanvas.api.artifacts import Artifact
-from source_customerscanvas.api.projects import Results
 from source_customerscanvas.state.scope import Scope
 from source_customerscanvas.state.slice_state import Known
 from source_customerscanvas.sync.kinds import FILES
-from source_customerscanvas.sync.news import Head, is_new_run, new_artifacts, settled_of
+from source_customerscanvas.sync.news import Head, is_new_run, new_artifacts
 from unit_tests.watched import BEFORE, CURSOR, KEY, LONG_AGO, WITHIN, project, stream, watched
 
 HEAD = Head(project(orderId="5001"))
@@ -85,27 +84,3 @@ def test_given_a_completed_project_when_it_was_finished_before_then_only_a_young
         assert is_new_run(Known(since=since), lambda: pytest.fail("asked")) is is_new
     else:
         assert is_new_run(Known(since=since), lambda: artifacts) is is_new
-
-
-@pytest.mark.parametrize(
-    ("listed", "results", "condition", "is_seen"),
-    [
-        ("Completed", "Completed", "finished", True),
-        (None, "Completed", "open", True),
-        ("InProgress", "InProgress", "open", True),
-        ("Failed", "Failed", "open", True),
-        (None, "Pending", "open", True),
-        ("InProgress", "Completed", "open", False),
-        ("Completed", "InProgress", "open", False),
-        ("Completed", "Pending", "open", False),
-    ],
-)
-def test_given_what_list_and_results_say_when_they_differ_then_the_project_is_open_and_looked_at_again(
-    listed: str | None, results: str, condition: str, is_seen: bool
-) -> None:
-    progress = stream()
-    one = project(processing=listed)
-    found = settled_of(progress, one, Results(results, None, None), CURSOR)
-    assert found.condition == condition
-    assert (found.seen == progress.kind.digest(one)) is is_seen
-    assert found.has_status is (listed is not None)

@@ -93,7 +93,7 @@ def test_given_results_that_differ_from_the_list_when_listed_as_before_then_it_i
     progress = stream()
     progress.settle(KEY, settled(progress, project(lastModified=AFTER), condition="open", seen=""))
     assert progress.wants(KEY, project(lastModified=AFTER))
-    assert list(progress.open_projects(KEY)) == [7]
+    assert progress.open_projects(KEY) == {7}
 
 
 def test_given_one_order_when_one_of_its_projects_is_not_known_then_it_is_a_change_however_old_it_is() -> None:
@@ -180,9 +180,9 @@ def test_given_an_unreadable_project_when_left_then_it_is_owed_but_not_tried_aga
     progress = stream()
     progress.leave(KEY, 7, trouble())
     assert not progress.wants(KEY, project(lastModified=AFTER))
-    assert progress.open_projects(KEY) == {}
+    assert progress.open_projects(KEY) == set()
     assert progress.counts.troubles == [trouble()] or progress.counts.troubles[0].where == "project 7"
-    assert again(progress).open_projects(KEY) == {7: Known()}
+    assert again(progress).open_projects(KEY) == {7}
 
 
 # What is remembered
@@ -235,12 +235,12 @@ def test_given_a_finished_project_when_it_is_delivered_and_not_acknowledged_then
     assert list(value_of(progress)["recent"]) == ["7"]
 
 
-def test_given_an_obsolete_project_when_settled_then_it_is_known_as_one_until_a_list_shows_it() -> None:
-    progress = stream()
-    progress.settle(KEY, settled(progress, project(processing=None), is_obsolete=True))
-    assert (value_of(progress)["obsolete"], "unlisted" in value_of(progress)) == ([7], False)
+def test_given_an_obsolete_project_when_a_list_shows_it_or_it_is_read_then_it_is_not_obsolete_any_more() -> None:
+    state = watched(known={id_: Known("open", "seenseen") for id_ in (7, 8, 9)}, obsolete=dict.fromkeys((7, 8, 9)))
+    progress = stream(state)
     progress.move_cursor(KEY, CURSOR, CURSOR, {7: LONG_AGO})
-    assert "obsolete" not in value_of(progress)
+    progress.settle(KEY, settled(progress, project(8, processing="Failed")))
+    assert value_of(progress)["obsolete"] == [9]
 
 
 def test_given_a_stream_of_rows_alone_when_a_project_finishes_then_it_is_not_asked_for_once_more() -> None:
@@ -269,7 +269,7 @@ def test_given_a_project_that_had_finished_before_when_nothing_of_it_is_new_then
 def test_given_a_project_that_was_seen_to_finish_when_a_window_has_passed_then_it_is_due(
     now: str, is_due: bool
 ) -> None:
-    assert stream().is_due_again(CURSOR, now) is is_due
+    assert stream().lookback.has_passed(CURSOR, now) is is_due
 
 
 def test_given_a_project_that_is_due_when_it_is_settled_then_it_is_not_asked_for_again() -> None:
@@ -366,12 +366,12 @@ def test_given_states_that_were_made_when_waited_for_then_until_each_has_left_th
     progress = stream()
     progress.snapshot()
     progress.snapshot()
-    assert not progress.wait_until_out(0)
-    progress.note_state_out()
-    assert not progress.wait_until_out(0)
-    progress.note_state_out()
-    assert progress.wait_until_out(0)
+    assert not progress.states_out.wait(0)
+    progress.states_out.note_out()
+    assert not progress.states_out.wait(0)
+    progress.states_out.note_out()
+    assert progress.states_out.wait(0)
 
 
 def test_given_the_least_time_that_dotnet_knows_when_it_is_the_cursor_then_its_window_begins_with_everything() -> None:
-    assert stream().before("0001-01-01T00:00:00.000000Z") == ""
+    assert stream().lookback.before("0001-01-01T00:00:00.000000Z") == ""

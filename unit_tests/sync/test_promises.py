@@ -92,7 +92,7 @@ def finished_and_handed_over(following: Following, project_id: int) -> None:
     project = Project.from_row(row)
     assert project
     assert project.is_completed
-    assert project.latest < following.stream.before(following.state.cursor)
+    assert project.latest < following.stream.lookback.before(following.state.cursor)
     assert following.was_handed_over(project_id, until=following.state.read)
 
 
@@ -151,7 +151,7 @@ def test_given_a_recent_project_when_it_was_read_then_it_had_finished_and_there_
 ) -> None:
     def holds(following: Following) -> None:
         state, value = following.state, following.value
-        boundary = following.stream.before(state.cursor)
+        boundary = following.stream.lookback.before(state.cursor)
         for project_id in map(int, value.get("recent", {})):
             found = following.stream.settled[project_id]
             assert found.condition == "finished"

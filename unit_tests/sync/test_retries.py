@@ -12,8 +12,7 @@ from source_customerscanvas.settings import Processing, Settings, Statuses
 from source_customerscanvas.state.slice_state import Known, Try
 from source_customerscanvas.sync.dispatcher import Dispatcher
 from source_customerscanvas.sync.progress import StreamProgress
-from source_customerscanvas.sync.retries import Retries, Waited
-from source_customerscanvas.sync.tries import Tries
+from source_customerscanvas.sync.retries import Retries, Tries, Waited
 from source_customerscanvas.times import minutes_before
 from unit_tests.sync.listed_shop import SLICE, START, ListedShop
 from unit_tests.watched import KEY, stream, watched

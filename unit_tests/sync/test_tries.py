@@ -6,7 +6,7 @@ import pytest
 
 from source_customerscanvas.state.slice_state import Known, Try
 from source_customerscanvas.sync.progress import StreamProgress
-from source_customerscanvas.sync.tries import Tries
+from source_customerscanvas.sync.retries import Tries
 from unit_tests.watched import AFTER, CURSOR, KEY, project, settled, stream, watched
 
 
