@@ -1,12 +1,16 @@
 """What the workers are given: projects to read, in batches after which their orders are looked at; and its queue."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from queue import PriorityQueue
 from threading import Lock, Semaphore
 
+from source_customerscanvas.api.listing import Row
 from source_customerscanvas.api.projects import Project, Results
+from source_customerscanvas.errors import Trouble
+from source_customerscanvas.sync.outcomes import Outcome
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.settling import Settled
 from source_customerscanvas.sync.slices import Slice
@@ -76,6 +80,20 @@ class Job:
     @property
     def slice(self) -> Slice:
         return self.batch.slice
+
+    @property
+    def key(self) -> str:
+        """The name of its slice in the state."""
+        return self.batch.slice.key
+
+    def settle(self, stream: StreamProgress, settled: Settled, rows: Iterable[Row] = ()) -> Outcome:
+        """Rows of a stream with which all that it was owed of the project is handed over."""
+        note = partial(stream.settle, self.key, settled)
+        return Outcome(stream.name, [(row, None) for row in rows], note, finished=1)
+
+    def leave(self, stream: StreamProgress, trouble: Trouble) -> Outcome:
+        """The project could not be read for a stream, and is left to the next sync."""
+        return Outcome(stream.name, note=partial(stream.leave, self.key, self.project_id, trouble), finished=1)
 
     def describe(self) -> str:
         return self.project.describe() if self.project else f"{self.slice.describe()}, project {self.project_id}"

@@ -7,7 +7,7 @@ from functools import partial
 from threading import Lock
 
 from source_customerscanvas.api.client import ApiClient
-from source_customerscanvas.api.projects import Project, ask_order, projects_of_order
+from source_customerscanvas.api.projects import Project, ask_order
 from source_customerscanvas.errors import (
     Conflict,
     NotFound,
@@ -19,9 +19,11 @@ from source_customerscanvas.errors import (
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.sync.jobs import Batch, Touched
 from source_customerscanvas.sync.kinds import ORDERS, SHOP_ORDERS
+from source_customerscanvas.sync.lists import projects_in_order
 from source_customerscanvas.sync.outcomes import Outcome
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.records import order_record, shop_order_record
+from source_customerscanvas.sync.reporting import warn_of_trouble
 from source_customerscanvas.sync.results_reader import ResultsReader
 from source_customerscanvas.sync.settling import Settled
 from source_customerscanvas.sync.slices import Slice
@@ -80,7 +82,7 @@ class OrderReader:
         """All that the streams are owed of an order. Its projects stay owed where it cannot be read."""
         streams = [stream for name in touched.settled if (stream := self._streams[name]).failure is None]
         try:
-            projects = self.projects_of(batch.slice, order_id)
+            projects = projects_in_order(self._client, batch.slice, order_id)
             for stream in list(streams):
                 yield from self._of_stream(batch, stream, order_id, projects, touched)
                 streams.remove(stream)
@@ -88,14 +90,9 @@ class OrderReader:
             return
         except Exception as error:
             trouble = Trouble(f"storefront {batch.slice.storefront_id}, order {order_id}", as_known_error(error))
-            logger.warning(f"Left to the next sync: {trouble}", exc_info=trouble.error.__cause__)
+            warn_of_trouble(trouble)
             for stream in streams:
                 yield self._left(batch.slice, stream, touched, trouble)
-
-    def projects_of(self, slice_: Slice, order_id: str) -> list[Project]:
-        """The projects of an order that belong to the slice."""
-        projects = projects_of_order(self._client.get_json, slice_.storefront_id, order_id)
-        return [project for project in projects if slice_.has(project)]
 
     def _of_stream(
         self, batch: Batch, stream: StreamProgress, order_id: str, projects: list[Project], touched: Touched

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from threading import Event, Thread
 
 from source_customerscanvas.api.client import ApiClient
-from source_customerscanvas.errors import shorten
+from source_customerscanvas.errors import Trouble, shorten
 from source_customerscanvas.sync.counts import Counts
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.times import Clock
@@ -58,6 +58,10 @@ def pass_over(streams: Sequence[StreamProgress], what: str) -> None:
     logger.warning(f"Passed over: {what}.")
     for stream in streams:
         stream.counts.pass_over(what)
+
+
+def warn_of_trouble(trouble: Trouble) -> None:
+    logger.warning(f"Left to the next sync: {trouble}", exc_info=trouble.error.__cause__)
 
 
 def summary(stream: StreamProgress) -> str:

@@ -7,22 +7,31 @@ from typing import Any
 import pytest
 
 from source_customerscanvas.api.artifacts import Artifact
+from source_customerscanvas.api.projects import Results
 from source_customerscanvas.state.scope import Scope
 from source_customerscanvas.state.slice_state import Known
+from source_customerscanvas.sync.jobs import Batch, Job
 from source_customerscanvas.sync.kinds import FILES
-from source_customerscanvas.sync.news import Head, is_new_run, new_artifacts
-from unit_tests.watched import BEFORE, CURSOR, KEY, LONG_AGO, WITHIN, project, stream, watched
+from source_customerscanvas.sync.news import ReadProject, is_new_run
+from unit_tests.sync.listed_shop import SLICE
+from unit_tests.watched import BEFORE, CURSOR, LONG_AGO, WITHIN, project, stream, watched
 
-HEAD = Head(project(orderId="5001"))
+
+def read(**fields: Any) -> ReadProject:
+    one = project(**fields)
+    return ReadProject(Job(Batch(SLICE), one.id, one, []), one, Results("Completed", None, []), CURSOR)
+
+
+READ = read(orderId="5001")
 
 
 def artifact(last_modified: str | None, format_: str = "pdf", **details: Any) -> Artifact:
     return Artifact("7f", {"format": format_}, {"id": "7f", "lastModified": last_modified, **details})
 
 
-def news(known: Known, one: Artifact, covered: Scope | None = None, head: Head = HEAD) -> list[Artifact]:
+def news(known: Known, one: Artifact, covered: Scope | None = None, as_read: ReadProject = READ) -> list[Artifact]:
     state = watched(known={7: known}, owed={7}, covered=covered)
-    return new_artifacts(stream(state, name=FILES), KEY, 7, head, [one], lambda one: one.format)
+    return as_read.new_artifacts(stream(state, name=FILES), [one], lambda one: one.format)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +66,7 @@ def test_given_a_scope_that_was_widened_when_a_project_was_handed_over_in_it_the
 
 def test_given_an_artifact_that_was_emitted_as_it_is_when_looked_at_then_it_is_no_news() -> None:
     one = artifact(CURSOR)
-    known = Known("recent", "seenseen", ("runrunru", HEAD.digest(one)))
+    known = Known("recent", "seenseen", ("runrunru", READ.digest(one)))
     assert news(known, one) == []
     assert news(known, artifact(WITHIN)) == [artifact(WITHIN)]
     assert news(known, artifact(CURSOR, size=7)) != []
@@ -68,8 +77,8 @@ def test_given_a_project_that_belongs_to_another_order_when_its_artifacts_are_lo
     fields: dict[str, Any],
 ) -> None:
     one = artifact(CURSOR)
-    known = Known("recent", "seenseen", ("runrunru", HEAD.digest(one)))
-    assert news(known, one, head=Head(project(**fields))) == [one]
+    known = Known("recent", "seenseen", ("runrunru", READ.digest(one)))
+    assert news(known, one, as_read=read(**fields)) == [one]
 
 
 @pytest.mark.parametrize(
