@@ -8,7 +8,7 @@ from queue import PriorityQueue
 from threading import Lock, Semaphore
 
 from source_customerscanvas.api.listing import Row
-from source_customerscanvas.api.projects import Project, Results
+from source_customerscanvas.api.projects import Project
 from source_customerscanvas.errors import Trouble
 from source_customerscanvas.sync.outcomes import Outcome
 from source_customerscanvas.sync.progress import StreamProgress
@@ -70,8 +70,6 @@ class Job:
     project: Project | None
     streams: Sequence[StreamProgress]
     from_scan: bool = False
-    results: Results | None = None
-    """Where they have been asked for already."""
     is_unlisted: bool = False
     """Whether it is open, and no list showed it."""
     once_more: bool = False

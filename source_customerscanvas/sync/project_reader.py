@@ -82,7 +82,7 @@ class ProjectReader:
 
     def _once_more(self, job: Job, waiting: list[StreamProgress]) -> Found:
         """Ask for the results of a finished project; only where they have changed, the project is read again."""
-        results = self._results.ask(job)
+        results = self._results.ask(job.project_id)
         if results is None:
             yield from self._pass_over(job, waiting, is_gone=True)
             return
@@ -91,7 +91,7 @@ class ProjectReader:
                 waiting.remove(stream)
                 yield Outcome(stream.name, note=partial(stream.end_once_more, job.key, job.project_id))
         if waiting:
-            yield from self._read(replace(job, once_more=False, results=results), waiting)
+            yield from self._read(job, waiting)
 
     def _read(self, job: Job, waiting: list[StreamProgress]) -> Found:
         """Tell what is news of a project, and take each stream from `waiting` that got its outcome."""
@@ -106,7 +106,7 @@ class ProjectReader:
             yield self._project(job, waiting.pop(0), project, at)
         results = None
         if any(stream.name in OF_RESULTS for stream in waiting):
-            results = self._results.of(job, project)
+            results = self._results.of(project)
             if results is None:
                 yield from self._pass_over(job, waiting, is_gone=True)
                 return

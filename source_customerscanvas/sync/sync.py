@@ -199,8 +199,10 @@ class Sync:
         if processing.on_failure != "report":
             self._wait_for_permission()
         retries = Retries(self._settings, self._client, self._clock, self._tries, self.dispatcher)
-        waiting = Waiting(self._settings, self._client, self._clock, self._streams, self.dispatcher, retries)
-        waiting.follow(slices, self._results, self._failed)
+        waiting = Waiting(
+            self._settings, self._client, self._clock, self._streams, self.dispatcher, retries, self._results
+        )
+        waiting.follow(slices, self._failed)
 
     def _wait_for_permission(self) -> None:
         self._may_change.wait()
