@@ -119,11 +119,13 @@ class ProjectReader:
         """Settle an open project that no list shows and that has not changed, and take its streams from `waiting`."""
         obsolete = None
         for stream in list(waiting):
-            known = stream.known(job.key, project.id)
+            with stream.lock:
+                state = stream.slice(job.key)
+                known, was_obsolete = state.of(project.id), project.id in state.obsolete
             if known.condition != "open" or known.seen != stream.kind.digest(project):
                 continue
             if obsolete is None:
-                obsolete = is_known_as_obsolete(stream, job) or not is_listed(self._client, job.slice, project)
+                obsolete = was_obsolete or not is_listed(self._client, job.slice, project)
             waiting.remove(stream)
             note = partial(_note_unlisted, stream, job.key, project, obsolete)
             yield Outcome(stream.name, note=note, finished=1)
@@ -241,15 +243,16 @@ class ProjectReader:
         if is_gone:
             logger.warning(f"{where} is gone: passed over.")
         for stream in waiting:
-            key = job.key
-            former = stream.known(key, job.project_id).emitted[:1]
-            if stream.name in OF_ORDERS and former and former[0] and not is_missing(stream, job):
+            with stream.lock:
+                state = stream.slice(job.key)
+                former, was_missing = state.of(job.project_id).emitted[:1], job.project_id in state.missing
+            if stream.name in OF_ORDERS and former and former[0] and not was_missing:
                 job.batch.touch(former[0], stream.name)
             if is_gone:
                 stream.counts.pass_over(f"{where} is gone")
             note = partial(_forget, stream, job)
             if is_gone:
-                note = partial(stream.miss, key, job.project_id, is_listed=job.project is not None)
+                note = partial(stream.miss, job.key, job.project_id, is_listed=job.project is not None)
             yield Outcome(stream.name, note=note, finished=1)
 
 
@@ -265,17 +268,6 @@ def is_fatal(error: CustomersCanvasError) -> bool:
     """Whether an error is the whole sync's, and not one project's."""
     is_setting = isinstance(error, ConfigurationError) and not isinstance(error, MissingPermission)
     return is_setting or isinstance(error, ServerAway)
-
-
-def is_missing(stream: StreamProgress, job: Job) -> bool:
-    """Whether the project was not there in the sync before either."""
-    with stream.lock:
-        return job.project_id in stream.slice(job.key).missing
-
-
-def is_known_as_obsolete(stream: StreamProgress, job: Job) -> bool:
-    with stream.lock:
-        return job.project_id in stream.slice(job.key).obsolete
 
 
 def _note_unlisted(stream: StreamProgress, key: str, project: Project, obsolete: bool) -> None:
