@@ -100,7 +100,9 @@ class Memory:
         """What is remembered of a project; None: it has finished, and no list will show it again."""
         project_id, before = settled.project_id, state.of(settled.project_id)
         if settled.condition != "finished":
-            return Known(settled.condition, settled.seen, settled.emitted, before.since)
+            # in a wider scope, it may have more that is older and was not handed over
+            since = "" if state.covered else before.since
+            return Known(settled.condition, settled.seen, settled.emitted, since)
         was_finished = before.condition in ("recent", "held") or (before.condition is None and bool(before.since))
         is_news = not was_finished or settled.is_new_run
         if self._kind.name in OF_RESULTS and is_news and not self._is_history(key, settled):

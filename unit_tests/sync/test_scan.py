@@ -21,7 +21,7 @@ def test_given_a_page_of_a_scan_when_it_is_taken_then_what_it_shows_is_owed_and_
     page = ScannedPage(KEY, [project(5), project(9)])
     assert list(page.take([progress])) == []
     value = progress.snapshot()["slices"][KEY]
-    assert (value["scan"], list(value["owed"])) == ({"after": 9}, ["5", "9"])
+    assert (value["scan"], value["owed"]) == ({"after": 9}, [5, 9])
     jobs = list(page.jobs(Batch(SLICE)))
     assert [(job.project_id, job.from_scan, job.streams) for job in jobs] == [
         (5, True, [progress]),
