@@ -64,6 +64,10 @@ class StreamProgress:
             else:
                 state.owe(project.id, self._comparison.handed_over_until(key, state, project))
 
+    def cursor(self, key: str) -> str:
+        with self.lock:
+            return self.slice(key).cursor
+
     def known(self, key: str, project_id: int) -> Known:
         with self.lock:
             return self.slice(key).of(project_id)

@@ -105,12 +105,7 @@ def start_watch(streams: Sequence[StreamProgress], key: str, newest: str, read: 
 
 def is_fresh(streams: Sequence[StreamProgress], key: str) -> bool:
     """Whether nobody has read anything of a slice for any of these streams."""
-    return all(_after(stream, key) < 0 and not _cursor(stream, key) for stream in streams)
-
-
-def _cursor(stream: StreamProgress, key: str) -> str:
-    with stream.lock:
-        return stream.slice(key).cursor
+    return all(_after(stream, key) < 0 and not stream.cursor(key) for stream in streams)
 
 
 def _after(stream: StreamProgress, key: str) -> int:
