@@ -136,6 +136,24 @@ def test_given_a_delivered_project_that_is_held_for_a_while_when_synced_then_onl
     assert found[FILES] == found[ARTIFACTS] == [new]
 
 
+@each_move
+def test_given_a_project_delivered_long_ago_that_is_held_for_a_while_when_released_then_nothing_comes_again(
+    sandbox: Sandbox, moves: bool
+) -> None:
+    connection = connection_of(sandbox)
+    project_id = add(sandbox, PAID)
+    sandbox.advance(DAY)
+    fill(sandbox, 9)
+    connection.sync()
+    sandbox.advance(DAY)
+    sandbox.shop.set_status(project_id, CANCELLED, True)
+    assert set(connection.sync()) == {PROJECTS, RESULTS, ORDERS}
+    sandbox.advance(DAY)
+    sandbox.shop.set_status(project_id, PAID, moves)
+    assert not {ARTIFACTS, FILES} & connection.sync().keys()
+    assert connection.sync() == {}
+
+
 def test_given_a_failed_held_project_when_failed_ones_are_resumed_then_it_is_left_alone(sandbox: Sandbox) -> None:
     connection = connection_of(sandbox, processing={"on_failure": "resume"})
     held, produced = add(sandbox, CANCELLED, "Failed"), add(sandbox, PAID, "Failed")

@@ -332,6 +332,25 @@ def test_given_a_held_project_when_settled_then_the_status_that_holds_it_is_know
     assert list(value_of(progress)["held"]["5"]) == ["7"]
 
 
+@pytest.mark.parametrize("condition", ["open", "held"])
+def test_given_a_project_that_had_finished_before_when_it_is_not_handed_over_now_then_it_is_known_until_when_it_was(
+    condition: Any,
+) -> None:
+    progress = stream(name=FILES)
+    one = project(status=5, orderId="5001", lastModified=AFTER)
+    progress.owe(KEY, one)
+    progress.settle(KEY, settled(progress, one, condition=condition, held_by="5"))
+    assert value_of(progress)["since"] == {"7": WITHIN}
+    assert again(progress).known(KEY, 7).since == WITHIN
+
+
+def test_given_a_wider_scope_when_a_project_that_had_finished_before_is_open_then_all_of_it_is_to_come() -> None:
+    known = Known("open", "seenseen", (), BEFORE)
+    progress = stream(watched(known={7: known}, scan=Scan(), covered=Scope(kinds=("pdf",))), name=FILES)
+    progress.settle(KEY, settled(progress, project(processing="InProgress")))
+    assert "since" not in value_of(progress)
+
+
 def test_given_an_open_project_without_a_status_when_settled_then_no_list_is_expected_to_show_it() -> None:
     progress = stream()
     progress.settle(KEY, settled(progress, project(processing=None)))
