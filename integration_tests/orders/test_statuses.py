@@ -200,6 +200,22 @@ def test_given_a_held_project_when_it_is_released_then_it_is_acknowledged_once(
     assert acknowledged(connection, late, running) == [1, 1]
 
 
+@pytest.mark.parametrize("streams", [(RESULTS,), (FILES,)], ids=" ".join)
+def test_given_a_project_that_is_held_from_the_start_when_synced_then_it_is_not_delivered_before_it_is_released(
+    sandbox: Sandbox, streams: tuple[str, ...]
+) -> None:
+    acknowledge = {"mode": "order_data", "key": "print-files", "value": "delivered"}
+    connection = connection_of(sandbox, acknowledge=acknowledge)
+    connection.streams = streams
+    connection.sync()
+    held = add(sandbox, CANCELLED)
+    for delivered in (None, {"5001": [held]}):
+        connection.sync()
+        assert connection.states[streams[0]]["slices"][str(STOREFRONT)].get("delivered") == delivered
+        sandbox.advance(HOUR)
+        sandbox.shop.set_status(held, PAID, True)
+
+
 def test_given_delivered_projects_that_are_cancelled_when_synced_then_their_orders_are_not_asked_for(
     sandbox: Sandbox,
 ) -> None:

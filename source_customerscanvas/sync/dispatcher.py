@@ -113,7 +113,8 @@ class Dispatcher:
                 stream.counts.hand_over(outcome)
                 with self._handed_over:
                     self._pending -= 1
-                    self._handed_over.notify_all()
+                    if self._pending == 0:
+                        self._handed_over.notify_all()
         except BaseException:
             self.fail(Stopped())
             for one in self._streams.values():

@@ -155,6 +155,34 @@ def test_given_a_changed_project_when_owed_then_it_counts_as_finished_before_onl
     assert value_of(progress).get("since", {}).get("7") == since
 
 
+@pytest.mark.parametrize(
+    ("cursor", "newest", "read", "since"),
+    [
+        # nothing was modified since, but a run ended without a trace in the lists
+        (BEFORE, CURSOR, AFTER, WITHIN),
+        # the shop's clock, or a time of its lists, is ahead
+        (AFTER, WINDOW_LATER, CURSOR, WITHIN),
+        (CURSOR, "", WINDOW_LATER, WITHIN),
+    ],
+)
+def test_given_times_of_different_clocks_when_a_project_is_owed_then_the_earlier_ones_tell_what_was_handed_over(
+    cursor: str, newest: str, read: str, since: str
+) -> None:
+    progress = stream(watched(cursor=cursor, newest=newest, read=read), name=FILES)
+    progress.owe(KEY, project(lastModified=AFTER))
+    assert value_of(progress)["since"] == {"7": since}
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_given_a_wider_shard_when_a_project_was_not_in_the_one_before_then_nothing_of_it_was_handed_over(
+    index: int,
+) -> None:
+    covered = Shard(2, index)
+    progress = stream(watched(scan=Scan(), covered=Scope(shard=covered)), name=FILES)
+    progress.owe(KEY, project(orderId="5001"))
+    assert ("since" in value_of(progress)) is covered.has("11", "5001", 7)
+
+
 def test_given_a_project_made_since_the_window_when_owed_then_nothing_of_it_was_handed_over() -> None:
     progress = stream()
     progress.owe(KEY, project(created=WITHIN))
