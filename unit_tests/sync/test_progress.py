@@ -214,6 +214,16 @@ def test_given_an_unreadable_project_when_left_then_it_is_owed_but_not_tried_aga
     assert again(progress).open_projects(KEY) == {7}
 
 
+def test_given_a_project_that_is_not_there_when_asked_for_twice_then_it_is_forgotten_unless_a_list_shows_it() -> None:
+    progress = stream(watched(owed={7, 8}, missing={8}))
+    progress.miss(KEY, 7, is_listed=False)
+    progress.miss(KEY, 8, is_listed=True)
+    assert (value_of(progress)["owed"], value_of(progress)["missing"]) == ([7, 8], [7, 8])
+    progress.miss(KEY, 7, is_listed=False)
+    progress.miss(KEY, 8, is_listed=False)
+    assert value_of(progress).keys().isdisjoint({"owed", "missing"})
+
+
 # What is remembered
 
 

@@ -13,7 +13,7 @@ from source_customerscanvas.state.slice_state import Known
 from source_customerscanvas.sync.changes import Changes
 from source_customerscanvas.sync.jobs import Batch
 from source_customerscanvas.sync.kinds import FILES, PROJECTS, RESULTS
-from source_customerscanvas.sync.lists import NEWEST_MODIFIED
+from source_customerscanvas.sync.lists import NEWEST_CREATED, NEWEST_MODIFIED
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.watch import Watch
 from unit_tests.sync.listed_shop import SLICE, START, ListedShop
@@ -93,6 +93,33 @@ def test_given_a_row_dated_ahead_when_it_was_read_then_it_does_not_come_in_each_
     shop.modify(5)
     new = shop.create()
     assert found(watch(shop, progress)) == [new, 5]
+
+
+def test_given_projects_that_are_only_created_when_watched_then_the_cursor_follows_them() -> None:
+    shop, progress = old_shop(), stream()
+    shop.pass_time(HOUR)
+    new = shop.create()
+    assert found(watch(shop, progress)) == [new]
+    assert progress.slice(KEY).cursor == shop.time
+
+
+def test_given_a_project_that_is_modified_between_the_tops_of_two_lists_when_watched_twice_then_it_is_found() -> None:
+    shop, progress = old_shop(), stream(lookback_minutes=0)
+    shop.pass_time(HOUR)
+    begun: list[int] = []
+
+    def move(path: str, params: Any) -> None:
+        if params.get("sorting") == NEWEST_CREATED and not begun:
+            shop.modify(3)
+            shop.pass_time(1)
+            begun.append(shop.create())
+            shop.pass_time(1)
+
+    shop.on_ask = move
+    ids = found(watch(shop, progress))
+    progress.slice(KEY).owed.clear()
+    assert {3, *begun} <= {*ids, *found(watch(shop, progress))}
+    assert begun
 
 
 def test_given_an_open_project_when_no_list_shows_it_any_more_then_it_is_asked_for_by_its_id() -> None:
