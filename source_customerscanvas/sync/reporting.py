@@ -1,4 +1,4 @@
-"""Tells the user how a sync is going: a line every ten seconds, and a summary of each stream at its end."""
+"""Tells the user how a sync is going: a line every ten seconds, a summary of each stream, and what was left out."""
 
 import logging
 from collections.abc import Collection, Sequence
