@@ -14,6 +14,7 @@ from sandbox import Sandbox
 from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, ORDERS, PROJECTS, RESULTS
 
 PAID, CANCELLED, ON_HOLD = 3, 5, 2
+OTHER = 12
 CHOICES: dict[str, dict[str, Any]] = {
     "only": {"mode": "only", "codes": [1, PAID]},
     "except": {"mode": "except", "codes": [ON_HOLD, CANCELLED]},
@@ -151,6 +152,28 @@ def test_given_a_project_delivered_long_ago_that_is_held_for_a_while_when_releas
     sandbox.advance(DAY)
     sandbox.shop.set_status(project_id, PAID, moves)
     assert not {ARTIFACTS, FILES} & connection.sync().keys()
+    assert connection.sync() == {}
+
+
+@pytest.mark.parametrize("is_hidden", [False, True], ids=["both-listed", "former-one-hidden"])
+def test_given_a_held_project_that_moves_to_another_storefront_when_it_is_released_there_then_its_files_come(
+    sandbox: Sandbox, is_hidden: bool
+) -> None:
+    connection = connection_of(sandbox)
+    held = add(sandbox, CANCELLED)
+    sandbox.advance(DAY)
+    for storefront in (STOREFRONT, OTHER):
+        for _ in range(9):
+            sandbox.shop.create_project(storefront, "5002", processing="Completed", status=PAID)
+    connection.sync()
+    sandbox.advance(DAY)
+    sandbox.shop.move_project(held, "5001", OTHER)
+    sandbox.shop.set_status(held, PAID, True)
+    if is_hidden:
+        sandbox.shop.hide_storefront(STOREFRONT)
+    news = [connection.sync() for _ in range(2)]
+    for stream in (ARTIFACTS, FILES):
+        assert sum(len(found.get(stream, [])) for found in news) == 2
     assert connection.sync() == {}
 
 

@@ -128,6 +128,10 @@ class SliceState:
     def of(self, project_id: int) -> Known:
         return self.known.get(project_id) or Known()
 
+    def is_pending(self, project_id: int) -> bool:
+        """Whether something of a project is still to be handed over, now or when it finishes or is released."""
+        return project_id in self.owed or self.of(project_id).condition in ("open", "held")
+
     def having(self, condition: Condition) -> Iterator[tuple[int, Known]]:
         return ((id_, known) for id_, known in self.known.items() if known.condition == condition)
 

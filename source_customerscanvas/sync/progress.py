@@ -14,6 +14,7 @@ from source_customerscanvas.sync.ledger import Ledger
 from source_customerscanvas.sync.lookback import Lookback
 from source_customerscanvas.sync.outcomes import OutcomeQueue
 from source_customerscanvas.sync.settling import Memory, Settled
+from source_customerscanvas.sync.slices import is_part
 
 
 class StreamProgress:
@@ -59,10 +60,13 @@ class StreamProgress:
         """Note that a project is to be read; only its id is given where no list showed it."""
         with self.lock:
             state = self.slice(key)
-            if isinstance(project, int):
-                state.owe(project)
+            id_ = project if isinstance(project, int) else project.id
+            # one that has moved here was not handed over where it was before
+            is_whole = any(other.is_pending(id_) for other in self.state.slices.values() if other is not state)
+            if isinstance(project, int) or is_whole:
+                state.owe(id_)
             else:
-                state.owe(project.id, self._comparison.handed_over_until(key, state, project))
+                state.owe(id_, self._comparison.handed_over_until(key, state, project))
 
     def cursor(self, key: str) -> str:
         with self.lock:
@@ -119,6 +123,15 @@ class StreamProgress:
             if not is_listed:
                 state.missing.add(project_id)
             state.end_waiting(project_id)
+
+    def pass_on(self, key: str, project: Project) -> None:
+        """Note that a project belongs elsewhere now: what was not handed over of it is owed there."""
+        with self.lock:
+            was_pending = self.slice(key).is_pending(project.id)
+            self.slice(key).forget(project.id)
+            for other, state in self.state.slices.items():
+                if was_pending and other != key and is_part(other, project) and project.id not in state.known:
+                    state.owe(project.id)
 
     def leave(self, key: str, project_id: int, trouble: Trouble | None) -> None:
         """Note that a project could not be read: it stays owed, and this read does not try it again."""

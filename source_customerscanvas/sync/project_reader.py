@@ -84,7 +84,7 @@ class ProjectReader:
         """Ask for the results of a finished project; only where they have changed, the project is read again."""
         results = self._results.ask(job.project_id)
         if results is None:
-            yield from self._pass_over(job, waiting, is_gone=True)
+            yield from self._pass_over(job, waiting, None)
             return
         for stream in list(waiting):
             if stream.known(job.key, job.project_id).saw(results.digest):
@@ -97,7 +97,7 @@ class ProjectReader:
         """Tell what is news of a project, and take each stream from `waiting` that got its outcome."""
         project = job.project or ask_project(self._client.get_json, job.project_id)
         if project is None or not job.slice.has(project):
-            yield from self._pass_over(job, waiting, is_gone=project is None)
+            yield from self._pass_over(job, waiting, project)
             return
         if job.is_unlisted and not project.is_completed:
             yield from self._still_unlisted(job, waiting, project)
@@ -108,7 +108,7 @@ class ProjectReader:
         if any(stream.name in OF_RESULTS for stream in waiting):
             results = self._results.of(project)
             if results is None:
-                yield from self._pass_over(job, waiting, is_gone=True)
+                yield from self._pass_over(job, waiting, None)
                 return
             yield from self._of_results(ReadProject(job, project, results, at), waiting)
         self.health.note_read(job.slice)
@@ -237,10 +237,10 @@ class ProjectReader:
         else:
             yield job.settle(stream, settled)
 
-    def _pass_over(self, job: Job, waiting: Sequence[StreamProgress], *, is_gone: bool) -> Iterator[Outcome]:
-        """Leave out a project that is gone; forget one that belongs elsewhere now and is found there."""
+    def _pass_over(self, job: Job, waiting: Sequence[StreamProgress], project: Project | None) -> Iterator[Outcome]:
+        """Leave out a project that is gone (None), or that belongs elsewhere now and is found there."""
         where = job.describe()
-        if is_gone:
+        if project is None:
             logger.warning(f"{where} is gone: passed over.")
         for stream in waiting:
             with stream.lock:
@@ -248,11 +248,11 @@ class ProjectReader:
                 former, was_missing = state.of(job.project_id).emitted[:1], job.project_id in state.missing
             if stream.name in OF_ORDERS and former and former[0] and not was_missing:
                 job.batch.touch(former[0], stream.name)
-            if is_gone:
+            if project is None:
                 stream.counts.pass_over(f"{where} is gone")
-            note = partial(_forget, stream, job)
-            if is_gone:
                 note = partial(stream.miss, job.key, job.project_id, is_listed=job.project is not None)
+            else:
+                note = partial(stream.pass_on, job.key, project)
             yield Outcome(stream.name, note=note, finished=1)
 
 
@@ -278,8 +278,3 @@ def _note_unlisted(stream: StreamProgress, key: str, project: Project, obsolete:
             state.obsolete[project.id] = None
         elif project.processing_status is None:
             state.unlisted.add(project.id)
-
-
-def _forget(stream: StreamProgress, job: Job) -> None:
-    with stream.lock:
-        stream.slice(job.key).forget(job.project_id)

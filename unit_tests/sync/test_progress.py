@@ -183,6 +183,30 @@ def test_given_a_wider_shard_when_a_project_was_not_in_the_one_before_then_nothi
     assert ("since" in value_of(progress)) is covered.has("11", "5001", 7)
 
 
+@pytest.mark.parametrize("condition", ["open", "held", "recent"])
+@pytest.mark.parametrize("is_first", [True, False], ids=["found first", "missed first"])
+def test_given_a_project_that_moved_when_it_was_not_handed_over_where_it_was_then_all_of_it_is_owed_where_it_is(
+    condition: Any, is_first: bool
+) -> None:
+    progress = stream(watched(known={7: Known(condition, "seenseen")}), name=FILES)
+    progress.state.slices["12"] = watched()
+    moved = project(storefrontId=12, lastModified=AFTER)
+    if is_first:
+        progress.owe("12", moved)
+    progress.pass_on(KEY, moved)
+    progress.owe("12", moved)
+    assert value_of(progress, "12")["owed"] == [7]
+    assert value_of(progress, "12").get("since") == ({"7": WITHIN} if condition == "recent" else None)
+    assert value_of(progress).keys().isdisjoint({"open", "held", "recent"})
+
+
+def test_given_a_project_that_moved_when_it_is_known_where_it_is_then_it_is_not_read_again() -> None:
+    progress = stream(watched(known={7: Known("open", "seenseen")}))
+    progress.state.slices["12"] = watched(known={7: Known("open", "seenseen")})
+    progress.pass_on(KEY, project(storefrontId=12))
+    assert "owed" not in value_of(progress, "12")
+
+
 def test_given_a_project_made_since_the_window_when_owed_then_nothing_of_it_was_handed_over() -> None:
     progress = stream()
     progress.owe(KEY, project(created=WITHIN))
