@@ -11,7 +11,8 @@ import pytest
 from source_customerscanvas.errors import InternalError, ServerTrouble, Stopped
 from source_customerscanvas.sync.dispatcher import Dispatcher
 from source_customerscanvas.sync.jobs import Batch, Job
-from source_customerscanvas.sync.kinds import RESULTS
+from source_customerscanvas.sync.kinds import FILES, RESULTS
+from source_customerscanvas.sync.manifests import ManifestWriter
 from source_customerscanvas.sync.order_reader import OrderReader
 from source_customerscanvas.sync.outcomes import Outcome
 from source_customerscanvas.sync.project_reader import ProjectReader
@@ -19,6 +20,7 @@ from unit_tests.sync.listed_shop import SLICE
 from unit_tests.watched import stream
 
 LONG = 60.0
+A_WHILE = 0.2
 MANY = 3000
 
 
@@ -171,6 +173,32 @@ def test_given_a_project_with_files_when_they_are_found_then_any_worker_takes_th
     machine.hand_out(20)
     assert sum(found.finished for found in machine.outcomes()) == 20
     assert len(begun) == 60
+
+
+def test_given_a_manifest_that_is_still_to_be_looked_at_when_drained_then_it_is_waited_for() -> None:
+    may_write, written = Event(), Event()
+
+    class Writer:
+        def write(self, *_: object) -> Iterator[Outcome]:
+            may_write.wait(LONG)
+            written.set()
+            yield Outcome(FILES)
+
+    files = stream(name=FILES)
+    reader = cast(ProjectReader, PlannedReader(one_row))
+    dispatcher = Dispatcher(2, Event(), [files], reader, cast(OrderReader, None), cast(ManifestWriter, Writer()))
+    dispatcher.start()
+    dispatcher.look_at_manifest(SLICE, "5001")
+    drain = Thread(target=dispatcher.drain, daemon=True)
+    drain.start()
+    drain.join(A_WHILE)  # it waits for what is to be noted, and not for any task yet
+    Thread(target=lambda: list(dispatcher.outcomes(files, LONG)), daemon=True).start()
+    drain.join(A_WHILE)
+    assert drain.is_alive()
+    may_write.set()
+    drain.join(LONG)
+    assert (drain.is_alive(), written.is_set()) == (False, True)
+    dispatcher.end()
 
 
 def test_given_a_checkpoint_when_it_is_waited_for_then_until_the_state_has_left_the_connector() -> None:

@@ -9,7 +9,7 @@ import pytest
 from source_customerscanvas.api.projects import Project
 from source_customerscanvas.settings import Statuses
 from source_customerscanvas.state.scope import Scope
-from source_customerscanvas.state.slice_state import Known
+from source_customerscanvas.state.slice_state import Known, Scan, SliceState
 from source_customerscanvas.sync.changes import Changes
 from source_customerscanvas.sync.jobs import Batch
 from source_customerscanvas.sync.kinds import FILES, PROJECTS, RESULTS
@@ -104,7 +104,7 @@ def test_given_projects_that_are_only_created_when_watched_then_the_cursor_follo
 
 
 def test_given_a_project_that_is_modified_between_the_tops_of_two_lists_when_watched_twice_then_it_is_found() -> None:
-    shop, progress = old_shop(), stream(lookback_minutes=0)
+    shop, progress = old_shop(lastModified=LONG_AGO), stream(lookback_minutes=0)
     shop.pass_time(HOUR)
     begun: list[int] = []
 
@@ -304,6 +304,15 @@ def test_given_a_server_that_does_not_choose_by_status_when_projects_are_held_th
 
 
 # A slice that fits one page
+
+
+@pytest.mark.parametrize("projects", [0, 4])
+def test_given_a_slice_without_projects_when_taken_then_its_scan_is_still_to_come(projects: int) -> None:
+    shop = old_shop(projects, page_cap=100)
+    progress = stream(SliceState())
+    one = Watch(shop.lists(progress), KEY, [progress], shop.time)
+    one.take_whole(shop.lists(progress).first(NEWEST_MODIFIED))
+    assert progress.slice(KEY).scan == (None if projects else Scan())
 
 
 def test_given_a_whole_slice_on_one_page_when_taken_then_it_needs_no_other_list() -> None:
