@@ -13,7 +13,7 @@ from source_customerscanvas.state.slice_state import Known, Scan, SliceState
 from source_customerscanvas.sync.changes import Changes
 from source_customerscanvas.sync.jobs import Batch
 from source_customerscanvas.sync.kinds import FILES, PROJECTS, RESULTS
-from source_customerscanvas.sync.lists import NEWEST_CREATED, NEWEST_MODIFIED
+from source_customerscanvas.sync.lists import NEWEST_MODIFIED
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.watch import Watch
 from unit_tests.sync.listed_shop import SLICE, START, ListedShop
@@ -106,20 +106,15 @@ def test_given_projects_that_are_only_created_when_watched_then_the_cursor_follo
 def test_given_a_project_that_is_modified_between_the_tops_of_two_lists_when_watched_twice_then_it_is_found() -> None:
     shop, progress = old_shop(lastModified=LONG_AGO), stream(lookback_minutes=0)
     shop.pass_time(HOUR)
-    begun: list[int] = []
-
-    def move(path: str, params: Any) -> None:
-        if params.get("sorting") == NEWEST_CREATED and not begun:
-            shop.modify(3)
-            shop.pass_time(1)
-            begun.append(shop.create())
-            shop.pass_time(1)
-
-    shop.on_ask = move
-    ids = found(watch(shop, progress))
+    lists = shop.lists(progress)
+    modified = lists.top(NEWEST_MODIFIED)
+    shop.modify(3)
+    shop.pass_time(1)
+    new = shop.create()
+    one = Watch(lists, KEY, [progress], shop.time)
+    one.look(modified)
     progress.slice(KEY).owed.clear()
-    assert {3, *begun} <= {*ids, *found(watch(shop, progress))}
-    assert begun
+    assert {3, new} <= {*found(one.changes), *found(watch(shop, progress))}
 
 
 def test_given_an_open_project_when_no_list_shows_it_any_more_then_it_is_asked_for_by_its_id() -> None:
