@@ -7,14 +7,7 @@ from threading import Lock
 
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.api.projects import Project, ask_order
-from source_customerscanvas.errors import (
-    Conflict,
-    NotFound,
-    Refused,
-    Stopped,
-    Trouble,
-    as_known_error,
-)
+from source_customerscanvas.errors import Conflict, NotFound, Refused, Stopped, Trouble, as_known_error
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.sync.jobs import Batch, Touched
 from source_customerscanvas.sync.kinds import ORDERS, SHOP_ORDERS
@@ -37,11 +30,7 @@ class OrderReader:
     """What a worker does with an order. Shared by the workers of a sync."""
 
     def __init__(
-        self,
-        settings: Settings,
-        client: ApiClient,
-        results: ResultsReader,
-        streams: Sequence[StreamProgress],
+        self, settings: Settings, client: ApiClient, results: ResultsReader, streams: Sequence[StreamProgress]
     ) -> None:
         self._statuses = settings.statuses
         self._client = client
