@@ -27,6 +27,18 @@ def test_given_a_sync_whose_output_was_lost_when_repeated_then_nothing_is_acknow
     assert connection.acknowledged() == ids
 
 
+def test_given_an_order_that_is_acknowledged_when_the_sync_is_killed_soon_after_then_a_state_knows_of_it_already(
+    sandbox: Sandbox, connection: Acknowledging
+) -> None:
+    order(sandbox, "Completed")
+    connection.sync()
+    assert connection.of_delivering("delivered")
+    connection.sandbox.advance(HOUR)
+    first, *others = connection.read()[FILES].states
+    assert others
+    assert "delivered" not in first["slices"][str(STOREFRONT)]
+
+
 def test_given_streams_that_do_not_deliver_when_their_states_are_ahead_then_only_the_files_count(
     sandbox: Sandbox, connection: Acknowledging
 ) -> None:

@@ -14,6 +14,7 @@ from sandbox import Sandbox
 from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, ORDERS, PROJECTS, RESULTS
 
 PAID, CANCELLED, ON_HOLD = 3, 5, 2
+OTHER = 12
 CHOICES: dict[str, dict[str, Any]] = {
     "only": {"mode": "only", "codes": [1, PAID]},
     "except": {"mode": "except", "codes": [ON_HOLD, CANCELLED]},
@@ -136,6 +137,46 @@ def test_given_a_delivered_project_that_is_held_for_a_while_when_synced_then_onl
     assert found[FILES] == found[ARTIFACTS] == [new]
 
 
+@each_move
+def test_given_a_project_delivered_long_ago_that_is_held_for_a_while_when_released_then_nothing_comes_again(
+    sandbox: Sandbox, moves: bool
+) -> None:
+    connection = connection_of(sandbox)
+    project_id = add(sandbox, PAID)
+    sandbox.advance(DAY)
+    fill(sandbox, 9)
+    connection.sync()
+    sandbox.advance(DAY)
+    sandbox.shop.set_status(project_id, CANCELLED, True)
+    assert set(connection.sync()) == {PROJECTS, RESULTS, ORDERS}
+    sandbox.advance(DAY)
+    sandbox.shop.set_status(project_id, PAID, moves)
+    assert not {ARTIFACTS, FILES} & connection.sync().keys()
+    assert connection.sync() == {}
+
+
+@pytest.mark.parametrize("is_hidden", [False, True], ids=["both-listed", "former-one-hidden"])
+def test_given_a_held_project_that_moves_to_another_storefront_when_it_is_released_there_then_its_files_come(
+    sandbox: Sandbox, is_hidden: bool
+) -> None:
+    connection = connection_of(sandbox)
+    held = add(sandbox, CANCELLED)
+    sandbox.advance(DAY)
+    for storefront in (STOREFRONT, OTHER):
+        for _ in range(9):
+            sandbox.shop.create_project(storefront, "5002", processing="Completed", status=PAID)
+    connection.sync()
+    sandbox.advance(DAY)
+    sandbox.shop.move_project(held, "5001", OTHER)
+    sandbox.shop.set_status(held, PAID, True)
+    if is_hidden:
+        sandbox.shop.hide_storefront(STOREFRONT)
+    news = [connection.sync() for _ in range(2)]
+    for stream in (ARTIFACTS, FILES):
+        assert sum(len(found.get(stream, [])) for found in news) == 2
+    assert connection.sync() == {}
+
+
 def test_given_a_failed_held_project_when_failed_ones_are_resumed_then_it_is_left_alone(sandbox: Sandbox) -> None:
     connection = connection_of(sandbox, processing={"on_failure": "resume"})
     held, produced = add(sandbox, CANCELLED, "Failed"), add(sandbox, PAID, "Failed")
@@ -180,6 +221,22 @@ def test_given_a_held_project_when_it_is_released_then_it_is_acknowledged_once(
     connection.sync()
     sandbox.shop.set_status(late, PAID, moves)
     assert acknowledged(connection, late, running) == [1, 1]
+
+
+@pytest.mark.parametrize("streams", [(RESULTS,), (FILES,)], ids=" ".join)
+def test_given_a_project_that_is_held_from_the_start_when_synced_then_it_is_not_delivered_before_it_is_released(
+    sandbox: Sandbox, streams: tuple[str, ...]
+) -> None:
+    acknowledge = {"mode": "order_data", "key": "print-files", "value": "delivered"}
+    connection = connection_of(sandbox, acknowledge=acknowledge)
+    connection.streams = streams
+    connection.sync()
+    held = add(sandbox, CANCELLED)
+    for delivered in (None, {"5001": [held]}):
+        connection.sync()
+        assert connection.states[streams[0]]["slices"][str(STOREFRONT)].get("delivered") == delivered
+        sandbox.advance(HOUR)
+        sandbox.shop.set_status(held, PAID, True)
 
 
 def test_given_delivered_projects_that_are_cancelled_when_synced_then_their_orders_are_not_asked_for(

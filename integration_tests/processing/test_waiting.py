@@ -280,8 +280,8 @@ def test_given_a_run_that_has_not_begun_when_waited_for_then_the_project_itself_
 
     connection.sync(processing=wait(60))
 
-    # whether it was there at all, before the wait and in it, and as it was when it had finished
-    assert sandbox.count(rf"/projects/{project}$") == 3
+    # whether it was there at all, and as it was when it had finished
+    assert sandbox.count(rf"/projects/{project}$") == 2
     connection.assert_up_to_date()
 
 
@@ -295,6 +295,25 @@ def test_given_a_server_in_trouble_when_waiting_then_the_project_is_asked_for_ag
 
     assert diary.rounds() == [0, 120, 240]
     assert connection.warehouse.tables[RESULTS][project]["status"] == "Completed"
+
+
+def test_given_an_unfinished_project_that_cannot_be_read_when_waiting_then_it_is_left_to_the_next_sync(
+    sandbox: Sandbox, connection: Connection
+) -> None:
+    connection.streams = (RESULTS, FILES)
+    project = sandbox.shop.create_project(STOREFRONT, processing="InProgress")
+    connection.sync()
+    sandbox.advance(HOUR)
+    sandbox.shop.modify_project(project, name="changed")
+    sandbox.fault(ASKED, status=400)
+    sandbox.clear_requests()
+
+    connection.take(connection.read(processing=wait(60)))
+
+    assert sandbox.count(ASKED) == 1
+    sandbox.clear_faults()
+    connection.sync()
+    connection.assert_up_to_date()
 
 
 def test_given_a_server_that_breaks_down_when_many_are_waited_for_then_the_round_is_given_up(

@@ -7,8 +7,8 @@
      "open": {"4690": ["k3Jd92mQ"]},
      "recent": {"4698": ["k3Jd92mQ", "p0Zx71cc"]},
      "held": {"5": {"4655": ["Zk0q81ab"]}},
-     "owed": {"4713": "2026-01-31T11:50:00.000000Z", "4714": null},
-     "restarted": {"4690": "2026-01-31T11:50:00.000000Z"},
+     "owed": [4713, 4714],
+     "since": {"4690": "2026-01-31T11:50:00.000000Z", "4713": "2026-01-31T11:50:00.000000Z"},
      "unlisted": [4690],
      "obsolete": [4601],
      "missing": [4713],
@@ -25,8 +25,8 @@ What holds between the parts, in every state that leaves the connector:
 1. Without a `scan`, a project that is in none of `open`, `recent`, `held` and `owed` has finished, has not changed
    since the look-back window before `cursor`, and was handed over. Project 17 is nowhere: it was delivered last year.
 2. With a `scan`, that is true of the projects with an id up to `after`. Project 4800 is nowhere, and `after` is 4711:
-   nobody has read it. Where `covered` is there, it was read in that earlier, narrower scope, and the times of `owed`
-   and `restarted` refer to that scope; it stays until nothing is owed any more.
+   nobody has read it. Where `covered` is there, it was read in that earlier, narrower scope, and the times of `since`
+   refer to that scope; it stays until nothing is owed any more.
 3. `open` are the projects whose processing may move on without a trace in `lastModified`: they have not finished, or
    what the list shows and what the results say differ. The first text is the digest of the row that a list showed; it
    is empty where the project is to be looked at whenever a list shows it. The others are digests of what was emitted.
@@ -36,10 +36,9 @@ What holds between the parts, in every state that leaves the connector:
    get one.
 5. `held` are finished projects whose business status, under which they stand here, keeps them from being produced.
 6. `owed` is whatever has to be read, from the moment that a list was passed on which it stood until all of its records
-   were handed over. A time says that the project had finished before, and what is older than that was handed over;
-   null: nothing of it was, or what was emitted stands in one of the other parts. A project that is owed a second time
-   keeps the earlier value.
-7. `restarted` says the same of an open project that had finished before.
+   were handed over.
+7. `since` says of an owed, open or held project that it had finished before, and that what is older than this time was
+   handed over. Of one without a time nothing was, or what was emitted stands with it. The earliest time stays.
 8. `unlisted` are the open projects without a processing status, which no list of unfinished projects shows;
    `obsolete` those that no list shows at all, in the order in which they are asked for. `missing` are owed projects
    that were not there when they were asked for: they are forgotten if they are still not there the next time.
@@ -129,6 +128,10 @@ class SliceState:
     def of(self, project_id: int) -> Known:
         return self.known.get(project_id) or Known()
 
+    def is_pending(self, project_id: int) -> bool:
+        """Whether something of a project is still to be handed over, now or when it finishes or is released."""
+        return project_id in self.owed or self.of(project_id).condition in ("open", "held")
+
     def having(self, condition: Condition) -> Iterator[tuple[int, Known]]:
         return ((id_, known) for id_, known in self.known.items() if known.condition == condition)
 
@@ -163,6 +166,10 @@ class SliceState:
         """Note that a project does not belong to the slice any more."""
         self.settle(project_id, None)
         self.tries.pop(project_id, None)
+        self.end_waiting(project_id)
+
+    def end_waiting(self, project_id: int) -> None:
+        """Note that no order waits for a project any more."""
         self.waiting = {order: id_ for order, id_ in self.waiting.items() if id_ != project_id}
 
     def restart_scan(self, covered: Scope) -> None:
@@ -193,21 +200,18 @@ class SliceState:
             value["scan"] = {"after": self.scan.after}
         if self.covered:
             value["covered"] = self.covered.to_json()
-        parts: dict[str, dict[str, Any]] = {"open": {}, "recent": {}, "held": {}, "owed": {}, "restarted": {}}
+        parts: dict[str, dict[str, Any]] = {"open": {}, "recent": {}, "held": {}, "since": {}}
         for project_id, known in self.known.items():
             if known.condition == "held":
                 by_status = parts["held"].setdefault(self.held_by.get(project_id, ""), {})
                 by_status[str(project_id)] = [known.seen, *known.emitted]
             elif known.condition:
                 parts[known.condition][str(project_id)] = [known.seen, *known.emitted]
-                if known.since:
-                    parts["restarted"][str(project_id)] = known.since
-        for project_id in sorted(self.owed):
-            known = self.of(project_id)
-            parts["owed"][str(project_id)] = None if known.condition else known.since or None
+            if known.since:
+                parts["since"][str(project_id)] = known.since
         value |= {name: part for name, part in parts.items() if part}
-        lists: dict[str, Any] = {"unlisted": sorted(self.unlisted), "obsolete": list(self.obsolete)}
-        lists["missing"] = sorted(self.missing)
+        lists: dict[str, Any] = {"owed": sorted(self.owed), "unlisted": sorted(self.unlisted)}
+        lists |= {"obsolete": list(self.obsolete), "missing": sorted(self.missing)}
         lists["orderless"] = list(self.orderless)
         lists["again"] = {str(id_): at for id_, at in self.again.items()}
         lists["tries"] = {str(id_): [one.count, one.at] for id_, one in self.tries.items()}
@@ -228,24 +232,24 @@ class SliceState:
         state = cls(cursor=read_time(value["cursor"]), read=read_time(value.get("read")), scan=None)
         if value.get("scan") is not None:
             state.scan = Scan(int(value["scan"]["after"]))
-        restarted = {int(id_): _moment(since) for id_, since in value.get("restarted", {}).items()}
+        since = {int(id_): _moment(at) for id_, at in value.get("since", {}).items()}
         for id_, texts in value.get("open", {}).items():
-            state.known[int(id_)] = _known("open", texts, restarted.get(int(id_), ""))
+            state.known[int(id_)] = _known("open", texts, since.get(int(id_), ""))
         for id_, texts in value.get("recent", {}).items():
             state.known[int(id_)] = _known("recent", texts)
         for status, held in value.get("held", {}).items():
             for id_, texts in held.items():
-                state.known[int(id_)] = _known("held", texts)
+                state.known[int(id_)] = _known("held", texts, since.get(int(id_), ""))
                 state.held_by[int(id_)] = str(status)
-        for id_, since in value.get("owed", {}).items():
-            state.owe(int(id_), read_time(since))
+        for id_ in _ids(value.get("owed", [])):
+            state.owe(id_, since.get(id_, ""))
         if value.get("covered") is not None and (state.scan or state.owed):
             state.covered = Scope.from_json(value["covered"])
-        state.unlisted = {int(id_) for id_ in value.get("unlisted", [])}
-        state.obsolete = dict.fromkeys(int(id_) for id_ in value.get("obsolete", []))
-        state.missing = {int(id_) for id_ in value.get("missing", [])}
+        state.unlisted = set(_ids(value.get("unlisted", [])))
+        state.obsolete = dict.fromkeys(_ids(value.get("obsolete", [])))
+        state.missing = set(_ids(value.get("missing", [])))
         state.newest = read_time(value.get("newest"))
-        state.orderless = dict.fromkeys(int(id_) for id_ in value.get("orderless", []))
+        state.orderless = dict.fromkeys(_ids(value.get("orderless", [])))
         state.again = {int(id_): _moment(at) for id_, at in value.get("again", {}).items()}
         tries = value.get("tries", {}).items()
         state.tries = {int(id_): Try(int(count), _moment(at)) for id_, (count, at) in tries}
@@ -260,6 +264,12 @@ def _moment(value: Any) -> str:
     if value is None:
         raise ValueError("a time is missing")
     return read_time(value)
+
+
+def _ids(value: Any) -> list[int]:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r} is no list of ids")
+    return [int(id_) for id_ in value]
 
 
 def _known(condition: Condition, texts: Any, since: str = "") -> Known:

@@ -11,10 +11,11 @@ from threading import Lock
 
 from source_customerscanvas.api.calls import path_segment
 from source_customerscanvas.api.client import ApiClient
-from source_customerscanvas.api.projects import PATH, Project, ask_project, projects_of_order
+from source_customerscanvas.api.projects import PATH, Project, ask_project
 from source_customerscanvas.errors import CustomersCanvasError, MissingPermission, Stopped
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.sync.ledger import Ledger
+from source_customerscanvas.sync.lists import projects_in_order
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.slices import Slice
 
@@ -52,7 +53,7 @@ class Acknowledging:
     def _acknowledge_order(self, slice_: Slice, order_id: str, delivered: frozenset[int]) -> int:
         where = f"storefront {slice_.storefront_id}, order {order_id or 'none'}"
         try:
-            listed = self._projects_of(slice_, order_id) if order_id else []
+            listed = projects_in_order(self._client, slice_, order_id) if order_id else []
             found = {project.id: project for project in listed}
             missing = {id_: ask_project(self._client.get_json, id_) for id_ in delivered - found.keys()}
         except Stopped:
@@ -126,7 +127,3 @@ class Acknowledging:
             self._client.post(f"{path}/transitions/{path_segment(self._acknowledge.name)}")
         else:
             self._client.post(f"{path}/statuses/{self._acknowledge.code}")
-
-    def _projects_of(self, slice_: Slice, order_id: str) -> list[Project]:
-        projects = projects_of_order(self._client.get_json, slice_.storefront_id, order_id)
-        return [project for project in projects if slice_.has(project)]

@@ -55,7 +55,7 @@ class Changes:
                 continue
             with stream.lock:
                 again = stream.slice(self._key).again
-                due = [id_ for id_, at in again.items() if stream.is_due_again(at, now)]
+                due = [id_ for id_, at in again.items() if stream.lookback.has_passed(at, now)]
             for project_id in due:
                 # one that is read anyway is not asked for twice
                 reading = self._wanted_by if project_id in self._packed else self._once_more

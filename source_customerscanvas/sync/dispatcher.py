@@ -5,23 +5,20 @@
 No worker ever waits for another one; a project with files is finished by whichever worker finishes the last of them.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from queue import Empty
 from threading import Condition, Event, Thread
 
-from source_customerscanvas.api.projects import Project
 from source_customerscanvas.errors import CustomersCanvasError, Stopped, as_known_error
-from source_customerscanvas.sync.changes import Changes
-from source_customerscanvas.sync.jobs import Batch, Job, Touched
-from source_customerscanvas.sync.kinds import FILES, PROJECTS
+from source_customerscanvas.sync.jobs import Batch, Job, Tasks
+from source_customerscanvas.sync.kinds import FILES
 from source_customerscanvas.sync.manifests import ManifestWriter
 from source_customerscanvas.sync.order_reader import OrderReader
 from source_customerscanvas.sync.outcomes import Outcome
 from source_customerscanvas.sync.progress import StreamProgress
-from source_customerscanvas.sync.project_reader import Found, ProjectReader, pass_page
+from source_customerscanvas.sync.project_reader import Found, ProjectReader
 from source_customerscanvas.sync.slices import Slice
-from source_customerscanvas.sync.tasks import Tasks
 
 _LOOKING_SECONDS = 1.0
 """How often a long wait looks whether the sync is being ended."""
@@ -65,41 +62,12 @@ class Dispatcher:
             stream.fail(failure)
         self._stopping.set()
 
-    def take_page(self, slice_: Slice, projects: Sequence[Project], streams: Sequence[StreamProgress]) -> None:
-        """A page of a scan: each stream takes what is a change to it, and notes that it has come past the page."""
-        self.raise_if_stopping()
-        if self._projects.health.broken(slice_):
-            raise Stopped
-        after = max(project.id for project in projects)
-        wanted_by: dict[int, list[StreamProgress]] = {}
-        for stream in streams:
-            if stream.failure is not None:
-                continue  # its scan stays where it is: to owe the rest of a shop's history would fill the state
-            wanted = [project for project in projects if stream.wants(slice_.key, project)]
-            if stream.name == PROJECTS:
-                self.put(self._projects.read_page(stream, slice_.key, wanted, after))
-                continue
-            with stream.lock:
-                for project in wanted:
-                    stream.owe(slice_.key, project)
-                    wanted_by.setdefault(project.id, []).append(stream)
-                pass_page(stream, slice_.key, after)
-        batch = Batch(slice_)
-        for project in projects:
-            if project.id in wanted_by:
-                light = project.without_bulk()
-                self.take(Job(batch, project.id, light, wanted_by[project.id], from_scan=True))
-        self._done(batch)
+    def is_broken(self, slice_: Slice) -> bool:
+        """Whether none of the slice's projects can be read."""
+        return self._projects.health.broken(slice_) is not None
 
-    def take_changes(self, slice_: Slice, changes: Changes) -> None:
-        """The changes that a watch found: they are owed to their streams already."""
-        batch = Batch(slice_)
-        for job in changes.jobs(batch):
-            self.take(job)
-        self._done(batch)
-
-    def take_all(self, slice_: Slice, jobs: Callable[[Batch], Sequence[Job]]) -> None:
-        """Some projects of a slice to read."""
+    def take_batch(self, slice_: Slice, jobs: Callable[[Batch], Iterable[Job]]) -> None:
+        """Projects of a slice that belong together, to be read. Raises `Stopped`."""
         batch = Batch(slice_)
         for job in jobs(batch):
             self.take(job)
@@ -117,11 +85,6 @@ class Dispatcher:
         if self._manifests:
             task = partial(self._manifests.write, slice_, stream, order_id)
             self.put(Outcome(FILES, note=partial(self._tasks.put_file, partial(self._run, None, task))))
-
-    def end_scan(self, slice_: Slice, stream: StreamProgress) -> None:
-        """The last page of a scan was handed out."""
-        if stream.failure is None:
-            self.put(Outcome(stream.name, note=partial(_end_scan, stream, slice_.key)))
 
     def put(self, outcome: Outcome) -> None:
         """Hand an outcome over to the reader of its stream, when there is room for it."""
@@ -150,7 +113,8 @@ class Dispatcher:
                 stream.counts.hand_over(outcome)
                 with self._handed_over:
                     self._pending -= 1
-                    self._handed_over.notify_all()
+                    if self._pending == 0:
+                        self._handed_over.notify_all()
         except BaseException:
             self.fail(Stopped())
             for one in self._streams.values():
@@ -174,7 +138,7 @@ class Dispatcher:
         if and_wait:
             self.drain()
             for stream in self._streams.values():
-                while not stream.wait_until_out(_LOOKING_SECONDS):
+                while not stream.states_out.wait(_LOOKING_SECONDS):
                     self.raise_if_stopping()
 
     def raise_if_stopping(self) -> None:
@@ -203,12 +167,5 @@ class Dispatcher:
             if touched.settled:
                 for name in touched.settled:
                     self._streams[name].counts.expect_rows(1)
-                self._look_at_order(batch, order_id, touched)
-
-    def _look_at_order(self, batch: Batch, order_id: str, touched: Touched) -> None:
-        self._tasks.put_file(partial(self._run, None, partial(self._orders.read, batch, order_id, touched)))
-
-
-def _end_scan(stream: StreamProgress, key: str) -> None:
-    with stream.lock:
-        stream.slice(key).scan = None
+                task = partial(self._orders.read, batch, order_id, touched)
+                self._tasks.put_file(partial(self._run, None, task))

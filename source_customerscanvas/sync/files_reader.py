@@ -7,7 +7,6 @@ from functools import partial
 from threading import Lock
 
 from source_customerscanvas.api.artifacts import Artifact
-from source_customerscanvas.api.listing import Row
 from source_customerscanvas.api.projects import Project, Results
 from source_customerscanvas.errors import NotFound, Stopped, StoreAway, StoreUnavailable, Trouble, as_known_error
 from source_customerscanvas.files.artifact_file import ArtifactFile, DeliveredFile
@@ -15,12 +14,13 @@ from source_customerscanvas.files.download import Downloader
 from source_customerscanvas.files.paths import PathTemplate, ProjectValues
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.state.slice_state import ManifestFiles
-from source_customerscanvas.sync.jobs import Job
 from source_customerscanvas.sync.kinds import FILES
-from source_customerscanvas.sync.news import Head, is_new_run, new_artifacts, newest_of, settled_of
+from source_customerscanvas.sync.news import ReadProject, is_new_run, newest_of
 from source_customerscanvas.sync.outcomes import Outcome
-from source_customerscanvas.sync.progress import Settled, StreamProgress
+from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.records import file_record
+from source_customerscanvas.sync.reporting import warn_of_trouble
+from source_customerscanvas.sync.settling import Settled
 
 logger = logging.getLogger("airbyte.source-customerscanvas")
 
@@ -29,10 +29,8 @@ logger = logging.getLogger("airbyte.source-customerscanvas")
 class _Deliveries:
     """The files of one project on their way; `left` counts those that no worker has finished."""
 
-    job: Job
+    read: ReadProject
     stream: StreamProgress
-    project: Project
-    results: Results
     settled: Settled
     left: int
     trouble: Trouble | None = None
@@ -53,38 +51,27 @@ class FilesReader:
         self._results: dict[int, Results] = {}
 
     def read(
-        self,
-        job: Job,
-        stream: StreamProgress,
-        project: Project,
-        results: Results,
-        artifacts: Sequence[Artifact],
-        at: str,
+        self, read: ReadProject, stream: StreamProgress, artifacts: Sequence[Artifact]
     ) -> Iterator[Outcome | Callable[[], Iterator[Outcome]]]:
         """The rows of a completed project's files, or the tasks in which workers deliver them first."""
+        project, results, known = read.project, read.results, read.known(stream)
         finals = [artifact for artifact in artifacts if artifact.output_file] if results.is_completed else []
         self.formats.update(artifact.format for artifact in finals)
         in_scope = [artifact for artifact in finals if stream.scope.has_kind(artifact.format)]
-        head, known = Head(project), stream.known(job.slice.key, project.id)
-        news = new_artifacts(stream, job.slice.key, project.id, head, in_scope, lambda artifact: artifact.format)
-        digests = [head.digest(artifact) for artifact in in_scope] if results.is_completed else known.emitted[1:]
-        settled = settled_of(stream, project, results, at)
-        settled = replace(settled, emitted=(results.digest, *digests), is_new_run=None)
-        settled = replace(settled, newest=newest_of(in_scope))
+        news = read.new_artifacts(stream, in_scope, lambda artifact: artifact.format)
+        digests = map(read.digest, in_scope) if results.is_completed else known.emitted[1:]
+        settled = read.settled(stream, emitted=(results.digest, *digests), newest=newest_of(in_scope))
         if results.is_completed:
             # of all files, as a wider scope only adds to those that were delivered, while another run replaces them
             is_new = not known.saw(results.digest) and is_new_run(known, lambda: finals)
             settled = replace(settled, is_new_run=is_new)
         stream.counts.expect_rows(len(news), self._sizes(news))
         if self._downloader is None or not news:
-            rows: list[tuple[Row, DeliveredFile | None]] = [
-                (file_record(project, artifact, None), None) for artifact in news
-            ]
-            yield Outcome(stream.name, rows, partial(stream.settle, job.slice.key, settled), finished=1)
-            self.touch(job, project, results)
+            yield read.job.settle(stream, settled, [file_record(project, artifact, None) for artifact in news])
+            self.touch(read)
             return
         paths = self.paths(project, finals)
-        deliveries = _Deliveries(job, stream, project, results, settled, len(news))
+        deliveries = _Deliveries(read, stream, settled, len(news))
         for artifact in news:
             yield partial(self._deliver, self._downloader, deliveries, artifact, paths[artifact.id])
 
@@ -101,12 +88,11 @@ class FilesReader:
         name = self.storefront_names.get(storefront_id, "") if isinstance(storefront_id, int) else ""
         return ProjectValues(storefront_id, name, {**project.row, "id": project.id})
 
-    def touch(self, job: Job, project: Project, results: Results | None = None) -> None:
+    def touch(self, read: ReadProject) -> None:
         """Have the order looked at for its manifest when all of the batch was read."""
-        if self._settings.order_manifest and self._downloader is not None and project.order_id:
-            if results:
-                self._results[project.id] = results
-            job.batch.touch(project.order_id, FILES)
+        if self._settings.order_manifest and self._downloader is not None and read.project.order_id:
+            self._results[read.project.id] = read.results
+            read.job.batch.touch(read.project.order_id, FILES)
 
     def take_results(self, project_id: int) -> Results | None:
         """What this sync has just seen of a project whose order is looked at; once."""
@@ -121,20 +107,19 @@ class FilesReader:
         self, downloader: Downloader, deliveries: _Deliveries, artifact: Artifact, path: str
     ) -> Iterator[Outcome]:
         """Deliver a file and tell of it; whoever delivers the last one finishes the project."""
-        stream, job, project = deliveries.stream, deliveries.job, deliveries.project
-        where = f"{project.describe()}, artifact {artifact.id}"
-        digest = Head(project).digest(artifact)
+        stream, read = deliveries.stream, deliveries.read
+        where = f"{read.project.describe()}, artifact {artifact.id}"
         try:
             if stream.failure is None:
                 delivered = downloader.deliver(ArtifactFile.from_row(artifact.id, artifact.listed), path)
-                row = file_record(project, artifact, delivered)
-                note = partial(self._note, deliveries, artifact.id, digest, delivered)
+                row = file_record(read.project, artifact, delivered)
+                note = partial(self._note, deliveries, artifact, delivered)
                 yield Outcome(stream.name, [(row, delivered)], note)
         except NotFound:
             logger.warning(f"The file of {where} is gone: it is not tried again unless the artifact changes.")
             stream.counts.pass_over(f"{where}: the file is gone")
             # at once, as another file of the project may stay in trouble
-            yield Outcome(stream.name, note=partial(self._note, deliveries, artifact.id, digest, None))
+            yield Outcome(stream.name, note=partial(self._note, deliveries, artifact, None))
         except (StoreUnavailable, StoreAway) as error:
             stream.fail(error)
         except Stopped:
@@ -147,20 +132,19 @@ class FilesReader:
         if not is_last or stream.failure is not None:
             return
         if deliveries.trouble:
-            logger.warning(f"Left to the next sync: {deliveries.trouble}", exc_info=deliveries.trouble.error.__cause__)
-            note = partial(stream.leave, job.slice.key, project.id, deliveries.trouble)
-            yield Outcome(stream.name, note=note, finished=1)
+            warn_of_trouble(deliveries.trouble)
+            yield read.job.leave(stream, deliveries.trouble)
         else:
-            note = partial(stream.settle, job.slice.key, deliveries.settled)
-            yield Outcome(stream.name, note=note, finished=1)
-            self.touch(job, project, deliveries.results)
+            yield read.job.settle(stream, deliveries.settled)
+            self.touch(read)
 
-    def _note(self, deliveries: _Deliveries, artifact_id: str, digest: str, delivered: DeliveredFile | None) -> None:
-        stream, project = deliveries.stream, deliveries.project
+    def _note(self, deliveries: _Deliveries, artifact: Artifact, delivered: DeliveredFile | None) -> None:
+        stream, read = deliveries.stream, deliveries.read
+        order_id = read.project.order_id
         with stream.lock:
-            state = stream.slice(deliveries.job.slice.key)
-            state.add_emitted(project.id, digest)
-            if delivered and self._settings.order_manifest and project.order_id:
-                manifest = state.manifests.setdefault(project.order_id, ManifestFiles())
+            state = stream.slice(read.job.key)
+            state.add_emitted(read.project.id, read.digest(artifact))
+            if delivered and self._settings.order_manifest and order_id:
+                manifest = state.manifests.setdefault(order_id, ManifestFiles())
                 manifest.due = True
-                manifest.files[artifact_id] = (delivered.relative_path, delivered.size, delivered.sha256)
+                manifest.files[artifact.id] = (delivered.relative_path, delivered.size, delivered.sha256)

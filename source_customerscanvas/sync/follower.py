@@ -5,12 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.api.listing import Page
+from source_customerscanvas.errors import Stopped
 from source_customerscanvas.sync.dispatcher import Dispatcher
 from source_customerscanvas.sync.kinds import FILES
 from source_customerscanvas.sync.lists import NEWEST_CREATED, NEWEST_MODIFIED, ProjectLists
 from source_customerscanvas.sync.manifests import due_manifests
 from source_customerscanvas.sync.progress import StreamProgress
-from source_customerscanvas.sync.scan import is_fresh, scan_pages, scanning, start_watch
+from source_customerscanvas.sync.scan import ScannedPage, end_of_scan, is_fresh, scan_pages, scanning, start_watch
 from source_customerscanvas.sync.slices import Slice
 from source_customerscanvas.sync.watch import Watch
 from source_customerscanvas.times import format_utc
@@ -51,9 +52,10 @@ class Follower:
             start_watch(scans, key, self._lists.newest(*tops, until=now), now)
             # those that were read before take what has changed for them, so that no project is asked for twice
             for projects in scan_pages(self._lists, key, scans):
-                self._dispatcher.take_page(self._slice, projects, self._streams)
+                self._take_page(ScannedPage(key, projects))
             for stream in scans:
-                self._dispatcher.end_scan(self._slice, stream)
+                if stream.failure is None:
+                    self._dispatcher.put(end_of_scan(stream, key))
             if fresh:
                 return  # what changed meanwhile lies behind the cursor and is the next sync's
             self._dispatcher.drain()
@@ -62,10 +64,18 @@ class Follower:
         top = self._lists.top(NEWEST_MODIFIED, first)
         self._take(Watch(self._lists, key, self._streams, now), top, is_whole=False)
 
+    def _take_page(self, page: ScannedPage) -> None:
+        self._dispatcher.raise_if_stopping()
+        if self._dispatcher.is_broken(self._slice):
+            raise Stopped
+        for outcome in page.take(self._streams):
+            self._dispatcher.put(outcome)
+        self._dispatcher.take_batch(self._slice, page.jobs)
+
     def _take(self, watch: Watch, modified: Page, *, is_whole: bool) -> None:
         (watch.take_whole if is_whole else watch.look)(modified)
         self.failed = watch.changes.failed
-        self._dispatcher.take_changes(self._slice, watch.changes)
+        self._dispatcher.take_batch(self._slice, watch.changes.jobs)
 
     def _resume_manifests(self) -> None:
         for stream in self._streams:

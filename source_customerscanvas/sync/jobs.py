@@ -1,11 +1,18 @@
-"""What is handed out to the workers: projects to read, in batches after which their orders are looked at."""
+"""What the workers are given: projects to read, in batches after which their orders are looked at; and its queue."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from threading import Lock
+from functools import partial
+from itertools import count
+from queue import PriorityQueue
+from threading import Lock, Semaphore
 
-from source_customerscanvas.api.projects import Project, Results
-from source_customerscanvas.sync.progress import Settled, StreamProgress
+from source_customerscanvas.api.listing import Row
+from source_customerscanvas.api.projects import Project
+from source_customerscanvas.errors import Trouble
+from source_customerscanvas.sync.outcomes import Outcome
+from source_customerscanvas.sync.progress import StreamProgress
+from source_customerscanvas.sync.settling import Settled
 from source_customerscanvas.sync.slices import Slice
 
 
@@ -63,8 +70,6 @@ class Job:
     project: Project | None
     streams: Sequence[StreamProgress]
     from_scan: bool = False
-    results: Results | None = None
-    """Where they have been asked for already."""
     is_unlisted: bool = False
     """Whether it is open, and no list showed it."""
     once_more: bool = False
@@ -74,5 +79,63 @@ class Job:
     def slice(self) -> Slice:
         return self.batch.slice
 
+    @property
+    def key(self) -> str:
+        """The name of its slice in the state."""
+        return self.batch.slice.key
+
+    def settle(self, stream: StreamProgress, settled: Settled, rows: Iterable[Row] = ()) -> Outcome:
+        """Rows of a stream with which all that it was owed of the project is handed over."""
+        note = partial(stream.settle, self.key, settled)
+        return Outcome(stream.name, [(row, None) for row in rows], note, finished=1)
+
+    def leave(self, stream: StreamProgress, trouble: Trouble) -> Outcome:
+        """The project could not be read for a stream, and is left to the next sync."""
+        return Outcome(stream.name, note=partial(stream.leave, self.key, self.project_id, trouble), finished=1)
+
     def describe(self) -> str:
         return self.project.describe() if self.project else f"{self.slice.describe()}, project {self.project_id}"
+
+
+class Tasks:
+    """What the workers have to do. Files come first: so the projects that are begun stay few."""
+
+    _FILE, _JOB, _END = range(3)
+
+    def __init__(self, most_jobs: int) -> None:
+        self._queue: PriorityQueue[tuple[int, int, Callable[[], None] | None]] = PriorityQueue()
+        self._room = Semaphore(most_jobs)
+        self._order = count()
+
+    def put(self, job: Callable[[], None]) -> None:
+        """Add a job, when there is room for it."""
+        self._room.acquire()
+        self._queue.put((self._JOB, next(self._order), job))
+
+    def put_file(self, task: Callable[[], None]) -> None:
+        """Add what a worker found to do while it did a job; never waits, as it is called by workers."""
+        self._queue.put((self._FILE, next(self._order), task))
+
+    def work(self) -> None:
+        """Do tasks until there will be no more."""
+        while True:
+            kind, _, task = self._queue.get()
+            if kind == self._JOB:
+                self._room.release()
+            try:
+                if task is None:
+                    return
+                task()
+            finally:
+                self._queue.task_done()
+
+    def wait_until_done(self) -> None:
+        self._queue.join()
+
+    def are_done(self) -> bool:
+        with self._queue.all_tasks_done:
+            return self._queue.unfinished_tasks == 0
+
+    def end(self, workers: int) -> None:
+        for _ in range(workers):
+            self._queue.put((self._END, next(self._order), None))

@@ -1,6 +1,5 @@
 """The streams that follow projects and orders: what of a list's row is a change to each of them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from source_customerscanvas.api.projects import Project
@@ -20,24 +19,16 @@ OF_ORDERS = frozenset({ORDERS, SHOP_ORDERS})
 """Streams with one row an order, which is made when all changed projects of a batch have been read."""
 
 
-def _whole(project: Project) -> str:
-    return project.fingerprint.whole
-
-
-def _followed(project: Project) -> str:
-    return project.fingerprint.followed
-
-
 @dataclass(frozen=True)
 class Kind:
-    """A stream's name, and the digest of what it takes from the row of a project."""
+    """A stream by its name."""
 
     name: str
-    digest: Callable[[Project], str]
+
+    def digest(self, project: Project) -> str:
+        """Changes with what the stream takes from the row of a project."""
+        return project.fingerprint.followed if self.name in OF_RESULTS else project.fingerprint.whole
 
 
-KINDS = {
-    name: Kind(name, _followed if name in OF_RESULTS else _whole)
-    for name in (PROJECTS, RESULTS, ARTIFACTS, FILES, ORDERS, SHOP_ORDERS)
-}
+KINDS = {name: Kind(name) for name in (PROJECTS, RESULTS, ARTIFACTS, FILES, ORDERS, SHOP_ORDERS)}
 """In the order in which a project's outcomes are found."""

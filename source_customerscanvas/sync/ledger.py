@@ -2,45 +2,32 @@
 
 from collections.abc import Iterable
 from threading import RLock
-from typing import TYPE_CHECKING, Protocol
 
 from source_customerscanvas.api.projects import Project
 from source_customerscanvas.state.slice_state import SliceState
 from source_customerscanvas.state.stream_state import StreamState
+from source_customerscanvas.sync.kinds import Kind
+from source_customerscanvas.sync.lookback import Lookback
+from source_customerscanvas.sync.settling import Settled
 from source_customerscanvas.sync.slices import is_order
-
-if TYPE_CHECKING:
-    from source_customerscanvas.sync.kinds import Kind
-    from source_customerscanvas.sync.progress import Settled
-
-
-class LedgerStream(Protocol):
-    """What the ledger needs of its stream (see `progress.StreamProgress`)."""
-
-    lock: RLock
-    state: StreamState
-    kind: "Kind"
-
-    def slice(self, key: str) -> SliceState:
-        """The state of a slice."""
-
-    def before(self, moment: str) -> str:
-        """A time less the look-back window."""
 
 
 class Ledger:
     """The deliveries of one stream. They are a part of its state, and touched under its lock alone."""
 
-    def __init__(self, stream: LedgerStream, since: str | None) -> None:
+    def __init__(self, kind: Kind, state: StreamState, lock: RLock, lookback: Lookback, since: str | None) -> None:
         """`since`: orders created before it are left alone; None: before the stream's first sync."""
-        self._stream = stream
+        self._kind = kind
+        self._state = state
+        self._lock = lock
+        self._lookback = lookback
         self._since = since
 
     @property
     def since(self) -> str:
-        return self._stream.state.began if self._since is None else self._since
+        return self._state.began if self._since is None else self._since
 
-    def note(self, state: SliceState, settled: "Settled") -> None:
+    def note(self, state: SliceState, settled: Settled) -> None:
         """Note what was handed over of a project, under the lock."""
         project_id, order_id = settled.project_id, settled.order_id or ""
         if settled.condition == "open":
@@ -52,14 +39,13 @@ class Ledger:
         elif project_id in state.delivered:
             state.delivered[project_id] = order_id  # it may belong to another order by now
         # an order that waits for one of several held projects is asked for when any of them has changed
-        state.waiting = {
-            order: id_ for order, id_ in state.waiting.items() if id_ != project_id and order != settled.order_id
-        }
+        state.end_waiting(project_id)
+        state.waiting.pop(order_id, None)
 
     def of_orders(self, key: str) -> dict[str, frozenset[int]]:
         """The projects that were delivered and not yet acknowledged, of each order that does not wait for others."""
-        with self._stream.lock:
-            state = self._stream.slice(key)
+        with self._lock:
+            state = self._state.slice(key)
             delivered: dict[str, set[int]] = {}
             for project_id, order_id in state.delivered.items():
                 if order_id not in state.waiting:
@@ -68,45 +54,44 @@ class Ledger:
 
     def has_finished(self, key: str, project: Project) -> bool:
         """Whether, before this sync, a completed project had been handed over as it is now."""
-        stream = self._stream
-        with stream.lock:
-            state = stream.slice(key)
+        with self._lock:
+            state = self._state.slice(key)
             if not project.is_completed or project.id in state.owed:
                 return False
             known = state.known.get(project.id)
             if known and known.condition:
-                return known.condition == "recent" and known.seen == stream.kind.digest(project)
+                return known.condition == "recent" and known.seen == self._kind.digest(project)
             if is_order(key):
                 return False
             if project.id in state.delivered:
                 is_known = state.scan is None or state.covered is None
             else:
-                is_known = state.scan is None and stream.state.scope.includes(project.latest)
-            return is_known and project.latest < stream.before(state.cursor)
+                is_known = state.scan is None and self._state.scope.includes(project.latest)
+            return is_known and project.latest < self._lookback.before(state.cursor)
 
     def wait(self, key: str, order_id: str, projects: Iterable[Project]) -> None:
         """Note that an order waits for one of its projects: it is not asked for until the stream has read that one.
 
         It waits for no project that the stream may never read: then the next sync asks for the order again.
         """
-        with self._stream.lock:
-            state = self._stream.slice(key)
+        with self._lock:
+            state = self._state.slice(key)
             if state.scan is not None:
                 return  # it may have come past them already
             for project in projects:
                 known = state.known.get(project.id)
-                is_left_out = known is None and not self._stream.state.scope.includes(project.latest)
+                is_left_out = known is None and not self._state.scope.includes(project.latest)
                 if project.id in state.owed or is_left_out or (known and known.condition in ("open", "held")):
                     state.waiting[order_id] = project.id
                     return
 
     def move(self, key: str, project: Project) -> None:
         """Note that a delivered project belongs to another order now."""
-        with self._stream.lock:
-            self._stream.slice(key).delivered[project.id] = project.order_id or ""
+        with self._lock:
+            self._state.slice(key).delivered[project.id] = project.order_id or ""
 
     def remove(self, key: str, project_ids: Iterable[int]) -> None:
         """Note that these projects are acknowledged, or are not to be."""
-        with self._stream.lock:
+        with self._lock:
             for project_id in project_ids:
-                self._stream.slice(key).delivered.pop(project_id, None)
+                self._state.slice(key).delivered.pop(project_id, None)

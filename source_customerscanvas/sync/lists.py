@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.api.listing import FetchPage, Page, first_with, row_id, walk
-from source_customerscanvas.api.projects import Project, project_list
+from source_customerscanvas.api.projects import Project, project_list, projects_of_order
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.reporting import pass_over
 from source_customerscanvas.sync.slices import Slice
@@ -24,6 +24,12 @@ def is_listed(client: ApiClient, slice_: Slice, project: Project) -> bool:
     else:
         pages = iter([lists.page_before(project.id - 1)])
     return any(row_id(row) == project.id for page in pages for row in page.rows)
+
+
+def projects_in_order(client: ApiClient, slice_: Slice, order_id: str) -> list[Project]:
+    """The projects of an order that belong to the slice, in the order of their ids."""
+    projects = projects_of_order(client.get_json, slice_.storefront_id, order_id)
+    return [project for project in projects if slice_.has(project)]
 
 
 class ProjectLists:

@@ -13,15 +13,17 @@ import orjson
 
 from source_customerscanvas.api.artifacts import Artifact, Artifacts
 from source_customerscanvas.api.client import ApiClient
-from source_customerscanvas.api.projects import Project, Results, ask_results, projects_of_order
+from source_customerscanvas.api.projects import Project, Results, ask_results
 from source_customerscanvas.errors import NotFound, Stopped, Trouble, as_known_error
 from source_customerscanvas.files.artifact_file import ArtifactFile
 from source_customerscanvas.files.download import Downloader
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.sync.files_reader import FilesReader
+from source_customerscanvas.sync.lists import projects_in_order
 from source_customerscanvas.sync.outcomes import Outcome
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.records import manifest_record
+from source_customerscanvas.sync.reporting import warn_of_trouble
 from source_customerscanvas.sync.slices import Slice
 
 logger = logging.getLogger("airbyte.source-customerscanvas")
@@ -52,7 +54,7 @@ class ManifestWriter:
             return
         except Exception as error:
             trouble = Trouble(f"storefront {slice_.storefront_id}, order {order_id}, {NAME}", as_known_error(error))
-            logger.warning(f"Left to the next sync: {trouble}", exc_info=trouble.error.__cause__)
+            warn_of_trouble(trouble)
             yield Outcome(stream.name, note=partial(stream.counts.note_trouble, trouble))
 
     def _write(self, slice_: Slice, stream: StreamProgress, order_id: str) -> Iterator[Outcome]:
@@ -61,8 +63,7 @@ class ManifestWriter:
             delivered_files = dict(pending.files) if pending else {}
         if not delivered_files or stream.failure:
             return
-        listed = projects_of_order(self._client.get_json, slice_.storefront_id, order_id)
-        projects = [project for project in listed if slice_.has(project)]
+        projects = projects_in_order(self._client, slice_, order_id)
         produced = [project for project in projects if self._settings.statuses.includes(project.business_status)]
         entries = self._entries(slice_, stream, produced, delivered_files) if produced else None
         if entries is None:

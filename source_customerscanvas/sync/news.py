@@ -1,46 +1,51 @@
 """Tells what of a project a stream has not handed over yet, from what it remembers of it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from source_customerscanvas.api.artifacts import Artifact
-from source_customerscanvas.api.projects import COMPLETED, Project, Results, digest
+from source_customerscanvas.api.projects import Project, Results, digest
 from source_customerscanvas.state.slice_state import Known
-from source_customerscanvas.sync.progress import Settled, StreamProgress
+from source_customerscanvas.sync.jobs import Job
+from source_customerscanvas.sync.progress import StreamProgress
+from source_customerscanvas.sync.settling import Settled, settled_of
 
 
 @dataclass(frozen=True)
-class Head:
-    """What the row of each artifact of a project carries of it: when it changes, all of them are news."""
+class ReadProject:
+    """A project of which a worker has just read the processing results; `at` is the shop's time."""
 
+    job: Job
     project: Project
+    results: Results
+    at: str
+
+    def known(self, stream: StreamProgress) -> Known:
+        return stream.known(self.job.key, self.project.id)
+
+    def settled(self, stream: StreamProgress, **found: Any) -> Settled:
+        """What the stream's state has to know of it, with what was `found` besides project and results."""
+        return replace(settled_of(stream.kind, self.project, self.results, self.at), **found)
 
     def digest(self, artifact: Artifact) -> str:
         """Changes when the artifact is made anew, or its project gets another order."""
         project = self.project
         return digest([*artifact.identity, project.storefront_id, project.order_id, project.row.get("orderNumber")])
 
-
-def new_artifacts(
-    stream: StreamProgress,
-    key: str,
-    project_id: int,
-    head: Head,
-    artifacts: Sequence[Artifact],
-    kind: Callable[[Artifact], str],
-) -> list[Artifact]:
-    """Those artifacts that the stream has not emitted as they are now; `kind` is what its scope chooses them by."""
-    with stream.lock:
-        known = stream.known(key, project_id)
-        covered = stream.covered(key)
-    emitted = set(known.emitted)
-
-    def is_new(artifact: Artifact) -> bool:
-        if head.digest(artifact) in emitted:
-            return False
-        return not covered.has_kind(kind(artifact)) or not is_older(artifact, known.since)
-
-    return [artifact for artifact in artifacts if is_new(artifact)]
+    def new_artifacts(
+        self, stream: StreamProgress, artifacts: Sequence[Artifact], kind: Callable[[Artifact], str]
+    ) -> list[Artifact]:
+        """Those that the stream has not emitted as they are now; `kind` is what its scope chooses them by."""
+        with stream.lock:
+            state = stream.slice(self.job.key)
+            known, covered = state.of(self.project.id), state.covered or stream.scope
+        return [
+            artifact
+            for artifact in artifacts
+            if self.digest(artifact) not in known.emitted
+            and not (covered.has_kind(kind(artifact)) and is_older(artifact, known.since))
+        ]
 
 
 def newest_of(artifacts: Sequence[Artifact]) -> str:
@@ -59,20 +64,4 @@ def is_new_run(known: Known, artifacts: Callable[[], Sequence[Artifact]]) -> boo
     Of one that had finished before, and of which nothing else is known, only the age of its artifacts tells. One
     without a time tells nothing: it would have the project acknowledged again and again.
     """
-    return not known.since or any((artifact.last_modified or "") >= known.since for artifact in artifacts())
-
-
-def settled_of(stream: StreamProgress, project: Project, results: Results | None, at: str) -> Settled:
-    """What the state has to know of a project when all of it was handed over; `results` where they were asked for."""
-    agrees = results is None or results.agrees_with(project)
-    is_finished = project.is_completed and (results is None or results.status == COMPLETED)
-    return Settled(
-        project_id=project.id,
-        order_id=project.order_id,
-        created=project.created,
-        latest=project.latest,
-        seen=stream.kind.digest(project) if agrees else "",
-        condition="finished" if is_finished and agrees else "open",
-        has_status=project.processing_status is not None,
-        at=at,
-    )
+    return not known.since or newest_of(artifacts()) >= known.since

@@ -2,27 +2,22 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
 
 from source_customerscanvas.api.client import ApiClient
-from source_customerscanvas.api.projects import Project, ask_order, projects_of_order
-from source_customerscanvas.errors import (
-    Conflict,
-    NotFound,
-    Refused,
-    Stopped,
-    Trouble,
-    as_known_error,
-)
+from source_customerscanvas.api.projects import Project, ask_order
+from source_customerscanvas.errors import Conflict, NotFound, Refused, Stopped, Trouble, as_known_error
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.sync.jobs import Batch, Touched
 from source_customerscanvas.sync.kinds import ORDERS, SHOP_ORDERS
+from source_customerscanvas.sync.lists import projects_in_order
 from source_customerscanvas.sync.outcomes import Outcome
-from source_customerscanvas.sync.progress import Settled, StreamProgress
+from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.records import order_record, shop_order_record
+from source_customerscanvas.sync.reporting import warn_of_trouble
 from source_customerscanvas.sync.results_reader import ResultsReader
+from source_customerscanvas.sync.settling import Settled
 from source_customerscanvas.sync.slices import Slice
 from source_customerscanvas.times import format_utc
 
@@ -30,39 +25,20 @@ logger = logging.getLogger("airbyte.source-customerscanvas")
 
 _NOT_IMPLEMENTED = 501
 
-_CONCLUSIVE = 2
-"""Orders of a storefront without a document, and none with one, after which its shop is taken to have none."""
-
-
-@dataclass
-class _Documents:
-    """Whether the shop of a storefront gives documents; one worker at a time asks until that is known."""
-
-    lock: Lock = field(default_factory=Lock)
-    has_some: bool = False
-    refused: int = 0
-
-    @property
-    def has_none(self) -> bool:
-        return not self.has_some and self.refused >= _CONCLUSIVE
-
 
 class OrderReader:
     """What a worker does with an order. Shared by the workers of a sync."""
 
     def __init__(
-        self,
-        settings: Settings,
-        client: ApiClient,
-        results: ResultsReader,
-        streams: Sequence[StreamProgress],
+        self, settings: Settings, client: ApiClient, results: ResultsReader, streams: Sequence[StreamProgress]
     ) -> None:
         self._statuses = settings.statuses
         self._client = client
         self._results = results
         self._streams = {stream.name: stream for stream in streams}
         self._lock = Lock()
-        self._documents: dict[int, _Documents] = {}
+        self._without_documents: set[int] = set()
+        """Storefronts whose shop has said that it gives none."""
         self._shown: set[tuple[str, int, str]] = set()
         """Stream, id and digest of the projects that an order's row has shown before they were read themselves."""
 
@@ -79,7 +55,7 @@ class OrderReader:
         """All that the streams are owed of an order. Its projects stay owed where it cannot be read."""
         streams = [stream for name in touched.settled if (stream := self._streams[name]).failure is None]
         try:
-            projects = self.projects_of(batch.slice, order_id)
+            projects = projects_in_order(self._client, batch.slice, order_id)
             for stream in list(streams):
                 yield from self._of_stream(batch, stream, order_id, projects, touched)
                 streams.remove(stream)
@@ -87,14 +63,9 @@ class OrderReader:
             return
         except Exception as error:
             trouble = Trouble(f"storefront {batch.slice.storefront_id}, order {order_id}", as_known_error(error))
-            logger.warning(f"Left to the next sync: {trouble}", exc_info=trouble.error.__cause__)
+            warn_of_trouble(trouble)
             for stream in streams:
                 yield self._left(batch.slice, stream, touched, trouble)
-
-    def projects_of(self, slice_: Slice, order_id: str) -> list[Project]:
-        """The projects of an order that belong to the slice."""
-        projects = projects_of_order(self._client.get_json, slice_.storefront_id, order_id)
-        return [project for project in projects if slice_.has(project)]
 
     def _of_stream(
         self, batch: Batch, stream: StreamProgress, order_id: str, projects: list[Project], touched: Touched
@@ -126,33 +97,20 @@ class OrderReader:
 
     def _document(self, stream: StreamProgress, storefront_id: int, order_id: str, project_id: int) -> object:
         """The shop's document of an order; None where the shop has none."""
-        with self._lock:
-            documents = self._documents.setdefault(storefront_id, _Documents())
-        if documents.has_some:
-            return self._ask(stream, documents, storefront_id, order_id, project_id)
-        with documents.lock:
-            if documents.has_none:
-                return None
-            return self._ask(stream, documents, storefront_id, order_id, project_id)
-
-    def _ask(
-        self, stream: StreamProgress, documents: _Documents, storefront_id: int, order_id: str, project_id: int
-    ) -> object:
-        why = "it answers with an error document"
-        is_conclusive = True
+        if storefront_id in self._without_documents:
+            return None
         try:
             document: object = ask_order(self._client.get_json, project_id)
             if document is not None:
-                documents.has_some = True
                 return document
+            why = "it answers with an error document"
         except (NotFound, Conflict) as error:
-            why, is_conclusive = error.message, False
+            why = error.message
         except Refused as error:
             if error.status != _NOT_IMPLEMENTED:
                 raise
+            self._without_documents.add(storefront_id)
             why = error.message
-        with self._lock:
-            documents.refused += _CONCLUSIVE if is_conclusive else 1
         where = f"storefront {storefront_id}"
         if stream.counts.pass_over_once(f"{where}: its shop gives no documents of some orders"):
             logger.warning(f"Passed over: {where}, order {order_id}: its shop gives no document of it: {why}")

@@ -47,10 +47,11 @@ class OutcomeQueue:
     def put(self, outcome: Outcome | None) -> None:
         """Hand an outcome to the reader, when there is room for it; None is the last one."""
         if outcome:
+            weight = outcome.weight  # before others have to wait for it
             with self._room:
                 self._room.wait_for(self._has_room)
                 self._queued += max(len(outcome.records), 1)
-                self._bytes += outcome.weight
+                self._bytes += weight
         self._queue.put(outcome)
 
     def take(self, patience: float) -> Outcome | None:

@@ -25,13 +25,14 @@ from source_customerscanvas.sync.health import Health
 from source_customerscanvas.sync.jobs import Job
 from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, OF_ARTIFACTS, OF_ORDERS, OF_RESULTS, PROJECTS, RESULTS
 from source_customerscanvas.sync.lists import is_listed
-from source_customerscanvas.sync.news import Head, is_new_run, new_artifacts, newest_of, settled_of
+from source_customerscanvas.sync.news import ReadProject, is_new_run, newest_of
 from source_customerscanvas.sync.order_reader import OrderReader
-from source_customerscanvas.sync.outcomes import Outcome, Records
-from source_customerscanvas.sync.progress import Settled, StreamProgress
+from source_customerscanvas.sync.outcomes import Outcome
+from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.records import artifact_record, project_record, results_record
-from source_customerscanvas.sync.reporting import pass_over
+from source_customerscanvas.sync.reporting import pass_over, warn_of_trouble
 from source_customerscanvas.sync.results_reader import ResultsReader
+from source_customerscanvas.sync.settling import settled_of
 from source_customerscanvas.times import format_utc
 
 logger = logging.getLogger("airbyte.source-customerscanvas")
@@ -60,19 +61,6 @@ class ProjectReader:
         self._files = files
         self._results = results
 
-    def read_page(self, stream: StreamProgress, key: str, projects: Sequence[Project], after: int) -> Outcome:
-        """The rows of a scan's page for the stream that needs nothing but them; it ends with the project `after`."""
-        settled = [settled_of(stream, project, None, "") for project in projects]
-
-        def note() -> None:
-            with stream.lock:
-                for one in settled:
-                    stream.settle(key, one)
-                pass_page(stream, key, after)
-
-        rows: Records = [(project_record(project), None) for project in projects]
-        return Outcome(stream.name, rows, note, finished=len(projects))
-
     def read(self, job: Job) -> Found:
         """All that is news of a project to the streams that want it. Raises what ends the whole sync."""
         if self.health.broken(job.slice):
@@ -86,27 +74,30 @@ class ProjectReader:
             known = as_known_error(error)
             if is_fatal(known):
                 raise known from None
-            yield from left(job, waiting, Trouble(job.describe(), known))
+            trouble = Trouble(job.describe(), known)
+            warn_of_trouble(trouble)
+            for stream in waiting:
+                yield job.leave(stream, trouble)
             self.health.note_failure(job, known)
 
     def _once_more(self, job: Job, waiting: list[StreamProgress]) -> Found:
         """Ask for the results of a finished project; only where they have changed, the project is read again."""
-        results = self._results.ask(job)
+        results = self._results.ask(job.project_id)
         if results is None:
-            yield from self._pass_over(job, waiting, is_gone=True)
+            yield from self._pass_over(job, waiting, None)
             return
         for stream in list(waiting):
-            if stream.known(job.slice.key, job.project_id).saw(results.digest):
+            if stream.known(job.key, job.project_id).saw(results.digest):
                 waiting.remove(stream)
-                yield Outcome(stream.name, note=partial(stream.end_once_more, job.slice.key, job.project_id))
+                yield Outcome(stream.name, note=partial(stream.end_once_more, job.key, job.project_id))
         if waiting:
-            yield from self._read(replace(job, once_more=False, results=results), waiting)
+            yield from self._read(job, waiting)
 
     def _read(self, job: Job, waiting: list[StreamProgress]) -> Found:
         """Tell what is news of a project, and take each stream from `waiting` that got its outcome."""
         project = job.project or ask_project(self._client.get_json, job.project_id)
         if project is None or not job.slice.has(project):
-            yield from self._pass_over(job, waiting, is_gone=project is None)
+            yield from self._pass_over(job, waiting, project)
             return
         if job.is_unlisted and not project.is_completed:
             yield from self._still_unlisted(job, waiting, project)
@@ -115,11 +106,11 @@ class ProjectReader:
             yield self._project(job, waiting.pop(0), project, at)
         results = None
         if any(stream.name in OF_RESULTS for stream in waiting):
-            results = self._results.of(job, project)
+            results = self._results.of(project)
             if results is None:
-                yield from self._pass_over(job, waiting, is_gone=True)
+                yield from self._pass_over(job, waiting, None)
                 return
-            yield from self._of_results(job, waiting, project, results, at)
+            yield from self._of_results(ReadProject(job, project, results, at), waiting)
         self.health.note_read(job.slice)
         for stream in waiting:
             yield from self._order(job, stream, project, self._results.seen_of(project.id) or results, at)
@@ -128,52 +119,49 @@ class ProjectReader:
         """Settle an open project that no list shows and that has not changed, and take its streams from `waiting`."""
         obsolete = None
         for stream in list(waiting):
-            known = stream.known(job.slice.key, project.id)
+            with stream.lock:
+                state = stream.slice(job.key)
+                known, was_obsolete = state.of(project.id), project.id in state.obsolete
             if known.condition != "open" or known.seen != stream.kind.digest(project):
                 continue
             if obsolete is None:
-                obsolete = is_known_as_obsolete(stream, job) or not is_listed(self._client, job.slice, project)
+                obsolete = was_obsolete or not is_listed(self._client, job.slice, project)
             waiting.remove(stream)
-            note = partial(_note_unlisted, stream, job.slice.key, project, obsolete)
+            note = partial(_note_unlisted, stream, job.key, project, obsolete)
             yield Outcome(stream.name, note=note, finished=1)
 
-    def _of_results(
-        self, job: Job, waiting: list[StreamProgress], project: Project, results: Results, at: str
-    ) -> Found:
-        if not (job.from_scan and results.is_completed):
+    def _of_results(self, read: ReadProject, waiting: list[StreamProgress]) -> Found:
+        project, results = read.project, read.results
+        if not (read.job.from_scan and results.is_completed):
             # of a shop's history, the log names only what is not simply done
             logger.info(f"{project.describe()}: {results.status}, files: {len(results.files or [])}.")
         if results.is_failed:
-            _warn_of_failure(job, waiting[0], project, results)
+            _warn_of_failure(read, waiting[0])
         if waiting[0].name == RESULTS:
-            yield self._results_outcome(job, waiting.pop(0), project, results, at)
+            yield self._results_outcome(read, waiting.pop(0))
         of_artifacts = [stream for stream in waiting if stream.name in OF_ARTIFACTS]
-        if not of_artifacts:
-            return
         for stream in list(of_artifacts):
             if not stream.scope.statuses.includes(project.business_status):
                 waiting.remove(stream)
                 of_artifacts.remove(stream)
-                yield self._held(job, stream, project, results, at)
+                yield self._held(read, stream)
         if not of_artifacts:
             return
         if results.has_nameless_files:
             pass_over(of_artifacts, f"{project.describe()}: output files without an artifact id")
-        artifacts = self._artifacts_of(job, of_artifacts, project, results)
+        artifacts = self._artifacts_of(read, of_artifacts)
         if waiting[0].name == ARTIFACTS:
-            yield self._artifacts_outcome(job, waiting.pop(0), project, results, artifacts, at)
+            yield self._artifacts_outcome(read, waiting.pop(0), artifacts)
         if waiting and waiting[0].name == FILES:
-            yield from self._files.read(job, waiting.pop(0), project, results, artifacts, at)
+            yield from self._files.read(read, waiting.pop(0), artifacts)
 
-    def _artifacts_of(
-        self, job: Job, streams: Sequence[StreamProgress], project: Project, results: Results
-    ) -> list[Artifact]:
+    def _artifacts_of(self, read: ReadProject, streams: Sequence[StreamProgress]) -> list[Artifact]:
         """All artifacts of the project that one of the streams may want, in the order of their ids."""
-        if job.from_scan:
+        if read.job.from_scan:
             self._artifacts.prepare()
-        output_files = results.output_files
-        changed = project.updated_at
-        details = self._artifacts.details(output_files, newest_first=not job.from_scan, changed=changed)
+        output_files = read.results.output_files
+        changed = read.project.updated_at
+        details = self._artifacts.details(output_files, newest_first=not read.job.from_scan, changed=changed)
         if streams[0].name == ARTIFACTS and set(self._settings.artifact_types) - {"Final"}:
             groups = {str(artifact["group"]) for artifact in details.values() if artifact.get("group")}
             for group in groups:
@@ -183,18 +171,16 @@ class ProjectReader:
         return [Artifact(id_, output_files.get(id_, {}), details.get(id_, {})) for id_ in ids]
 
     def _project(self, job: Job, stream: StreamProgress, project: Project, at: str) -> Outcome:
-        is_news = stream.known(job.slice.key, project.id).seen != stream.kind.digest(project)
-        settled = settled_of(stream, project, None, at)
-        return settling(job, stream, settled, [project_record(project)] if is_news else [])
+        settled = settled_of(stream.kind, project, None, at)
+        is_news = stream.known(job.key, project.id).seen != settled.seen
+        return job.settle(stream, settled, [project_record(project)] if is_news else [])
 
-    def _results_outcome(
-        self, job: Job, stream: StreamProgress, project: Project, results: Results, at: str
-    ) -> Outcome:
-        known = stream.known(job.slice.key, project.id)
+    def _results_outcome(self, read: ReadProject, stream: StreamProgress) -> Outcome:
+        project, results, known = read.project, read.results, read.known(stream)
         emitted: tuple[str, ...] = (results.digest + digest([project.order_keys, project.updated_at]),)
-        is_news = known.emitted[:1] != emitted
-        settled = settled_of(stream, project, results, at)
-        new_run = self._is_new_run(job, stream, known, project, results) if results.is_completed else None
+        rows = [results_record(project, results)] if known.emitted[:1] != emitted else []
+        settled = read.settled(stream)
+        new_run = self._is_new_run(read, stream, known) if results.is_completed else None
         if stream.ledger and new_run is not None and not stream.scope.statuses.includes(project.business_status):
             # it is not delivered before it is produced; the second digest is of the run that was delivered before that
             delivered = known.emitted[1:] if known.condition == "held" else () if new_run else (results.digest,)
@@ -202,52 +188,39 @@ class ProjectReader:
             if settled.condition == "finished":
                 settled = replace(settled, condition="held", held_by=str(project.business_status))
             new_run = None
-        settled = replace(settled, emitted=emitted, is_new_run=new_run)
-        return settling(job, stream, settled, [results_record(project, results)] if is_news else [])
+        return read.job.settle(stream, replace(settled, emitted=emitted, is_new_run=new_run), rows)
 
-    def _is_new_run(self, job: Job, stream: StreamProgress, known: Known, project: Project, results: Results) -> bool:
+    def _is_new_run(self, read: ReadProject, stream: StreamProgress, known: Known) -> bool:
         """Whether a completed project's results are of a run that was not delivered before."""
         if known.condition == "held":
-            return results.digest not in known.emitted[1:]
+            return read.results.digest not in known.emitted[1:]
         # of a project that had finished before only its artifacts tell, and without acknowledging nobody needs it
-        if known.saw(results.digest) or (known.since and stream.ledger is None):
+        if known.saw(read.results.digest) or (known.since and stream.ledger is None):
             return False
-        return is_new_run(known, lambda: self._artifacts_of(job, [stream], project, results))
+        return is_new_run(known, lambda: self._artifacts_of(read, [stream]))
 
-    def _held(self, job: Job, stream: StreamProgress, project: Project, results: Results, at: str) -> Outcome:
+    def _held(self, read: ReadProject, stream: StreamProgress) -> Outcome:
         """A project that is not produced: nothing of it is emitted, and what was emitted before stays known."""
-        settled = settled_of(stream, project, results, at)
-        known = stream.known(job.slice.key, project.id)
-        condition, emitted = settled.condition, (results.digest, *known.emitted[1:])
-        if condition == "finished":
+        known, held_by = read.known(stream), str(read.project.business_status)
+        settled = read.settled(stream, held_by=held_by, emitted=(read.results.digest, *known.emitted[1:]))
+        if settled.condition == "finished":
             # what was seen of it while it is held is not delivered, and is a new run when it is produced
-            condition, emitted = "held", known.emitted
-        settled = replace(settled, condition=condition, emitted=emitted, held_by=str(project.business_status))
-        stream.counts.hold(project.describe())
+            settled = replace(settled, condition="held", emitted=known.emitted)
+        stream.counts.hold(read.project.describe())
         if stream.name == FILES:
-            self._files.touch(job, project)
-        return settling(job, stream, settled, [])
+            self._files.touch(read)
+        return read.job.settle(stream, settled)
 
-    def _artifacts_outcome(
-        self,
-        job: Job,
-        stream: StreamProgress,
-        project: Project,
-        results: Results,
-        artifacts: Sequence[Artifact],
-        at: str,
-    ) -> Outcome:
+    def _artifacts_outcome(self, read: ReadProject, stream: StreamProgress, artifacts: Sequence[Artifact]) -> Outcome:
         for artifact in artifacts:
             if not artifact.details:
-                stream.counts.pass_over(f"{project.describe()}: artifact {artifact.id} is gone")
+                stream.counts.pass_over(f"{read.project.describe()}: artifact {artifact.id} is gone")
         in_scope = [artifact for artifact in artifacts if artifact.details and stream.scope.has_kind(artifact.type)]
-        head = Head(project)
-        news = new_artifacts(stream, job.slice.key, project.id, head, in_scope, lambda artifact: artifact.type)
+        news = read.new_artifacts(stream, in_scope, lambda artifact: artifact.type)
         stream.counts.expect_rows(len(news))
-        settled = settled_of(stream, project, results, at)
-        emitted = (results.digest, *(head.digest(artifact) for artifact in in_scope))
-        settled = replace(settled, emitted=emitted, is_new_run=bool(news), newest=newest_of(in_scope))
-        return settling(job, stream, settled, [artifact_record(project, artifact) for artifact in news])
+        emitted = (read.results.digest, *map(read.digest, in_scope))
+        settled = read.settled(stream, emitted=emitted, is_new_run=bool(news), newest=newest_of(in_scope))
+        return read.job.settle(stream, settled, [artifact_record(read.project, artifact) for artifact in news])
 
     def _order(
         self, job: Job, stream: StreamProgress, project: Project, results: Results | None, at: str
@@ -255,78 +228,47 @@ class ProjectReader:
         """Have the project's order looked at when all of the batch was read, and the order that it was in before."""
         if stream.name not in OF_ORDERS:
             return
-        settled = settled_of(stream, project, results, at)
+        settled = settled_of(stream.kind, project, results, at)
         settled = replace(settled, emitted=(project.order_id or "",))
-        former = stream.known(job.slice.key, project.id).emitted[:1]
+        former = stream.known(job.key, project.id).emitted[:1]
         if former and former[0] not in ("", project.order_id):
             job.batch.touch(former[0], stream.name)
         if project.order_id and not self._orders.was_shown(stream.name, settled):
             job.batch.touch(project.order_id, stream.name, settled)
         else:
-            yield settling(job, stream, settled, [])
+            yield job.settle(stream, settled)
 
-    def _pass_over(self, job: Job, waiting: Sequence[StreamProgress], *, is_gone: bool) -> Iterator[Outcome]:
-        """Leave out a project that is gone; forget one that belongs elsewhere now and is found there."""
+    def _pass_over(self, job: Job, waiting: Sequence[StreamProgress], project: Project | None) -> Iterator[Outcome]:
+        """Leave out a project that is gone (None), or that belongs elsewhere now and is found there."""
         where = job.describe()
-        if is_gone:
+        if project is None:
             logger.warning(f"{where} is gone: passed over.")
         for stream in waiting:
-            key = job.slice.key
-            former = stream.known(key, job.project_id).emitted[:1]
-            if stream.name in OF_ORDERS and former and former[0] and not is_missing(stream, job):
+            with stream.lock:
+                state = stream.slice(job.key)
+                former, was_missing = state.of(job.project_id).emitted[:1], job.project_id in state.missing
+            if stream.name in OF_ORDERS and former and former[0] and not was_missing:
                 job.batch.touch(former[0], stream.name)
-            if is_gone:
+            if project is None:
                 stream.counts.pass_over(f"{where} is gone")
-            note = partial(_forget, stream, job)
-            if is_gone:
-                note = partial(stream.miss, key, job.project_id, is_listed=job.project is not None)
+                note = partial(stream.miss, job.key, job.project_id, is_listed=job.project is not None)
+            else:
+                note = partial(stream.pass_on, job.key, project)
             yield Outcome(stream.name, note=note, finished=1)
 
 
-def _warn_of_failure(job: Job, stream: StreamProgress, project: Project, results: Results) -> None:
+def _warn_of_failure(read: ReadProject, stream: StreamProgress) -> None:
     """Say once that a project has failed, whichever streams are selected."""
-    if not stream.known(job.slice.key, project.id).saw(results.digest):
+    if not read.known(stream).saw(read.results.digest):
         # the row has all of it, with the signed addresses that a failed task may name
-        reason = shorten(str(results.description or "")) or "no reason given"
-        logger.warning(f"The processing of {project.describe()} has failed: {reason}")
+        reason = shorten(str(read.results.description or "")) or "no reason given"
+        logger.warning(f"The processing of {read.project.describe()} has failed: {reason}")
 
 
 def is_fatal(error: CustomersCanvasError) -> bool:
     """Whether an error is the whole sync's, and not one project's."""
     is_setting = isinstance(error, ConfigurationError) and not isinstance(error, MissingPermission)
     return is_setting or isinstance(error, ServerAway)
-
-
-def settling(job: Job, stream: StreamProgress, settled: Settled, rows: Sequence[dict[str, object]]) -> Outcome:
-    """Rows of a stream with which all that it was owed of a project is handed over."""
-    note = partial(stream.settle, job.slice.key, settled)
-    return Outcome(stream.name, [(row, None) for row in rows], note, finished=1)
-
-
-def left(job: Job, streams: Sequence[StreamProgress], trouble: Trouble) -> Iterator[Outcome]:
-    """Leave a project that could not be read to the next sync."""
-    logger.warning(f"Left to the next sync: {trouble}", exc_info=trouble.error.__cause__)
-    for stream in streams:
-        yield Outcome(stream.name, note=partial(stream.leave, job.slice.key, job.project_id, trouble), finished=1)
-
-
-def pass_page(stream: StreamProgress, key: str, after: int) -> None:
-    """Note that a scan has come past the project `after`."""
-    with stream.lock:
-        scan = stream.slice(key).scan
-        if scan and scan.after < after:
-            scan.after = after
-
-
-def is_missing(stream: StreamProgress, job: Job) -> bool:
-    """Whether the project was not there in the sync before either."""
-    with stream.lock:
-        return job.project_id in stream.slice(job.slice.key).missing
-
-
-def is_known_as_obsolete(stream: StreamProgress, job: Job) -> bool:
-    with stream.lock:
-        return job.project_id in stream.slice(job.slice.key).obsolete
 
 
 def _note_unlisted(stream: StreamProgress, key: str, project: Project, obsolete: bool) -> None:
@@ -337,8 +279,3 @@ def _note_unlisted(stream: StreamProgress, key: str, project: Project, obsolete:
             state.obsolete[project.id] = None
         elif project.processing_status is None:
             state.unlisted.add(project.id)
-
-
-def _forget(stream: StreamProgress, job: Job) -> None:
-    with stream.lock:
-        stream.slice(job.slice.key).forget(job.project_id)

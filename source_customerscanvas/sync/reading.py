@@ -56,7 +56,7 @@ class Reading:
 
     def note_state_out(self, name: str) -> None:
         """A state has left the connector."""
-        self._streams[name].note_state_out()
+        self._streams[name].states_out.note_out()
 
     def wait_for_slices(self) -> None:
         """Wait until the storefronts to sync are known, or the read has ended without them."""

@@ -1,10 +1,11 @@
-"""Tells the user how a sync is going: a line every ten seconds, and a summary of each stream at its end."""
+"""Tells the user how a sync is going: a line every ten seconds, a summary of each stream, and what was left out."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from threading import Event, Thread
 
 from source_customerscanvas.api.client import ApiClient
+from source_customerscanvas.errors import Trouble, shorten
 from source_customerscanvas.sync.counts import Counts
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.times import Clock
@@ -59,6 +60,10 @@ def pass_over(streams: Sequence[StreamProgress], what: str) -> None:
         stream.counts.pass_over(what)
 
 
+def warn_of_trouble(trouble: Trouble) -> None:
+    logger.warning(f"Left to the next sync: {trouble}", exc_info=trouble.error.__cause__)
+
+
 def summary(stream: StreamProgress) -> str:
     """One line on what a stream emitted, passed over, could not read and left unfinished."""
     counts = stream.counts
@@ -73,6 +78,19 @@ def summary(stream: StreamProgress) -> str:
     return f"Summary of {stream.name}: {'; '.join(parts)}."
 
 
+def warn_of_orders(wanted: Collection[str], found: Collection[str]) -> None:
+    """One warning for the order ids of the settings that no project has."""
+    if missing := sorted(set(wanted) - set(found)):
+        logger.warning(f"No project has an order id of these in `order_ids`: {shorten(', '.join(missing))}.")
+
+
+def warn_of_formats(wanted: Collection[str], found: Collection[str]) -> None:
+    """One warning for the formats of the settings that no file has."""
+    if missing := sorted(set(wanted) - set(found)):
+        there = shorten(", ".join(sorted(found))) or "none"
+        logger.warning(f"No file has a format of these in `file_formats`: {', '.join(missing)}. There are {there}.")
+
+
 def estimate(counts: Counts) -> tuple[int, int | None]:
     """The rows that the stream will have emitted, as far as that is known by now, and their files' bytes."""
     rows = counts.expected_rows if counts.expected_rows is not None else counts.to_do
@@ -80,10 +98,12 @@ def estimate(counts: Counts) -> tuple[int, int | None]:
 
 
 def _unfinished(stream: StreamProgress) -> str:
-    unfinished = stream.unfinished()
+    with stream.lock:
+        slices = stream.state.slices.items()
+        unfinished = [(project_id, key) for key, state in slices for project_id, _ in state.having("open")]
     if not unfinished:
         return "unfinished: none"
-    key, project_id = min(unfinished, key=lambda one: one[1])
+    project_id, key = min(unfinished)
     return f"unfinished: {len(unfinished)}, the oldest project {project_id} of storefront {key.partition('/')[0]}"
 
 

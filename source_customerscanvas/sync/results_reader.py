@@ -6,7 +6,6 @@ from threading import Lock
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.api.projects import Project, Results, ask_project, ask_results
 from source_customerscanvas.errors import NotFound
-from source_customerscanvas.sync.jobs import Job
 from source_customerscanvas.times import Clock
 
 LEAST_SECONDS_BETWEEN_QUESTIONS = 60
@@ -29,39 +28,40 @@ class ResultsReader:
         self._clock = clock
         self._lock = Lock()
         self._seen: dict[int, Seen] = {}
+        self._without_run: set[int] = set()
+        """Projects that were there, and had no run: asked for once, until they have had one."""
 
-    def of(self, job: Job, project: Project) -> Results | None:
+    def of(self, project: Project) -> Results | None:
         """The processing results, asked for once for all streams; None where the project is gone."""
-        with self._lock:
-            seen = self._seen.get(project.id)
-        if job.results is None and seen and self._clock.monotonic() < seen.at + LEAST_SECONDS_BETWEEN_QUESTIONS:
-            return seen.results  # the list showed the project twice, or it has moved here meanwhile
-        results = job.results or self.ask(job)
-        if results is not None:
-            self.note(project.id, results, is_simple=results.is_completed and project.is_completed)
+        seen = self.seen(project.id)
+        if seen and self._clock.monotonic() < seen.at + LEAST_SECONDS_BETWEEN_QUESTIONS:
+            return seen.results  # a list showed the project twice, it has moved here meanwhile, or was waited for
+        results = self.ask(project.id)
+        if results and results.is_completed and project.is_completed:
+            with self._lock:
+                self._seen.pop(project.id, None)  # nobody will ask, and a history has very many
         return results
 
-    def note(self, project_id: int, results: Results, *, is_simple: bool) -> None:
-        """Remember what the results said, unless list and results say that the project is completed."""
+    def ask(self, project_id: int) -> Results | None:
+        """The results of a project, whoever has asked before; None where the project is gone."""
+        try:
+            results = ask_results(self._client.get_json, project_id)
+            self._without_run.discard(project_id)
+        except NotFound:
+            # no run yet, or no project any more: only asking for the project itself tells them apart
+            if project_id not in self._without_run and ask_project(self._client.get_json, project_id) is None:
+                return None
+            self._without_run.add(project_id)
+            results = Results.from_answer(None)
         with self._lock:
-            if is_simple:
-                self._seen.pop(project_id, None)
-            else:
-                self._seen[project_id] = Seen(results, self._clock.monotonic())
+            self._seen[project_id] = Seen(results, self._clock.monotonic())
+        return results
 
     def seen(self, project_id: int) -> Seen | None:
+        """What a project's results said last, unless they and a list said that it is completed."""
         with self._lock:
             return self._seen.get(project_id)
 
     def seen_of(self, project_id: int) -> Results | None:
         seen = self.seen(project_id)
         return seen.results if seen else None
-
-    def ask(self, job: Job) -> Results | None:
-        """The results of a job's project, whoever has asked before; None where the project is gone."""
-        try:
-            return ask_results(self._client.get_json, job.project_id)
-        except NotFound:
-            # no run yet, or no project any more: only asking for the project itself tells them apart
-            is_there = ask_project(self._client.get_json, job.project_id)
-            return Results.from_answer(None) if is_there else None

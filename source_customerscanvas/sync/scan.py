@@ -3,12 +3,18 @@
 So no modification can move a row past the reader. From then on the slice is watched (see `watch`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 from source_customerscanvas.api.listing import walk
 from source_customerscanvas.api.projects import Project
+from source_customerscanvas.sync.jobs import Batch, Job
+from source_customerscanvas.sync.kinds import PROJECTS
 from source_customerscanvas.sync.lists import BY_ID, ProjectLists
+from source_customerscanvas.sync.outcomes import Outcome, Records
 from source_customerscanvas.sync.progress import StreamProgress
+from source_customerscanvas.sync.records import project_record
+from source_customerscanvas.sync.settling import settled_of
 
 
 def scan_pages(lists: ProjectLists, key: str, streams: Sequence[StreamProgress]) -> Iterator[list[Project]]:
@@ -22,6 +28,57 @@ def scan_pages(lists: ProjectLists, key: str, streams: Sequence[StreamProgress])
         if projects:
             after = max(project.id for project in projects)
             yield projects
+
+
+class ScannedPage:
+    """A page of a scan: what of it each stream is owed, which it notes together with having come past the page."""
+
+    def __init__(self, key: str, projects: Sequence[Project]) -> None:
+        self._key = key
+        self._projects = projects
+        self._after = max(project.id for project in projects)
+        self._wanted_by: dict[int, list[StreamProgress]] = {}
+
+    def take(self, streams: Sequence[StreamProgress]) -> Iterator[Outcome]:
+        """Note what each stream is owed; gives what is emitted at once, of the stream that needs no more than the row.
+
+        The scan of a stream that has failed stays where it is: to owe the rest of a history would fill the state.
+        """
+        for stream in streams:
+            if stream.failure is not None:
+                continue
+            wanted = [project for project in self._projects if stream.wants(self._key, project)]
+            if stream.name == PROJECTS:
+                yield self._rows(stream, wanted)
+                continue
+            with stream.lock:
+                for project in wanted:
+                    stream.owe(self._key, project)
+                    self._wanted_by.setdefault(project.id, []).append(stream)
+                _pass(stream, self._key, self._after)
+
+    def jobs(self, batch: Batch) -> Iterator[Job]:
+        """The projects to read."""
+        for project in self._projects:
+            if streams := self._wanted_by.get(project.id):
+                yield Job(batch, project.id, project.without_bulk(), streams, from_scan=True)
+
+    def _rows(self, stream: StreamProgress, wanted: Iterable[Project]) -> Outcome:
+        settled = [settled_of(stream.kind, project, None, "") for project in wanted]
+
+        def note() -> None:
+            with stream.lock:
+                for one in settled:
+                    stream.settle(self._key, one)
+                _pass(stream, self._key, self._after)
+
+        rows: Records = [(project_record(project), None) for project in wanted]
+        return Outcome(stream.name, rows, note, finished=len(rows))
+
+
+def end_of_scan(stream: StreamProgress, key: str) -> Outcome:
+    """What is noted when all that a scan has found before was noted."""
+    return Outcome(stream.name, note=partial(_end, stream, key))
 
 
 def scanning(streams: Sequence[StreamProgress], key: str) -> list[StreamProgress]:
@@ -39,22 +96,32 @@ def start_watch(streams: Sequence[StreamProgress], key: str, newest: str, read: 
     for stream in streams:
         with stream.lock:
             state = stream.slice(key)
+            if state.scan is None or state.scan.after >= 0:
+                continue  # what has changed since an earlier sync passed the first pages would lie before this time
             state.cursor = state.cursor or newest
-            if state.scan and not state.covered and state.scan.after < 0:
+            if not state.covered:
                 state.read = read
 
 
 def is_fresh(streams: Sequence[StreamProgress], key: str) -> bool:
     """Whether nobody has read anything of a slice for any of these streams."""
-    return all(_after(stream, key) < 0 and not _cursor(stream, key) for stream in streams)
-
-
-def _cursor(stream: StreamProgress, key: str) -> str:
-    with stream.lock:
-        return stream.slice(key).cursor
+    return all(_after(stream, key) < 0 and not stream.cursor(key) for stream in streams)
 
 
 def _after(stream: StreamProgress, key: str) -> int:
     with stream.lock:
         scan = stream.slice(key).scan
         return -1 if scan is None else scan.after
+
+
+def _pass(stream: StreamProgress, key: str, after: int) -> None:
+    """Note that a scan has come past the project `after`."""
+    with stream.lock:
+        scan = stream.slice(key).scan
+        if scan and scan.after < after:
+            scan.after = after
+
+
+def _end(stream: StreamProgress, key: str) -> None:
+    with stream.lock:
+        stream.slice(key).scan = None

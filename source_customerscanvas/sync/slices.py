@@ -37,6 +37,12 @@ class Slice:
         return same_storefront and self.order_id in (None, project.order_id) and self.in_shard(project)
 
 
+def is_part(key: str, project: Project) -> bool:
+    """Whether a project belongs to a slice, by its name in the state."""
+    storefront_id, _, order_id = key.partition("/")
+    return storefront_id == str(project.storefront_id) and order_id in ("", project.order_id)
+
+
 def is_order(key: str) -> bool:
     """Whether a slice is one order of a storefront, by its name in the state."""
     return "/" in key

@@ -24,12 +24,10 @@ from source_customerscanvas.sync.manifests import ManifestWriter
 from source_customerscanvas.sync.order_reader import OrderReader
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.project_reader import ProjectReader, is_fatal
-from source_customerscanvas.sync.reporting import Reporter
+from source_customerscanvas.sync.reporting import Reporter, warn_of_formats, warn_of_orders
 from source_customerscanvas.sync.results_reader import ResultsReader
-from source_customerscanvas.sync.retries import Retries
+from source_customerscanvas.sync.retries import Retries, Tries
 from source_customerscanvas.sync.slices import Slice
-from source_customerscanvas.sync.tries import Tries
-from source_customerscanvas.sync.unmatched import warn_of_formats, warn_of_orders
 from source_customerscanvas.sync.waiting import Waiting
 from source_customerscanvas.times import Clock, format_utc
 
@@ -201,8 +199,10 @@ class Sync:
         if processing.on_failure != "report":
             self._wait_for_permission()
         retries = Retries(self._settings, self._client, self._clock, self._tries, self.dispatcher)
-        waiting = Waiting(self._settings, self._client, self._clock, self._streams, self.dispatcher, retries)
-        waiting.follow(slices, self._results, self._failed)
+        waiting = Waiting(
+            self._settings, self._client, self._clock, self._streams, self.dispatcher, retries, self._results
+        )
+        waiting.follow(slices, self._failed)
 
     def _wait_for_permission(self) -> None:
         self._may_change.wait()

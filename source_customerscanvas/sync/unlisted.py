@@ -29,7 +29,7 @@ def add_unlisted(
 ) -> None:
     """Take up the open projects that no list showed. `others` is how many projects are not unfinished, if known."""
     obsolete = _left_obsolete(streams, key)
-    wanted = {stream.name: stream.open_projects(key).keys() - obsolete[stream.name] for stream in streams}
+    wanted = {stream.name: stream.open_projects(key) - obsolete[stream.name] for stream in streams}
     silent = {id_ for stream in streams for id_ in _silent(stream, key)} - changes.seen.keys()
     left_alone = _still_silent(lists, silent, changes, others) if silent else set()
     for stream in streams:

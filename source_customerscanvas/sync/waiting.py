@@ -5,14 +5,14 @@ leave several minutes between two tries.
 """
 
 import logging
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
-from math import inf
+from functools import partial
 from threading import Lock
 
 from source_customerscanvas.api.client import ApiClient
-from source_customerscanvas.api.projects import Results, ask_project, ask_results
-from source_customerscanvas.errors import CustomersCanvasError, NotFound, Stopped
+from source_customerscanvas.api.projects import Results
+from source_customerscanvas.errors import CustomersCanvasError, Stopped
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.sync.dispatcher import Dispatcher
 from source_customerscanvas.sync.jobs import Batch, Job
@@ -42,55 +42,45 @@ class Waiting:
         streams: Sequence[StreamProgress],
         dispatcher: Dispatcher,
         retries: Retries,
+        results: ResultsReader,
     ) -> None:
+        """`results`: what this sync has seen of processing results; of other projects the lists have told enough."""
         self._settings = settings
         self._client = client
         self._clock = clock
         self._streams = streams
         self._dispatcher = dispatcher
         self._retries = retries
+        self._results = results
         self._unfinished: set[Waited] = set()
         self._failed: set[Waited] = set()
-        self._asked: dict[Waited, float] = {}
-        self._known: dict[Waited, Results] = {}
-        self._without_run: set[Waited] = set()
-        self._gone: set[Waited] = set()
         self._lock = Lock()
         self._unanswered = 0
 
-    def follow(self, slices: Sequence[Slice], results: ResultsReader, failed: Set[tuple[str, int]]) -> None:
+    def follow(self, slices: Sequence[Slice], failed: Set[tuple[str, int]]) -> None:
         """Try again what has failed, then ask for the unfinished projects until all have finished or time is up.
 
-        `results` is what this sync saw of their processing results; of the others, the lists told enough, which showed
-        those in `failed`, by slice and id, as failed.
+        `failed` are those that a list showed as failed, by slice and id.
         """
-        self._begin(slices, results, failed)
+        for stream in self._streams:
+            if stream.failure is None:
+                for slice_ in slices:
+                    self._sort(stream, slice_, failed)
+        self._unfinished -= self._failed
         self._try_again()
         if self._settings.processing.wait_minutes and self._unfinished:
             self._wait()
 
-    def _begin(self, slices: Sequence[Slice], results: ResultsReader, failed: Set[tuple[str, int]]) -> None:
-        reading = [stream for stream in self._streams if stream.failure is None]
-        for slice_ in slices:
-            for stream in reading:
-                with stream.lock:
-                    state = stream.slice(slice_.key)
-                    open_ = [id_ for id_, _ in state.having("open") if id_ not in state.owed]
-                for project_id in open_:
-                    self._sort(Waited(slice_, project_id), results, (slice_.key, project_id) in failed)
-        self._unfinished -= self._failed
-
-    def _sort(self, one: Waited, results: ResultsReader, is_listed_as_failed: bool) -> None:
-        known = results.seen(one.project_id)
-        if known is None:
-            (self._failed if is_listed_as_failed else self._unfinished).add(one)
-            return
-        self._asked[one] = known.at
-        self._known[one] = known.results
-        if known.results.is_failed:
-            self._failed.add(one)
-        elif not known.results.is_completed:
-            self._unfinished.add(one)
+    def _sort(self, stream: StreamProgress, slice_: Slice, failed: Set[tuple[str, int]]) -> None:
+        with stream.lock:
+            state = stream.slice(slice_.key)
+            open_ = [id_ for id_, _ in state.having("open") if id_ not in state.owed]
+        for project_id in open_:
+            results = self._results.seen_of(project_id)
+            if results.is_failed if results else (slice_.key, project_id) in failed:
+                self._failed.add(Waited(slice_, project_id))
+            elif results is None or not results.is_completed:
+                self._unfinished.add(Waited(slice_, project_id))
 
     # trying again
 
@@ -99,16 +89,19 @@ class Waiting:
         due = {one for one in self._failed if self._retries.is_due(one)}
         if not due:
             return
-        now = self._clock.monotonic()
         # a restart of what somebody else has made good meanwhile would do all of it once more
-        known_for_long = {one for one in due if now - self._asked.get(one, -inf) >= LEAST_SECONDS_BETWEEN_QUESTIONS}
+        known_for_long = {one for one in due if self._is_known_for_long(one)}
         answers = self._ask(known_for_long)
         moved_on = {one for one, results in answers.items() if not results.is_failed}
         self._settle({one: answers[one] for one in moved_on})
         tried = [one for one in due if (one in answers or one not in known_for_long) and one not in moved_on]
-        under_way = self._retries.make({one: self._known.get(one) for one in tried})
+        under_way = self._retries.make({one: self._results.seen_of(one.project_id) for one in tried})
         self._failed -= under_way
         self._unfinished |= under_way
+
+    def _is_known_for_long(self, one: Waited) -> bool:
+        seen = self._results.seen(one.project_id)
+        return seen is None or self._clock.monotonic() - seen.at >= LEAST_SECONDS_BETWEEN_QUESTIONS
 
     # waiting
 
@@ -135,79 +128,54 @@ class Waiting:
         self._dispatcher.raise_if_stopping()
 
     def _ask(self, projects: Set[Waited]) -> dict[Waited, Results]:
-        """The results of those projects that have any."""
+        """The results of these projects, as far as they can be asked; the streams hear of those that are gone."""
         self._unanswered = 0
+        answers: dict[Waited, Results | None] = {}
         with ThreadPoolExecutor(self._settings.num_workers, "poll") as pool:
-            answers = dict(zip(projects, pool.map(self._results, projects), strict=True))
-        now = self._clock.monotonic()
-        self._asked.update(dict.fromkeys(projects, now))
-        self._unfinished -= self._gone
-        self._failed -= self._gone
-        self._read(dict.fromkeys(self._gone))
-        self._gone.clear()
-        found = {one: results for one, results in answers.items() if results}
-        self._known.update(found)
-        return found
+            for answer in pool.map(self._answer, projects):
+                answers |= answer
+        gone = {one for one, results in answers.items() if results is None}
+        self._unfinished -= gone
+        self._failed -= gone
+        self._read(gone)
+        return {one: results for one, results in answers.items() if results}
 
-    def _settle(self, answers: Mapping[Waited, Results]) -> None:
-        """Sort projects by what they answered, and let the streams read those that have ended."""
-        ended: dict[Waited, Results | None] = {}
-        for one, results in answers.items():
-            has_ended = results.is_completed or results.is_failed
-            (self._unfinished.discard if has_ended else self._unfinished.add)(one)
-            (self._failed.add if results.is_failed else self._failed.discard)(one)
-            if has_ended:
-                ended[one] = results
-        self._read(ended)
-        self._dispatcher.drain()
-
-    def _read(self, projects: Mapping[Waited, Results | None]) -> None:
-        for slice_ in {one.slice for one in projects}:
-            some = {one: results for one, results in projects.items() if one.slice == slice_}
-            self._dispatcher.take_all(slice_, lambda batch, some=some: self._jobs(batch, some))  # type: ignore[misc]
-
-    def _jobs(self, batch: Batch, projects: Mapping[Waited, Results | None]) -> list[Job]:
-        jobs = []
-        for one, results in projects.items():
-            streams = [stream for stream in self._streams if self._knows(stream, one)]
-            if streams:
-                jobs.append(Job(batch, one.project_id, None, streams, results=results))
-        return jobs
-
-    def _knows(self, stream: StreamProgress, one: Waited) -> bool:
-        with stream.lock:
-            return one.project_id in stream.slice(one.slice.key).known
-
-    def _results(self, one: Waited) -> Results | None:
-        """The results, None while there are none: a project that cannot be asked for is simply waited for."""
+    def _answer(self, one: Waited) -> dict[Waited, Results | None]:
+        """What a project's results say, None where it is gone; nothing where it cannot be asked, and is waited for."""
         if self._unanswered >= _HOPELESS:
-            return None
+            return {}
         try:
-            results = ask_results(self._client.get_json, one.project_id)
+            results = self._results.ask(one.project_id)
         except Stopped:
             raise
-        except NotFound:
-            self._look_whether_gone(one)
-            return None
         except CustomersCanvasError as error:
             with self._lock:
                 self._unanswered += 1
             logger.warning(f"{one.describe()}: {error.message}")
-            return None
+            return {}
         self._unanswered = 0
-        with self._lock:
-            self._without_run.discard(one)
-        return results
+        return {one: results}
 
-    def _look_whether_gone(self, one: Waited) -> None:
-        """Tell a project that has no run yet from one that was removed; asked once, until it has had a run."""
-        if one in self._without_run:
-            return
-        try:
-            is_there = ask_project(self._client.get_json, one.project_id)
-        except Stopped:
-            raise
-        except CustomersCanvasError:
-            return
-        with self._lock:
-            (self._without_run if is_there else self._gone).add(one)
+    def _settle(self, answers: Mapping[Waited, Results]) -> None:
+        """Sort projects by what they answered, and let the streams read those that have ended."""
+        ended = {one for one, results in answers.items() if results.is_completed or results.is_failed}
+        failed = {one for one in ended if answers[one].is_failed}
+        self._unfinished = (self._unfinished | answers.keys()) - ended
+        self._failed = (self._failed - answers.keys()) | failed
+        self._read(ended)
+        self._dispatcher.drain()
+
+    def _read(self, projects: Set[Waited]) -> None:
+        for slice_ in {one.slice for one in projects}:
+            ids = [one.project_id for one in projects if one.slice == slice_]
+            self._dispatcher.take_batch(slice_, partial(self._jobs, ids))
+
+    def _jobs(self, project_ids: Sequence[int], batch: Batch) -> Iterator[Job]:
+        for project_id in project_ids:
+            if streams := [stream for stream in self._streams if _knows(stream, batch.slice.key, project_id)]:
+                yield Job(batch, project_id, None, streams)
+
+
+def _knows(stream: StreamProgress, key: str, project_id: int) -> bool:
+    with stream.lock:
+        return project_id in stream.slice(key).known

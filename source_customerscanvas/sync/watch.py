@@ -54,11 +54,11 @@ class Watch:
         """
         created = self._lists.top(NEWEST_CREATED)
         newest, newest_created = (self._lists.newest(page, until=self._now) for page in (modified, created))
-        with_cursors = min(self._cursor(stream) for stream in self._streams)
+        with_cursors = min(stream.cursor(self._key) for stream in self._streams)
         if newest_created > max(newest, with_cursors):
             # what was modified between the two pages may lie before this cursor, and the first one does not show it
             newest, modified = newest_created, self._lists.top(NEWEST_MODIFIED)
-        boundary = min(stream.before(self._cursor(stream)) for stream in self._streams)
+        boundary = min(stream.lookback.before(stream.cursor(self._key)) for stream in self._streams)
         self._list_newest(NEWEST_CREATED, created, boundary)
         pages = self._list_newest(NEWEST_MODIFIED, modified, boundary)
         # what was modified while it was listed has moved to the top, perhaps unseen; one page is a snapshot
@@ -77,10 +77,6 @@ class Watch:
         add_changed_held(self._lists, self._key, self._streams, self.changes)
         add_unlisted(self._lists, self._key, self._streams, self.changes, others)
         self._note(newest, ends_scan=False)
-
-    def _cursor(self, stream: StreamProgress) -> str:
-        with stream.lock:
-            return stream.slice(self._key).cursor
 
     def _list_newest(self, sorting: str, top: Page, boundary: str, *, until_seen: bool = False) -> int:
         """Consider the projects on top of a list, down to the boundary (or to a page that shows nothing unseen).

@@ -49,7 +49,7 @@ def slice_states(draw: st.DrawFn) -> SliceState:
             state.owe(project_id, draw(times))
         else:
             seen, emitted = draw(st.just("") | digests), tuple(draw(st.lists(digests, max_size=3)))
-            since = draw(st.just("") | times) if condition == "open" else ""
+            since = draw(st.just("") | times) if condition != "recent" else ""
             state.settle(project_id, Known(condition, seen, emitted, since))  # type: ignore[arg-type]  # one of the three
             if condition == "held":
                 state.held_by[project_id] = draw(texts)

@@ -41,8 +41,8 @@ STATE: dict[str, Any] = {
             "open": {"4690": ["k3Jd92mQ"], "4691": ["", "p0Zx71cc"]},
             "recent": {"4698": ["k3Jd92mQ", "p0Zx71cc"]},
             "held": {"5": {"4655": ["Zk0q81ab"]}},
-            "owed": {"4690": None, "4713": "2026-01-31T11:50:00.000000Z", "4714": None},
-            "restarted": {"4690": "2026-01-31T11:50:00.000000Z"},
+            "owed": [4690, 4713, 4714],
+            "since": {"4690": "2026-01-31T11:50:00.000000Z", "4713": "2026-01-31T11:50:00.000000Z"},
             "unlisted": [4691],
             "obsolete": [4690],
             "orderless": [4698],
@@ -169,14 +169,13 @@ DAMAGED = [
     ("slices/11/held", []),
     ("slices/11/held/5", []),
     ("slices/11/held/5/4655", {}),
-    ("slices/11/owed", []),
+    ("slices/11/owed", {"4713": None}),
     ("slices/11/owed", None),
-    ("slices/11/owed", {"🎁": None}),
-    ("slices/11/owed/4713", {}),
-    ("slices/11/owed/4713", "soon"),
-    ("slices/11/restarted", []),
-    ("slices/11/restarted/4690", "soon"),
-    ("slices/11/restarted/4690", None),
+    ("slices/11/owed", ["🎁"]),
+    ("slices/11/owed", [None]),
+    ("slices/11/since", []),
+    ("slices/11/since/4690", "soon"),
+    ("slices/11/since/4690", None),
     ("slices/11/unlisted", None),
     ("slices/11/unlisted", ["x"]),
     ("slices/11/orderless", 7),
@@ -278,9 +277,9 @@ def test_given_a_wider_scope_when_a_first_scan_was_interrupted_then_everything_i
 
 def test_given_a_wider_scope_when_the_scan_of_another_one_was_interrupted_then_what_is_owed_is_read_whole() -> None:
     covered = Scope(kinds=("pdf",)).to_json()
-    value = state_with(Scope(kinds=("pdf", "png")), Scan(4711), covered=covered, owed={"7": EARLIER})
+    value = state_with(Scope(kinds=("pdf", "png")), Scan(4711), covered=covered, owed=[7], since={"7": EARLIER})
     one = read(value, Scope()).slices["11"]
-    assert (one.scan, one.covered, one.to_json()["owed"]) == (Scan(), None, {"7": None})
+    assert (one.scan, one.covered, one.to_json()["owed"]) == (Scan(), None, [7])
 
 
 @pytest.mark.parametrize("before", [None, "folder:/elsewhere"])

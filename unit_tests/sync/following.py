@@ -19,10 +19,11 @@ from source_customerscanvas.sync.kinds import KINDS, OF_ARTIFACTS, RESULTS
 from source_customerscanvas.sync.lists import NEWEST_CREATED, NEWEST_MODIFIED
 from source_customerscanvas.sync.order_reader import OrderReader
 from source_customerscanvas.sync.outcomes import Outcome
-from source_customerscanvas.sync.progress import Settled, StreamProgress
-from source_customerscanvas.sync.project_reader import ProjectReader, pass_page
+from source_customerscanvas.sync.progress import StreamProgress
+from source_customerscanvas.sync.project_reader import ProjectReader
 from source_customerscanvas.sync.results_reader import ResultsReader
-from source_customerscanvas.sync.scan import scan_pages, start_watch
+from source_customerscanvas.sync.scan import ScannedPage, scan_pages, start_watch
+from source_customerscanvas.sync.settling import Settled
 from source_customerscanvas.sync.watch import Watch
 from unit_tests.sync.listed_shop import SLICE, ListedShop
 
@@ -118,12 +119,10 @@ class Following:
             self.state.scan = None
             self._pages = None
             return False
-        after = max(project.id for project in projects)
-        for project in projects:
-            if self.stream.wants(KEY, project):
-                self.stream.owe(KEY, project)
-                self.jobs.append(Job(Batch(SLICE), project.id, project, [self.stream], from_scan=True))
-        pass_page(self.stream, KEY, after)
+        page = ScannedPage(KEY, projects)
+        for outcome in page.take([self.stream]):
+            self._take(outcome)
+        self.jobs += page.jobs(Batch(SLICE))
         self._note_listed(project.row for project in projects)
         return True
 

@@ -9,17 +9,18 @@ from typing import Any, cast
 import pytest
 
 from source_customerscanvas.errors import InternalError, ServerTrouble, Stopped
-from source_customerscanvas.state.slice_state import Scan
 from source_customerscanvas.sync.dispatcher import Dispatcher
 from source_customerscanvas.sync.jobs import Batch, Job
-from source_customerscanvas.sync.kinds import PROJECTS, RESULTS
+from source_customerscanvas.sync.kinds import FILES, RESULTS
+from source_customerscanvas.sync.manifests import ManifestWriter
 from source_customerscanvas.sync.order_reader import OrderReader
 from source_customerscanvas.sync.outcomes import Outcome
 from source_customerscanvas.sync.project_reader import ProjectReader
 from unit_tests.sync.listed_shop import SLICE
-from unit_tests.watched import KEY, project, stream
+from unit_tests.watched import stream
 
 LONG = 60.0
+A_WHILE = 0.2
 MANY = 3000
 
 
@@ -174,6 +175,32 @@ def test_given_a_project_with_files_when_they_are_found_then_any_worker_takes_th
     assert len(begun) == 60
 
 
+def test_given_a_manifest_that_is_still_to_be_looked_at_when_drained_then_it_is_waited_for() -> None:
+    may_write, written = Event(), Event()
+
+    class Writer:
+        def write(self, *_: object) -> Iterator[Outcome]:
+            may_write.wait(LONG)
+            written.set()
+            yield Outcome(FILES)
+
+    files = stream(name=FILES)
+    reader = cast(ProjectReader, PlannedReader(one_row))
+    dispatcher = Dispatcher(2, Event(), [files], reader, cast(OrderReader, None), cast(ManifestWriter, Writer()))
+    dispatcher.start()
+    dispatcher.look_at_manifest(SLICE, "5001")
+    drain = Thread(target=dispatcher.drain, daemon=True)
+    drain.start()
+    drain.join(A_WHILE)  # it waits for what is to be noted, and not for any task yet
+    Thread(target=lambda: list(dispatcher.outcomes(files, LONG)), daemon=True).start()
+    drain.join(A_WHILE)
+    assert drain.is_alive()
+    may_write.set()
+    drain.join(LONG)
+    assert (drain.is_alive(), written.is_set()) == (False, True)
+    dispatcher.end()
+
+
 def test_given_a_checkpoint_when_it_is_waited_for_then_until_the_state_has_left_the_connector() -> None:
     machine = Machine(one_row)
     taken: list[Outcome] = []
@@ -182,7 +209,7 @@ def test_given_a_checkpoint_when_it_is_waited_for_then_until_the_state_has_left_
         for found in machine.outcomes():
             if found.checkpoint:
                 machine.stream.snapshot()
-                machine.stream.note_state_out()
+                machine.stream.states_out.note_out()
             taken.append(found)
 
     reader = Thread(target=read, daemon=True)
@@ -191,19 +218,3 @@ def test_given_a_checkpoint_when_it_is_waited_for_then_until_the_state_has_left_
     assert [found.checkpoint for found in taken] == [True]
     machine.dispatcher.end()
     reader.join(LONG)
-
-
-def test_given_a_page_of_a_scan_when_it_is_taken_then_what_it_shows_is_owed_before_it_is_passed() -> None:
-    machine = Machine(one_row)
-    failed = stream(name=PROJECTS)
-    failed.fail(ServerTrouble("GET", "HTTP 500"))
-    scanned = machine.stream
-    for one in (scanned, failed):
-        one.slice(KEY).scan = Scan()
-
-    machine.dispatcher.take_page(SLICE, [project(5), project(9)], [scanned, failed])
-    value = scanned.snapshot()["slices"][KEY]
-    assert (value["scan"], list(value["owed"])) == ({"after": 9}, ["5", "9"])
-    # a stream that has ended stays where it is: to owe it the rest of a history would fill its state
-    assert failed.snapshot()["slices"][KEY]["scan"] == {"after": -1}
-    machine.dispatcher.end()

@@ -94,7 +94,7 @@ def test_given_a_project_when_a_state_is_emitted_then_it_never_covers_a_record_t
         if isinstance(emission, State):
             value = emission.content["slices"][KEY]
             assert {int(id_) for id_ in value.get("open", {})} <= out
-            assert {int(id_) for id_ in value.get("owed", {})} == set(range(1, 500)) - out
+            assert set(value.get("owed", [])) == set(range(1, 500)) - out
         elif isinstance(emission, Rows):
             out |= {row["id"] for row, _ in emission.records}
     assert len(out) == 499

@@ -109,6 +109,13 @@ def test_given_an_order_that_waits_for_a_project_when_that_is_read_then_it_is_lo
     assert one.of_orders(KEY) == {"5001": frozenset([7, 8])}
 
 
+def test_given_an_order_that_waits_for_one_project_when_another_one_of_it_is_read_then_it_is_looked_at_again() -> None:
+    progress, one = delivering(watched(delivered={9: "5001"}, waiting={"5001": 8}))
+    assert one.of_orders(KEY) == {}
+    progress.settle(KEY, settled(progress, project(), is_new_run=True))
+    assert one.of_orders(KEY) == {"5001": frozenset([7, 9])}
+
+
 @pytest.mark.parametrize(("since", "expected"), [(BEFORE, True), (WITHIN, True), (CURSOR, False)])
 def test_given_a_time_from_which_orders_are_acknowledged_when_one_is_delivered_then_it_counts_from_that_very_moment(
     since: str, expected: bool

@@ -10,20 +10,28 @@ from source_customerscanvas.api.artifacts import Artifact
 from source_customerscanvas.api.projects import Results
 from source_customerscanvas.state.scope import Scope
 from source_customerscanvas.state.slice_state import Known
+from source_customerscanvas.sync.jobs import Batch, Job
 from source_customerscanvas.sync.kinds import FILES
-from source_customerscanvas.sync.news import Head, is_new_run, new_artifacts, settled_of
-from unit_tests.watched import BEFORE, CURSOR, KEY, LONG_AGO, WITHIN, project, stream, watched
+from source_customerscanvas.sync.news import ReadProject, is_new_run
+from unit_tests.sync.listed_shop import SLICE
+from unit_tests.watched import BEFORE, CURSOR, LONG_AGO, WITHIN, project, stream, watched
 
-HEAD = Head(project(orderId="5001"))
+
+def read(**fields: Any) -> ReadProject:
+    one = project(**fields)
+    return ReadProject(Job(Batch(SLICE), one.id, one, []), one, Results("Completed", None, []), CURSOR)
+
+
+READ = read(orderId="5001")
 
 
 def artifact(last_modified: str | None, format_: str = "pdf", **details: Any) -> Artifact:
     return Artifact("7f", {"format": format_}, {"id": "7f", "lastModified": last_modified, **details})
 
 
-def news(known: Known, one: Artifact, covered: Scope | None = None, head: Head = HEAD) -> list[Artifact]:
+def news(known: Known, one: Artifact, covered: Scope | None = None, as_read: ReadProject = READ) -> list[Artifact]:
     state = watched(known={7: known}, owed={7}, covered=covered)
-    return new_artifacts(stream(state, name=FILES), KEY, 7, head, [one], lambda one: one.format)
+    return as_read.new_artifacts(stream(state, name=FILES), [one], lambda one: one.format)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +66,7 @@ def test_given_a_scope_that_was_widened_when_a_project_was_handed_over_in_it_the
 
 def test_given_an_artifact_that_was_emitted_as_it_is_when_looked_at_then_it_is_no_news() -> None:
     one = artifact(CURSOR)
-    known = Known("recent", "seenseen", ("runrunru", HEAD.digest(one)))
+    known = Known("recent", "seenseen", ("runrunru", READ.digest(one)))
     assert news(known, one) == []
     assert news(known, artifact(WITHIN)) == [artifact(WITHIN)]
     assert news(known, artifact(CURSOR, size=7)) != []
@@ -69,8 +77,8 @@ def test_given_a_project_that_belongs_to_another_order_when_its_artifacts_are_lo
     fields: dict[str, Any],
 ) -> None:
     one = artifact(CURSOR)
-    known = Known("recent", "seenseen", ("runrunru", HEAD.digest(one)))
-    assert news(known, one, head=Head(project(**fields))) == [one]
+    known = Known("recent", "seenseen", ("runrunru", READ.digest(one)))
+    assert news(known, one, as_read=read(**fields)) == [one]
 
 
 @pytest.mark.parametrize(
@@ -85,27 +93,3 @@ def test_given_a_completed_project_when_it_was_finished_before_then_only_a_young
         assert is_new_run(Known(since=since), lambda: pytest.fail("asked")) is is_new
     else:
         assert is_new_run(Known(since=since), lambda: artifacts) is is_new
-
-
-@pytest.mark.parametrize(
-    ("listed", "results", "condition", "is_seen"),
-    [
-        ("Completed", "Completed", "finished", True),
-        (None, "Completed", "open", True),
-        ("InProgress", "InProgress", "open", True),
-        ("Failed", "Failed", "open", True),
-        (None, "Pending", "open", True),
-        ("InProgress", "Completed", "open", False),
-        ("Completed", "InProgress", "open", False),
-        ("Completed", "Pending", "open", False),
-    ],
-)
-def test_given_what_list_and_results_say_when_they_differ_then_the_project_is_open_and_looked_at_again(
-    listed: str | None, results: str, condition: str, is_seen: bool
-) -> None:
-    progress = stream()
-    one = project(processing=listed)
-    found = settled_of(progress, one, Results(results, None, None), CURSOR)
-    assert found.condition == condition
-    assert (found.seen == progress.kind.digest(one)) is is_seen
-    assert found.has_status is (listed is not None)

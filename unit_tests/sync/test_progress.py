@@ -93,7 +93,7 @@ def test_given_results_that_differ_from_the_list_when_listed_as_before_then_it_i
     progress = stream()
     progress.settle(KEY, settled(progress, project(lastModified=AFTER), condition="open", seen=""))
     assert progress.wants(KEY, project(lastModified=AFTER))
-    assert list(progress.open_projects(KEY)) == [7]
+    assert progress.open_projects(KEY) == {7}
 
 
 def test_given_one_order_when_one_of_its_projects_is_not_known_then_it_is_a_change_however_old_it_is() -> None:
@@ -151,20 +151,73 @@ def test_given_a_changed_project_when_owed_then_it_counts_as_finished_before_onl
 ) -> None:
     progress = stream(state, scope, name=FILES)
     progress.owe(KEY, project(lastModified=AFTER))
-    assert value_of(progress)["owed"] == {"7": since}
+    assert value_of(progress)["owed"] == [7]
+    assert value_of(progress).get("since", {}).get("7") == since
+
+
+@pytest.mark.parametrize(
+    ("cursor", "newest", "read", "since"),
+    [
+        # nothing was modified since, but a run ended without a trace in the lists
+        (BEFORE, CURSOR, AFTER, WITHIN),
+        # the shop's clock, or a time of its lists, is ahead
+        (AFTER, WINDOW_LATER, CURSOR, WITHIN),
+        (CURSOR, "", WINDOW_LATER, WITHIN),
+    ],
+)
+def test_given_times_of_different_clocks_when_a_project_is_owed_then_the_earlier_ones_tell_what_was_handed_over(
+    cursor: str, newest: str, read: str, since: str
+) -> None:
+    progress = stream(watched(cursor=cursor, newest=newest, read=read), name=FILES)
+    progress.owe(KEY, project(lastModified=AFTER))
+    assert value_of(progress)["since"] == {"7": since}
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_given_a_wider_shard_when_a_project_was_not_in_the_one_before_then_nothing_of_it_was_handed_over(
+    index: int,
+) -> None:
+    covered = Shard(2, index)
+    progress = stream(watched(scan=Scan(), covered=Scope(shard=covered)), name=FILES)
+    progress.owe(KEY, project(orderId="5001"))
+    assert ("since" in value_of(progress)) is covered.has("11", "5001", 7)
+
+
+@pytest.mark.parametrize("condition", ["open", "held", "recent"])
+@pytest.mark.parametrize("is_first", [True, False], ids=["found first", "missed first"])
+def test_given_a_project_that_moved_when_it_was_not_handed_over_where_it_was_then_all_of_it_is_owed_where_it_is(
+    condition: Any, is_first: bool
+) -> None:
+    progress = stream(watched(known={7: Known(condition, "seenseen")}), name=FILES)
+    progress.state.slices["12"] = watched()
+    moved = project(storefrontId=12, lastModified=AFTER)
+    if is_first:
+        progress.owe("12", moved)
+    progress.pass_on(KEY, moved)
+    progress.owe("12", moved)
+    assert value_of(progress, "12")["owed"] == [7]
+    assert value_of(progress, "12").get("since") == ({"7": WITHIN} if condition == "recent" else None)
+    assert value_of(progress).keys().isdisjoint({"open", "held", "recent"})
+
+
+def test_given_a_project_that_moved_when_it_is_known_where_it_is_then_it_is_not_read_again() -> None:
+    progress = stream(watched(known={7: Known("open", "seenseen")}))
+    progress.state.slices["12"] = watched(known={7: Known("open", "seenseen")})
+    progress.pass_on(KEY, project(storefrontId=12))
+    assert "owed" not in value_of(progress, "12")
 
 
 def test_given_a_project_made_since_the_window_when_owed_then_nothing_of_it_was_handed_over() -> None:
     progress = stream()
     progress.owe(KEY, project(created=WITHIN))
     progress.owe(KEY, project(8, created=BEFORE))
-    assert value_of(progress)["owed"] == {"7": None, "8": WITHIN}
+    assert (value_of(progress)["owed"], value_of(progress)["since"]) == ([7, 8], {"8": WITHIN})
 
 
 def test_given_one_order_when_a_project_of_it_is_owed_then_nothing_tells_that_it_was_handed_over() -> None:
     progress = stream(key=ORDER)
     progress.owe(ORDER, project(orderId="5001"))
-    assert value_of(progress, ORDER)["owed"] == {"7": None}
+    assert (value_of(progress, ORDER)["owed"], "since" in value_of(progress, ORDER)) == ([7], False)
 
 
 def test_given_a_known_project_when_owed_then_what_was_emitted_of_it_is_still_known() -> None:
@@ -173,16 +226,26 @@ def test_given_a_known_project_when_owed_then_what_was_emitted_of_it_is_still_kn
     progress.settle(KEY, settled(progress, one, emitted=("aaaaaaaa", "bbbbbbbb")))
     progress.owe(KEY, project(lastModified=AFTER, processing="InProgress"))
     assert progress.known(KEY, 7).emitted == ("aaaaaaaa", "bbbbbbbb")
-    assert value_of(progress)["owed"] == {"7": None}
+    assert value_of(progress)["owed"] == [7]
 
 
 def test_given_an_unreadable_project_when_left_then_it_is_owed_but_not_tried_again_in_this_sync() -> None:
     progress = stream()
     progress.leave(KEY, 7, trouble())
     assert not progress.wants(KEY, project(lastModified=AFTER))
-    assert progress.open_projects(KEY) == {}
+    assert progress.open_projects(KEY) == set()
     assert progress.counts.troubles == [trouble()] or progress.counts.troubles[0].where == "project 7"
-    assert again(progress).open_projects(KEY) == {7: Known()}
+    assert again(progress).open_projects(KEY) == {7}
+
+
+def test_given_a_project_that_is_not_there_when_asked_for_twice_then_it_is_forgotten_unless_a_list_shows_it() -> None:
+    progress = stream(watched(owed={7, 8}, missing={8}))
+    progress.miss(KEY, 7, is_listed=False)
+    progress.miss(KEY, 8, is_listed=True)
+    assert (value_of(progress)["owed"], value_of(progress)["missing"]) == ([7, 8], [7, 8])
+    progress.miss(KEY, 7, is_listed=False)
+    progress.miss(KEY, 8, is_listed=False)
+    assert value_of(progress).keys().isdisjoint({"owed", "missing"})
 
 
 # What is remembered
@@ -235,12 +298,12 @@ def test_given_a_finished_project_when_it_is_delivered_and_not_acknowledged_then
     assert list(value_of(progress)["recent"]) == ["7"]
 
 
-def test_given_an_obsolete_project_when_settled_then_it_is_known_as_one_until_a_list_shows_it() -> None:
-    progress = stream()
-    progress.settle(KEY, settled(progress, project(processing=None), is_obsolete=True))
-    assert (value_of(progress)["obsolete"], "unlisted" in value_of(progress)) == ([7], False)
+def test_given_an_obsolete_project_when_a_list_shows_it_or_it_is_read_then_it_is_not_obsolete_any_more() -> None:
+    state = watched(known={id_: Known("open", "seenseen") for id_ in (7, 8, 9)}, obsolete=dict.fromkeys((7, 8, 9)))
+    progress = stream(state)
     progress.move_cursor(KEY, CURSOR, CURSOR, {7: LONG_AGO})
-    assert "obsolete" not in value_of(progress)
+    progress.settle(KEY, settled(progress, project(8, processing="Failed")))
+    assert value_of(progress)["obsolete"] == [9]
 
 
 def test_given_a_stream_of_rows_alone_when_a_project_finishes_then_it_is_not_asked_for_once_more() -> None:
@@ -269,7 +332,7 @@ def test_given_a_project_that_had_finished_before_when_nothing_of_it_is_new_then
 def test_given_a_project_that_was_seen_to_finish_when_a_window_has_passed_then_it_is_due(
     now: str, is_due: bool
 ) -> None:
-    assert stream().is_due_again(CURSOR, now) is is_due
+    assert stream().lookback.has_passed(CURSOR, now) is is_due
 
 
 def test_given_a_project_that_is_due_when_it_is_settled_then_it_is_not_asked_for_again() -> None:
@@ -331,6 +394,25 @@ def test_given_a_held_project_when_settled_then_the_status_that_holds_it_is_know
     assert list(value_of(progress)["held"]["5"]) == ["7"]
 
 
+@pytest.mark.parametrize("condition", ["open", "held"])
+def test_given_a_project_that_had_finished_before_when_it_is_not_handed_over_now_then_it_is_known_until_when_it_was(
+    condition: Any,
+) -> None:
+    progress = stream(name=FILES)
+    one = project(status=5, orderId="5001", lastModified=AFTER)
+    progress.owe(KEY, one)
+    progress.settle(KEY, settled(progress, one, condition=condition, held_by="5"))
+    assert value_of(progress)["since"] == {"7": WITHIN}
+    assert again(progress).known(KEY, 7).since == WITHIN
+
+
+def test_given_a_wider_scope_when_a_project_that_had_finished_before_is_open_then_all_of_it_is_to_come() -> None:
+    known = Known("open", "seenseen", (), BEFORE)
+    progress = stream(watched(known={7: known}, scan=Scan(), covered=Scope(kinds=("pdf",))), name=FILES)
+    progress.settle(KEY, settled(progress, project(processing="InProgress")))
+    assert "since" not in value_of(progress)
+
+
 def test_given_an_open_project_without_a_status_when_settled_then_no_list_is_expected_to_show_it() -> None:
     progress = stream()
     progress.settle(KEY, settled(progress, project(processing=None)))
@@ -366,12 +448,12 @@ def test_given_states_that_were_made_when_waited_for_then_until_each_has_left_th
     progress = stream()
     progress.snapshot()
     progress.snapshot()
-    assert not progress.wait_until_out(0)
-    progress.note_state_out()
-    assert not progress.wait_until_out(0)
-    progress.note_state_out()
-    assert progress.wait_until_out(0)
+    assert not progress.states_out.wait(0)
+    progress.states_out.note_out()
+    assert not progress.states_out.wait(0)
+    progress.states_out.note_out()
+    assert progress.states_out.wait(0)
 
 
 def test_given_the_least_time_that_dotnet_knows_when_it_is_the_cursor_then_its_window_begins_with_everything() -> None:
-    assert stream().before("0001-01-01T00:00:00.000000Z") == ""
+    assert stream().lookback.before("0001-01-01T00:00:00.000000Z") == ""

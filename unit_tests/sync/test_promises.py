@@ -97,7 +97,7 @@ def finished_and_handed_over(following: Following, project_id: int) -> None:
     project = Project.from_row(row)
     assert project
     assert project.is_completed
-    assert project.latest < following.stream.before(following.state.cursor)
+    assert project.latest < following.stream.lookback.before(following.state.cursor)
     assert following.was_handed_over(project_id, until=following.state.read)
 
 
@@ -156,7 +156,7 @@ def test_given_a_recent_project_when_it_was_read_then_it_had_finished_and_there_
 ) -> None:
     def holds(following: Following) -> None:
         state, value = following.state, following.value
-        boundary = following.stream.before(state.cursor)
+        boundary = following.stream.lookback.before(state.cursor)
         for project_id in map(int, value.get("recent", {})):
             found = following.stream.settled[project_id]
             assert found.condition == "finished"
@@ -206,24 +206,27 @@ def test_given_an_owed_project_with_a_time_when_its_files_are_older_then_they_we
     name: str, history: list[Step]
 ) -> None:
     def holds(following: Following) -> None:
-        for project_id, owed in following.value.get("owed", {}).items():
-            if owed:
-                assert following.was_handed_over(int(project_id), until=owed)
-            elif not following.state.of(int(project_id)).condition and not following.kills:
-                assert not set(following.files_of(int(project_id))) & following.handed_over.keys()
+        since = following.value.get("since", {})
+        for project_id in following.value.get("owed", []):
+            if at := since.get(str(project_id)):
+                assert following.was_handed_over(project_id, until=at)
+            elif not following.state.of(project_id).condition and not following.kills:
+                assert not set(following.files_of(project_id)) & following.handed_over.keys()
 
     follow(name, history, holds)
 
 
 @given_a_history
 @examples
-def test_given_an_open_project_with_a_time_when_its_files_are_older_then_they_were_handed_over(
+def test_given_a_project_with_a_time_when_its_files_are_older_then_they_were_handed_over(
     name: str, history: list[Step]
 ) -> None:
     def holds(following: Following) -> None:
         value = following.value
-        assert set(value.get("restarted", {})) <= set(value.get("open", {}))
-        for project_id, since in value.get("restarted", {}).items():
+        held = {project_id for some in value.get("held", {}).values() for project_id in some}
+        owed = set(map(str, value.get("owed", [])))
+        assert value.get("since", {}).keys() <= value.get("open", {}).keys() | held | owed
+        for project_id, since in value.get("since", {}).items():
             assert following.was_handed_over(int(project_id), until=since)
 
     follow(name, history, holds)
@@ -295,8 +298,8 @@ def test_given_a_history_with_all_conditions_when_followed_then_the_state_has_al
     value = following.value
     assert set(value["open"]) == {str(running), str(silent), str(finished)}
     assert value["unlisted"] == [silent]
-    assert value["owed"][str(finished)] is None
-    assert value["restarted"].keys() == {str(finished)}
+    assert finished in value["owed"]
+    assert value["since"].keys() == {str(finished)}
     if name in OF_ARTIFACTS:
         assert value["held"].keys() == {str(HOLDING)}
         assert value["held"][str(HOLDING)].keys() == {str(held)}

@@ -12,8 +12,7 @@ from source_customerscanvas.settings import Processing, Settings, Statuses
 from source_customerscanvas.state.slice_state import Known, Try
 from source_customerscanvas.sync.dispatcher import Dispatcher
 from source_customerscanvas.sync.progress import StreamProgress
-from source_customerscanvas.sync.retries import Retries, Waited
-from source_customerscanvas.sync.tries import Tries
+from source_customerscanvas.sync.retries import Retries, Tries, Waited
 from source_customerscanvas.times import minutes_before
 from unit_tests.sync.listed_shop import SLICE, START, ListedShop
 from unit_tests.watched import KEY, stream, watched
@@ -113,7 +112,7 @@ def test_given_a_failed_project_when_tried_again_then_the_try_is_in_an_emitted_s
     assert posted == [(f"storefront/v1/projects/1/{verb}-processing", {})]
     assert emitted_before == [1]
     assert failed.emitting.states[0]["tries"] == {"1": [1, START]}
-    assert failed.emitting.states[0]["owed"] == {"1": None}
+    assert failed.emitting.states[0]["owed"] == [1]
 
 
 def test_given_a_project_of_several_items_when_some_have_failed_then_only_those_are_tried_again() -> None:

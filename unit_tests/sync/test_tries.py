@@ -6,7 +6,7 @@ import pytest
 
 from source_customerscanvas.state.slice_state import Known, Try
 from source_customerscanvas.sync.progress import StreamProgress
-from source_customerscanvas.sync.tries import Tries
+from source_customerscanvas.sync.retries import Tries
 from unit_tests.watched import AFTER, CURSOR, KEY, project, settled, stream, watched
 
 
@@ -28,7 +28,7 @@ def test_given_a_try_when_it_is_noted_then_each_stream_that_knows_the_project_ow
     Tries([one, other, stranger], {}).note(KEY, 7, Try(1, CURSOR))
     for progress in (one, other):
         value = progress.snapshot()["slices"][KEY]
-        assert (value["tries"], list(value["owed"])) == ({"7": [1, CURSOR]}, ["7"])
+        assert (value["tries"], value["owed"]) == ({"7": [1, CURSOR]}, [7])
     assert stranger.snapshot()["slices"][KEY].keys().isdisjoint({"tries", "owed"})
 
 

@@ -9,7 +9,7 @@ import pytest
 from source_customerscanvas.api.projects import Project
 from source_customerscanvas.settings import Statuses
 from source_customerscanvas.state.scope import Scope
-from source_customerscanvas.state.slice_state import Known
+from source_customerscanvas.state.slice_state import Known, Scan, SliceState
 from source_customerscanvas.sync.changes import Changes
 from source_customerscanvas.sync.jobs import Batch
 from source_customerscanvas.sync.kinds import FILES, PROJECTS, RESULTS
@@ -93,6 +93,28 @@ def test_given_a_row_dated_ahead_when_it_was_read_then_it_does_not_come_in_each_
     shop.modify(5)
     new = shop.create()
     assert found(watch(shop, progress)) == [new, 5]
+
+
+def test_given_projects_that_are_only_created_when_watched_then_the_cursor_follows_them() -> None:
+    shop, progress = old_shop(), stream()
+    shop.pass_time(HOUR)
+    new = shop.create()
+    assert found(watch(shop, progress)) == [new]
+    assert progress.slice(KEY).cursor == shop.time
+
+
+def test_given_a_project_that_is_modified_between_the_tops_of_two_lists_when_watched_twice_then_it_is_found() -> None:
+    shop, progress = old_shop(lastModified=LONG_AGO), stream(lookback_minutes=0)
+    shop.pass_time(HOUR)
+    lists = shop.lists(progress)
+    modified = lists.top(NEWEST_MODIFIED)
+    shop.modify(3)
+    shop.pass_time(1)
+    new = shop.create()
+    one = Watch(lists, KEY, [progress], shop.time)
+    one.look(modified)
+    progress.slice(KEY).owed.clear()
+    assert {3, new} <= {*found(one.changes), *found(watch(shop, progress))}
 
 
 def test_given_an_open_project_when_no_list_shows_it_any_more_then_it_is_asked_for_by_its_id() -> None:
@@ -277,6 +299,15 @@ def test_given_a_server_that_does_not_choose_by_status_when_projects_are_held_th
 
 
 # A slice that fits one page
+
+
+@pytest.mark.parametrize("projects", [0, 4])
+def test_given_a_slice_without_projects_when_taken_then_its_scan_is_still_to_come(projects: int) -> None:
+    shop = old_shop(projects, page_cap=100)
+    progress = stream(SliceState())
+    one = Watch(shop.lists(progress), KEY, [progress], shop.time)
+    one.take_whole(shop.lists(progress).first(NEWEST_MODIFIED))
+    assert progress.slice(KEY).scan == (None if projects else Scan())
 
 
 def test_given_a_whole_slice_on_one_page_when_taken_then_it_needs_no_other_list() -> None:

@@ -1,0 +1,125 @@
+"""What a worker found of a project, and what a stream remembers of it when all of it was handed over."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from source_customerscanvas.api.projects import COMPLETED, Project, Results
+from source_customerscanvas.state.slice_state import Known, SliceState
+from source_customerscanvas.sync.kinds import OF_ARTIFACTS, OF_RESULTS, Kind
+from source_customerscanvas.sync.lookback import Lookback
+from source_customerscanvas.sync.slices import is_order
+
+_MOST_ORDERLESS = 1000
+"""Finished projects without an order that a slice remembers, so that their files come again when they get one."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What a worker found of a project, as far as the state has to know it.
+
+    `seen` is the digest of the project's row, empty where list and results do not agree yet. `at` is the shop's time.
+    `is_new_run`: with it, a run's files (or results) are delivered; False for one that was delivered before; None
+    while there is none.
+    """
+
+    project_id: int
+    order_id: str | None
+    created: str
+    latest: str
+    seen: str
+    condition: Literal["open", "finished", "held"]
+    has_status: bool
+    at: str
+    newest: str = ""
+    """When the newest of its artifacts was made."""
+    held_by: str = ""
+    """The business status that holds it."""
+    emitted: tuple[str, ...] = ()
+    is_new_run: bool | None = None
+
+
+def settled_of(kind: Kind, project: Project, results: Results | None, at: str) -> Settled:
+    """What the state has to know of a project when all of it was handed over; `results` where they were asked for."""
+    agrees = results is None or results.agrees_with(project)
+    is_finished = project.is_completed and (results is None or results.status == COMPLETED)
+    return Settled(
+        project_id=project.id,
+        order_id=project.order_id,
+        created=project.created,
+        latest=project.latest,
+        seen=kind.digest(project) if agrees else "",
+        condition="finished" if is_finished and agrees else "open",
+        has_status=project.processing_status is not None,
+        at=at,
+    )
+
+
+class Memory:
+    """Decides what a stream remembers of settled projects. Whoever uses it holds the lock of the stream."""
+
+    def __init__(self, kind: Kind, lookback: Lookback, given: Mapping[str, SliceState]) -> None:
+        """`given`: the slices as they were before this sync."""
+        self._kind = kind
+        self._lookback = lookback
+        self._was_scanned = {key for key, one in given.items() if one.scan is None}
+        self._watched_since = {key: one.read for key, one in given.items() if not one.covered}
+
+    def settle(self, key: str, state: SliceState, settled: Settled) -> None:
+        """Note that all that was owed of a project has been handed over."""
+        project_id = settled.project_id
+        if settled.condition != "open":
+            state.tries.pop(project_id, None)
+        if project_id in state.again and self._lookback.has_passed(state.again[project_id], settled.at):
+            del state.again[project_id]
+        state.settle(project_id, self._known(key, state, settled))
+        state.newest = max(state.newest, settled.newest)
+        if settled.condition == "held":
+            state.held_by[project_id] = settled.held_by
+        elif settled.condition == "open" and not settled.has_status:
+            state.unlisted.add(project_id)
+
+    def move_cursor(self, key: str, state: SliceState, newest: str, read: str, seen: Mapping[int, str]) -> None:
+        """Note that a slice was listed at the time `read`, all changes up to `newest` are known, and what was `seen`.
+
+        Finished projects before the look-back window are forgotten, but for those that are asked for once more.
+        """
+        state.cursor = max(state.cursor, newest)
+        state.read = max(state.read, read)
+        for project_id in state.obsolete.keys() & seen.keys():
+            del state.obsolete[project_id]
+        if is_order(key):
+            return
+        boundary = self._lookback.before(state.cursor)
+        for project_id, _ in list(state.having("recent")):
+            kept = (state.again, state.owed, state.orderless, state.delivered)
+            if not any(project_id in some for some in kept) and seen.get(project_id, "") < boundary:
+                state.settle(project_id, None)
+
+    def _known(self, key: str, state: SliceState, settled: Settled) -> Known | None:
+        """What is remembered of a project; None: it has finished, and no list will show it again."""
+        project_id, before = settled.project_id, state.of(settled.project_id)
+        if settled.condition != "finished":
+            # in a wider scope, it may have more that is older and was not handed over
+            since = "" if state.covered else before.since
+            return Known(settled.condition, settled.seen, settled.emitted, since)
+        was_finished = before.condition in ("recent", "held") or (before.condition is None and bool(before.since))
+        is_news = not was_finished or settled.is_new_run
+        if self._kind.name in OF_RESULTS and is_news and not self._is_history(key, settled):
+            state.again[project_id] = settled.at
+        if settled.order_id is None and self._kind.name in OF_ARTIFACTS:
+            state.orderless[project_id] = None
+            if len(state.orderless) > _MOST_ORDERLESS:
+                del state.orderless[next(iter(state.orderless))]
+        is_listed_again = settled.latest >= self._lookback.before(state.cursor) or is_order(key)
+        kept = (state.again, state.orderless, state.delivered)
+        if is_listed_again or any(project_id in some for some in kept):
+            return Known("recent", settled.seen, settled.emitted)
+        return None
+
+    def _is_history(self, key: str, settled: Settled) -> bool:
+        """Whether a project may have been finished long before anybody looked."""
+        if key in self._was_scanned:
+            return False
+        since = self._watched_since.get(key, "")
+        return not since or settled.created < self._lookback.before(since)
