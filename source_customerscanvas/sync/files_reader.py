@@ -81,7 +81,7 @@ class FilesReader:
                 (file_record(project, artifact, None), None) for artifact in news
             ]
             yield Outcome(stream.name, rows, partial(stream.settle, job.slice.key, settled), finished=1)
-            self.touch(job, project, results)
+            self.touch(job, stream, project, results)
             return
         paths = self.paths(project, finals)
         deliveries = _Deliveries(job, stream, project, results, settled, len(news))
@@ -101,12 +101,21 @@ class FilesReader:
         name = self.storefront_names.get(storefront_id, "") if isinstance(storefront_id, int) else ""
         return ProjectValues(storefront_id, name, {**project.row, "id": project.id})
 
-    def touch(self, job: Job, project: Project, results: Results | None = None) -> None:
+    def touch(self, job: Job, stream: StreamProgress, project: Project, results: Results | None = None) -> None:
         """Have the order looked at for its manifest when all of the batch was read."""
         if self._settings.order_manifest and self._downloader is not None and project.order_id:
             if results:
                 self._results[project.id] = results
             job.batch.touch(project.order_id, FILES)
+        self.touch_waiting(job, stream)
+
+    def touch_waiting(self, job: Job, stream: StreamProgress) -> None:
+        """Have the orders looked at whose manifests wait for the project: it may have left them."""
+        with stream.lock:
+            manifests = stream.slice(job.slice.key).manifests
+            orders = [order_id for order_id, one in manifests.items() if one.waits_for == job.project_id]
+        for order_id in orders:
+            job.batch.touch(order_id, FILES)
 
     def take_results(self, project_id: int) -> Results | None:
         """What this sync has just seen of a project whose order is looked at; once."""
@@ -153,7 +162,7 @@ class FilesReader:
         else:
             note = partial(stream.settle, job.slice.key, deliveries.settled)
             yield Outcome(stream.name, note=note, finished=1)
-            self.touch(job, project, deliveries.results)
+            self.touch(job, stream, project, deliveries.results)
 
     def _note(self, deliveries: _Deliveries, artifact_id: str, digest: str, delivered: DeliveredFile | None) -> None:
         stream, project = deliveries.stream, deliveries.project

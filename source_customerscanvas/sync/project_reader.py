@@ -134,6 +134,8 @@ class ProjectReader:
             if obsolete is None:
                 obsolete = is_known_as_obsolete(stream, job) or not is_listed(self._client, job.slice, project)
             waiting.remove(stream)
+            if stream.name == FILES and obsolete:
+                self._files.touch_waiting(job, stream)
             note = partial(_note_unlisted, stream, job.slice.key, project, obsolete)
             yield Outcome(stream.name, note=note, finished=1)
 
@@ -225,7 +227,7 @@ class ProjectReader:
         settled = replace(settled, condition=condition, emitted=emitted, held_by=str(project.business_status))
         stream.counts.hold(project.describe())
         if stream.name == FILES:
-            self._files.touch(job, project)
+            self._files.touch(job, stream, project)
         return settling(job, stream, settled, [])
 
     def _artifacts_outcome(
@@ -275,6 +277,8 @@ class ProjectReader:
             former = stream.known(key, job.project_id).emitted[:1]
             if stream.name in OF_ORDERS and former and former[0] and not is_missing(stream, job):
                 job.batch.touch(former[0], stream.name)
+            if stream.name == FILES:
+                self._files.touch_waiting(job, stream)
             if is_gone:
                 stream.counts.pass_over(f"{where} is gone")
             note = partial(_forget, stream, job)
