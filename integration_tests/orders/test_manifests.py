@@ -154,6 +154,22 @@ def test_given_an_unfinished_project_that_leaves_its_order_when_synced_then_the_
     assert delivering.files() == []
 
 
+def test_given_an_order_that_waits_when_its_last_project_leaves_it_then_the_state_forgets_it(
+    sandbox: Sandbox, delivering: Delivering
+) -> None:
+    done, unfinished = order(sandbox, "Completed", "InProgress")
+    delivering.sync()
+    assert '"5001"' in json.dumps(delivering.states)
+    sandbox.advance(DAY)
+    sandbox.shop.modify_project(done, orderId=None)
+    delivering.sync()
+    sandbox.advance(DAY)
+    sandbox.shop.remove_project(unfinished)
+    delivering.sync()
+    assert '"5001"' not in json.dumps(delivering.states)
+    assert not has_manifest(delivering.folder)
+
+
 def test_given_a_delivered_order_when_a_file_of_it_changes_then_its_manifest_is_written_again_with_all_files(
     sandbox: Sandbox, delivering: Delivering
 ) -> None:

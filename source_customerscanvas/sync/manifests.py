@@ -63,6 +63,10 @@ class ManifestWriter:
             return
         listed = projects_of_order(self._client.get_json, slice_.storefront_id, order_id)
         projects = [project for project in listed if slice_.has(project)]
+        if not projects:
+            # nothing will ever complete it, and the state is to forget what has ended
+            yield Outcome(stream.name, note=partial(_written, stream, slice_.key, order_id, delivered_files))
+            return
         produced = [project for project in projects if self._settings.statuses.includes(project.business_status)]
         try:
             entries = self._entries(slice_, stream, produced, delivered_files)
