@@ -119,10 +119,13 @@ class ProjectReader:
             if results is None:
                 yield from self._pass_over(job, waiting, is_gone=True)
                 return
+        # before its artifacts: a trouble with them is none of its order's
+        for stream in [stream for stream in waiting if stream.name in OF_ORDERS]:
+            waiting.remove(stream)
+            yield from self._order(job, stream, project, self._results.seen_of(project.id) or results, at)
+        if results is not None:
             yield from self._of_results(job, waiting, project, results, at)
         self.health.note_read(job.slice)
-        for stream in waiting:
-            yield from self._order(job, stream, project, self._results.seen_of(project.id) or results, at)
 
     def _still_unlisted(self, job: Job, waiting: list[StreamProgress], project: Project) -> Iterator[Outcome]:
         """Settle an open project that no list shows and that has not changed, and take its streams from `waiting`."""
@@ -255,8 +258,6 @@ class ProjectReader:
         self, job: Job, stream: StreamProgress, project: Project, results: Results | None, at: str
     ) -> Iterator[Outcome]:
         """Have the project's order looked at when all of the batch was read, and the order that it was in before."""
-        if stream.name not in OF_ORDERS:
-            return
         settled = settled_of(stream, project, results, at)
         settled = replace(settled, emitted=(project.order_id or "",))
         former = stream.known(job.slice.key, project.id).emitted[:1]
