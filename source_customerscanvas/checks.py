@@ -66,6 +66,7 @@ def _invalid_setting(error: ValidationError) -> InvalidSetting:
         "enum": f"it is one of {', '.join(map(str, allowed)) if isinstance(allowed, list) else allowed}",
         "minimum": f"it has to be at least {allowed}",
         "maximum": f"it has to be at most {allowed}",
+        "minItems": f"it has to name at least {allowed}",
         "uniqueItems": "it names something twice",
     }
     return InvalidSetting(".".join(path), reasons.get(str(error.validator), "it does not fit"))

@@ -109,6 +109,7 @@ WRONG: dict[str, Case] = {
     "gateway-page": Case(("the answer is not JSON", "Try again later"), faults=(("/storefronts$", {"html": True}),)),
     "gateway-trouble": Case(("HTTP 502", "Try again later"), faults=(("/projects$", {"status": 502}),)),
     "tenant-needed": Case(("tenantId is required",), switches={"tenant_required": True}),
+    "too-few": Case(("`statuses.codes`", "at least 1"), lambda _: {"statuses": {"mode": "only", "codes": []}}),
     "not-in-spec": Case(("`processing.poll_seconds`", "at least 60"), lambda _: {"processing": {"poll_seconds": 1}}),
     "not-a-region": Case(("`environment.region`", "us, eu, au, custom"), lambda _: {"environment": {"region": "ch"}}),
     "secret-of-a-wrong-type": Case(("`client_secret`", "string"), lambda _: {"client_secret": ["s3cr3t"]}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,18 @@ def order(sandbox: Sandbox, *statuses: Any, **fields: Any) -> list[int]:
 
 def artifacts_of(sandbox: Sandbox, project_id: int) -> list[str]:
     return sorted(one["id"] for one in sandbox.shop.artifacts(project_id))
+
+
+def remove(sandbox: Sandbox, project_id: int) -> None:
+    sandbox.shop.remove_project(project_id)
+
+
+def hide(sandbox: Sandbox, project_id: int) -> None:
+    sandbox.shop.make_obsolete(project_id)
+
+
+def move(sandbox: Sandbox, project_id: int) -> None:
+    sandbox.shop.modify_project(project_id, orderId="5002")
 
 
 def has_manifest(folder: Path, order_id: str = "5001") -> bool:
@@ -125,6 +138,36 @@ def test_given_an_unfinished_project_that_is_cancelled_when_synced_then_the_mani
     sandbox.shop.set_status(unfinished, CANCELLED, True)
     assert delivering.files() == [KEY]
     assert delivering.named() == {done: artifacts_of(sandbox, done)}
+
+
+@pytest.mark.parametrize("leaves", [remove, hide, move], ids=lambda leaves: leaves.__name__)
+def test_given_an_unfinished_project_that_leaves_its_order_when_synced_then_the_manifest_comes_without_it(
+    sandbox: Sandbox, delivering: Delivering, leaves: Callable[[Sandbox, int], object]
+) -> None:
+    done, unfinished = order(sandbox, "Completed", "InProgress")
+    assert KEY not in delivering.files()
+    sandbox.advance(DAY)
+    leaves(sandbox, unfinished)
+    assert delivering.files() == [KEY]
+    assert delivering.named() == {done: artifacts_of(sandbox, done)}
+    sandbox.advance(DAY)
+    assert delivering.files() == []
+
+
+def test_given_an_order_that_waits_when_its_last_project_leaves_it_then_the_state_forgets_it(
+    sandbox: Sandbox, delivering: Delivering
+) -> None:
+    done, unfinished = order(sandbox, "Completed", "InProgress")
+    delivering.sync()
+    assert '"5001"' in json.dumps(delivering.states)
+    sandbox.advance(DAY)
+    sandbox.shop.modify_project(done, orderId=None)
+    delivering.sync()
+    sandbox.advance(DAY)
+    sandbox.shop.remove_project(unfinished)
+    delivering.sync()
+    assert '"5001"' not in json.dumps(delivering.states)
+    assert not has_manifest(delivering.folder)
 
 
 def test_given_a_delivered_order_when_a_file_of_it_changes_then_its_manifest_is_written_again_with_all_files(

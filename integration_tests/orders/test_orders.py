@@ -9,7 +9,7 @@ import pytest
 from integration_tests.conftest import STOREFRONT, Connection
 from integration_tests.shops import DAY, MINUTE
 from sandbox import Sandbox
-from source_customerscanvas.sync.kinds import ORDERS, PROJECTS, RESULTS
+from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, ORDERS, PROJECTS, RESULTS
 
 
 @pytest.fixture
@@ -69,6 +69,19 @@ def test_given_an_order_when_synced_then_its_row_counts_what_is_ready_failed_and
     assert counts(row) == expected
     assert [one["id"] for one in row["projects"]] == ids
     assert (row["orderNumber"], row["orderName"]) == (5001, "#5001")
+
+
+def test_given_artifacts_that_cannot_be_read_when_synced_then_the_order_has_its_row_all_the_same(
+    sandbox: Sandbox,
+) -> None:
+    connection = Connection(sandbox, (ARTIFACTS, FILES, ORDERS))
+    order(sandbox, "Completed")
+    sandbox.fault("/artifacts", status=500)
+    reads = connection.read()
+    assert reads[ARTIFACTS].error
+    assert reads[FILES].error
+    assert reads[ORDERS].error is None
+    assert [row["orderId"] for row in reads[ORDERS].records] == ["5001"]
 
 
 def test_given_several_changed_projects_of_an_order_when_synced_then_one_row_has_the_last_of_what_was_seen(

@@ -183,7 +183,7 @@ def test_given_the_example_of_the_state_when_read_and_written_then_it_is_the_sam
     assert StreamState.from_json("artifact_files", shown, scope, full_refresh=True).to_json() == shown
     (written,) = (one for one in shown["slices"].values())
     described = set(re.findall(r'"([a-z]\w+)":', inspect.getdoc(slice_state) or "")) & set(rows_named(page))
-    inner = {"after", "due", "files", "startDate", "kinds"}
+    inner = {"after", "due", "waitsFor", "files", "startDate", "kinds"}
     assert set(written) == described - inner
 
 

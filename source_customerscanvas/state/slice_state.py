@@ -18,7 +18,7 @@
      "tries": {"4690": [1, "2026-01-31T11:30:00.000000Z"]},
      "delivered": {"5001": [4698, 4699]},
      "waiting": {"5001": 4712},
-     "manifests": {"5001": {"due": true, "files": {"7f": ["11/5001/4698/a.pdf", 1024, "9f86…"]}}}}
+     "manifests": {"5001": {"due": false, "waitsFor": 4690, "files": {"7f": ["11/5001/4698/a.pdf", 1024, "9f86…"]}}}}
 
 What holds between the parts, in every state that leaves the connector:
 
@@ -49,7 +49,7 @@ handed over: what is older than both of them was handed over with its project.
 `tries` counts how often a failed project was resumed or restarted, and when last. `delivered` are the projects of each
 order that are still to be acknowledged in the shop, `waiting` those of these orders that wait for a project.
 `manifests` are the delivered files of orders whose `order.json` is not written yet: path, size and SHA-256; it is `due`
-when the order may have become complete.
+when the order may have become complete, and else `waitsFor` is a project of it that was not delivered.
 """
 
 from collections.abc import Iterator, Mapping
@@ -96,6 +96,8 @@ class ManifestFiles:
 
     due: bool = False
     files: dict[str, tuple[str, int, str]] = field(default_factory=dict)
+    waits_for: int | None = None
+    """The project that was not delivered when the order was last looked at."""
 
 
 @dataclass
@@ -221,7 +223,11 @@ class SliceState:
         lists["delivered"] = delivered
         lists["waiting"] = {order: id_ for order, id_ in self.waiting.items() if order in delivered}
         lists["manifests"] = {
-            order: {"due": one.due, "files": {id_: list(file) for id_, file in one.files.items()}}
+            order: {
+                "due": one.due,
+                **({} if one.waits_for is None else {"waitsFor": one.waits_for}),
+                "files": {id_: list(file) for id_, file in one.files.items()},
+            }
             for order, one in self.manifests.items()
         }
         return value | {name: part for name, part in lists.items() if part}
@@ -280,4 +286,5 @@ def _known(condition: Condition, texts: Any, since: str = "") -> Known:
 def _manifest(value: Mapping[str, Any]) -> ManifestFiles:
     given: Mapping[str, Any] = value["files"]
     files = {str(id_): (read_text(path), int(size), read_text(sha256)) for id_, (path, size, sha256) in given.items()}
-    return ManifestFiles(bool(value["due"]), files)
+    waits_for = value.get("waitsFor")
+    return ManifestFiles(bool(value["due"]), files, None if waits_for is None else int(waits_for))

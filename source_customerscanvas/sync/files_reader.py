@@ -14,6 +14,7 @@ from source_customerscanvas.files.download import Downloader
 from source_customerscanvas.files.paths import PathTemplate, ProjectValues
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.state.slice_state import ManifestFiles
+from source_customerscanvas.sync.jobs import Job
 from source_customerscanvas.sync.kinds import FILES
 from source_customerscanvas.sync.news import ReadProject, is_new_run, newest_of
 from source_customerscanvas.sync.outcomes import Outcome
@@ -68,7 +69,7 @@ class FilesReader:
         stream.counts.expect_rows(len(news), self._sizes(news))
         if self._downloader is None or not news:
             yield read.job.settle(stream, settled, [file_record(project, artifact, None) for artifact in news])
-            self.touch(read)
+            self.touch(read, stream)
             return
         paths = self.paths(project, finals)
         deliveries = _Deliveries(read, stream, settled, len(news))
@@ -88,11 +89,20 @@ class FilesReader:
         name = self.storefront_names.get(storefront_id, "") if isinstance(storefront_id, int) else ""
         return ProjectValues(storefront_id, name, {**project.row, "id": project.id})
 
-    def touch(self, read: ReadProject) -> None:
+    def touch(self, read: ReadProject, stream: StreamProgress) -> None:
         """Have the order looked at for its manifest when all of the batch was read."""
         if self._settings.order_manifest and self._downloader is not None and read.project.order_id:
             self._results[read.project.id] = read.results
             read.job.batch.touch(read.project.order_id, FILES)
+        self.touch_waiting(read.job, stream)
+
+    def touch_waiting(self, job: Job, stream: StreamProgress) -> None:
+        """Have the orders looked at whose manifests wait for the project: it may have left them."""
+        with stream.lock:
+            manifests = stream.slice(job.key).manifests
+            orders = [order_id for order_id, one in manifests.items() if one.waits_for == job.project_id]
+        for order_id in orders:
+            job.batch.touch(order_id, FILES)
 
     def take_results(self, project_id: int) -> Results | None:
         """What this sync has just seen of a project whose order is looked at; once."""
@@ -136,7 +146,7 @@ class FilesReader:
             yield read.job.leave(stream, deliveries.trouble)
         else:
             yield read.job.settle(stream, deliveries.settled)
-            self.touch(read)
+            self.touch(read, stream)
 
     def _note(self, deliveries: _Deliveries, artifact: Artifact, delivered: DeliveredFile | None) -> None:
         stream, read = deliveries.stream, deliveries.read

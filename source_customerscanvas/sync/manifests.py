@@ -64,10 +64,15 @@ class ManifestWriter:
         if not delivered_files or stream.failure:
             return
         projects = projects_in_order(self._client, slice_, order_id)
+        if not projects:
+            # nothing will ever complete it, and the state is to forget what has ended
+            yield Outcome(stream.name, note=partial(_written, stream, slice_.key, order_id, delivered_files))
+            return
         produced = [project for project in projects if self._settings.statuses.includes(project.business_status)]
-        entries = self._entries(slice_, stream, produced, delivered_files) if produced else None
-        if entries is None:
-            yield Outcome(stream.name, note=partial(_wait, stream, slice_.key, order_id))
+        try:
+            entries = self._entries(slice_, stream, produced, delivered_files)
+        except _NotComplete as error:
+            yield Outcome(stream.name, note=partial(_wait, stream, slice_.key, order_id, error.project_id))
             return
         folder = self._files.order_folder(produced[0])
         content = orjson.dumps(_document(slice_, order_id, produced, entries), option=orjson.OPT_INDENT_2)
@@ -79,15 +84,18 @@ class ManifestWriter:
 
     def _entries(
         self, slice_: Slice, stream: StreamProgress, produced: Sequence[Project], delivered_files: Mapping[str, Any]
-    ) -> dict[int, list[dict[str, Any]]] | None:
-        """The files of each produced project; None while one of them is not delivered wholly."""
-        if not all(project.is_completed and _is_delivered(slice_, stream, project) for project in produced):
-            return None
+    ) -> dict[int, list[dict[str, Any]]]:
+        """The files of each produced project. Raises `_NotComplete` while one of them is not delivered wholly."""
+        if not produced:
+            raise _NotComplete(None)
+        for project in produced:
+            if not (project.is_completed and _is_delivered(slice_, stream, project)):
+                raise _NotComplete(project.id)
         entries = {}
         for project in produced:
             results = self._results_of(project)
             if results is None or not results.is_completed:
-                return None
+                raise _NotComplete(project.id)
             finals = self._finals(results)
             paths = self._files.paths(project, finals)
             in_scope = [artifact for artifact in finals if stream.scope.has_kind(artifact.format)]
@@ -127,6 +135,14 @@ class ManifestWriter:
         }
 
 
+class _NotComplete(Exception):
+    """The order waits for a project, or, where that is None, for one that is produced."""
+
+    def __init__(self, project_id: int | None) -> None:
+        super().__init__(str(project_id))
+        self.project_id = project_id
+
+
 def _is_delivered(slice_: Slice, stream: StreamProgress, project: Project) -> bool:
     with stream.lock:
         state = stream.slice(slice_.key)
@@ -163,11 +179,12 @@ def _items(project: Project) -> list[dict[str, Any]]:
     return [{name: item.get(name) for name in fields} for item in found]
 
 
-def _wait(stream: StreamProgress, key: str, order_id: str) -> None:
+def _wait(stream: StreamProgress, key: str, order_id: str, project_id: int | None) -> None:
     with stream.lock:
         pending = stream.slice(key).manifests.get(order_id)
         if pending:
             pending.due = False
+            pending.waits_for = project_id
 
 
 def _written(stream: StreamProgress, key: str, order_id: str, written: Mapping[str, Any]) -> None:

@@ -110,10 +110,13 @@ class ProjectReader:
             if results is None:
                 yield from self._pass_over(job, waiting, None)
                 return
+        # before its artifacts: a trouble with them is none of its order's
+        for stream in [stream for stream in waiting if stream.name in OF_ORDERS]:
+            waiting.remove(stream)
+            yield from self._order(job, stream, project, self._results.seen_of(project.id) or results, at)
+        if results is not None:
             yield from self._of_results(ReadProject(job, project, results, at), waiting)
         self.health.note_read(job.slice)
-        for stream in waiting:
-            yield from self._order(job, stream, project, self._results.seen_of(project.id) or results, at)
 
     def _still_unlisted(self, job: Job, waiting: list[StreamProgress], project: Project) -> Iterator[Outcome]:
         """Settle an open project that no list shows and that has not changed, and take its streams from `waiting`."""
@@ -127,6 +130,8 @@ class ProjectReader:
             if obsolete is None:
                 obsolete = was_obsolete or not is_listed(self._client, job.slice, project)
             waiting.remove(stream)
+            if stream.name == FILES and obsolete:
+                self._files.touch_waiting(job, stream)
             note = partial(_note_unlisted, stream, job.key, project, obsolete)
             yield Outcome(stream.name, note=note, finished=1)
 
@@ -208,7 +213,7 @@ class ProjectReader:
             settled = replace(settled, condition="held", emitted=known.emitted)
         stream.counts.hold(read.project.describe())
         if stream.name == FILES:
-            self._files.touch(read)
+            self._files.touch(read, stream)
         return read.job.settle(stream, settled)
 
     def _artifacts_outcome(self, read: ReadProject, stream: StreamProgress, artifacts: Sequence[Artifact]) -> Outcome:
@@ -226,8 +231,6 @@ class ProjectReader:
         self, job: Job, stream: StreamProgress, project: Project, results: Results | None, at: str
     ) -> Iterator[Outcome]:
         """Have the project's order looked at when all of the batch was read, and the order that it was in before."""
-        if stream.name not in OF_ORDERS:
-            return
         settled = settled_of(stream.kind, project, results, at)
         settled = replace(settled, emitted=(project.order_id or "",))
         former = stream.known(job.key, project.id).emitted[:1]
@@ -249,6 +252,8 @@ class ProjectReader:
                 former, was_missing = state.of(job.project_id).emitted[:1], job.project_id in state.missing
             if stream.name in OF_ORDERS and former and former[0] and not was_missing:
                 job.batch.touch(former[0], stream.name)
+            if stream.name == FILES:
+                self._files.touch_waiting(job, stream)
             if project is None:
                 stream.counts.pass_over(f"{where} is gone")
                 note = partial(stream.miss, job.key, job.project_id, is_listed=job.project is not None)
