@@ -24,7 +24,8 @@ from source_customerscanvas.times import format_utc, parse_utc, to_utc
 _KEPT = 5000
 """Artifacts that a window keeps at most until somebody asks for them: this bounds its memory."""
 
-_LAST_PAGES = 3
+_MOST_AHEAD = 2
+"""Pages that a window may have read of which nothing was asked for yet."""
 
 _PATIENCE = 5
 """Pages after which a window has to be worth its requests."""
@@ -139,10 +140,10 @@ def _details(answer: Any) -> Row:
 
 @dataclass
 class _ReadPage:
-    """A page of the list: the shop's time when it was asked for, and how many of its artifacts nobody has taken."""
+    """A page of the list: the shop's time when it was asked for, and whether nobody has taken an artifact of it."""
 
     at: str
-    left: int
+    is_ahead: bool
 
 
 class _Window:
@@ -150,7 +151,8 @@ class _Window:
 
     It moves on as long as a page brings two artifacts or more that are asked for: singly they would cost as much.
     Whoever finds it running low moves it on, so that the others seldom have to wait for the next page. Much of what it
-    shows may never be asked for, such as the files of other storefronts: only its last pages say whether it is ahead.
+    shows may never be asked for, such as the files of other storefronts or shards: it is ahead as long as nothing of
+    its last pages was.
     """
 
     def __init__(self, client: ApiClient, sorting: str) -> None:
@@ -160,7 +162,7 @@ class _Window:
         self._pages = _pages(client, sorting)
         self._is_newest_first = sorting.startswith("LastModified DESC")
         self._kept: OrderedDict[str, tuple[Row, _ReadPage]] = OrderedDict()
-        self._last_pages: deque[_ReadPage] = deque(maxlen=_LAST_PAGES)
+        self._last_pages: deque[_ReadPage] = deque(maxlen=_MOST_AHEAD)
         self._missed: OrderedDict[str, None] = OrderedDict()
         self._is_behind = False
         self._times: tuple[str, str] | None = None
@@ -179,7 +181,7 @@ class _Window:
                     self._move()
             if found is None:
                 self._miss(artifact_id)
-        elif self._ahead() < PAGE_SIZE:
+        elif self._ahead() == 0:
             self._move_unless_busy()
         if found is None:
             return None
@@ -204,7 +206,7 @@ class _Window:
         with self._lock:
             found = self._kept.pop(artifact_id, None)
             if found:
-                found[1].left -= 1
+                found[1].is_ahead = False
                 self._found += 1
             return found
 
@@ -215,13 +217,12 @@ class _Window:
                 self._missed.popitem(last=False)
 
     def _ahead(self) -> int:
-        return sum(page.left for page in list(self._last_pages))
+        return sum(page.is_ahead for page in list(self._last_pages))
 
     def _may_move(self) -> bool:
         if self._is_over or (self._read >= _PATIENCE and self._found < _WORTH * self._read):
             return False
-        # as long as plenty of the last pages was not asked for, they are ahead, or are those of others
-        return self._ahead() <= 2 * PAGE_SIZE or self._is_behind
+        return self._ahead() < _MOST_AHEAD or self._is_behind
 
     def _move_unless_busy(self) -> None:
         if self._may_move() and self._moving.acquire(blocking=False):
@@ -243,7 +244,8 @@ class _Window:
             self._times = (ends[0], ends[1]) if len(ends) > 1 and ends[0] and ends[1] else None
             # what was asked for singly in the meantime, nobody comes for
             rows = {id_: row for row in page.rows if (id_ := str(row.get("id"))) not in self._missed}
-            read = _ReadPage(at, len(rows))
+            # a page of which a third was asked for singly came late, though nothing was taken from it
+            read = _ReadPage(at, is_ahead=3 * len(rows) > 2 * len(page.rows))
             self._last_pages.append(read)
             for id_, row in rows.items():
                 self._kept[id_] = row, read

@@ -75,6 +75,12 @@ def test_given_artifacts_in_the_order_of_the_list_when_asked_for_then_pages_brin
     assert (api.singles, api.pages) == (0, LISTED // 99 + 1)
 
 
+def test_given_one_shard_of_four_when_its_artifacts_are_asked_for_then_pages_bring_them() -> None:
+    api = Api(names(LISTED))
+    asked_for(api, [id_ for id_ in names(LISTED) if int(id_) // 2 % 4 == 1])
+    assert (api.singles, api.pages) == (0, LISTED // 99 + 1)
+
+
 def asked_for_with_early_ones(api: Api, step: int) -> int:
     """Before each `step` artifacts, one is asked for whose turn comes two thousand later; gives their number."""
     ids = names(LISTED)
