@@ -105,6 +105,9 @@ class Traces:
         is_open = last is not None and is_sure and not last.is_finished
         if before.order and not (is_remembered or is_open):
             self.stale_orders.add(before.order)
+        if not in_storefront and last is None and (to_utc(before.row["created"]) or "") < self.newest_look:
+            # it was finished where no sync looked, and where it is now nothing tells that it has not been there
+            self.exempt |= after.artifacts.keys()
         is_held = in_storefront and id_ in self.held
         has_had_none = in_storefront and last is not None and last.order is None
         if last is None or not last.is_finished or is_remembered or has_had_none or is_held:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -130,6 +131,24 @@ def test_given_an_open_project_that_moves_to_another_storefront_when_synced_then
     connection.sync()
     assert row_of(connection)["projectCount"] == 1
     assert row_of(connection, storefront=12)["projectCount"] == 2
+
+
+@pytest.mark.parametrize("order_id", [None, "5002"], ids=["to none", "to another"])
+def test_given_a_project_that_left_its_order_when_the_sync_is_killed_anywhere_then_the_next_one_tells(
+    sandbox: Sandbox, connection: Connection, order_id: str | None
+) -> None:
+    moved, stayed = order(sandbox, "InProgress", "Completed")
+    order(sandbox, *["Completed"] * 8, order_id="5002")
+    connection.sync()
+    before = copy.deepcopy((connection.states, connection.warehouse))
+    sandbox.advance(DAY)
+    sandbox.shop.move_project(moved, order_id)
+    reads = connection.read(state_projects=1)
+    for taken in range(len(reads[ORDERS].messages) + 1):
+        connection.states, connection.warehouse = copy.deepcopy(before)
+        connection.take_until_killed(reads, taken)
+        connection.sync()
+        assert [one["id"] for one in row_of(connection)["projects"]] == [stayed], taken
 
 
 @pytest.mark.parametrize("way", ["moved", "removed"])

@@ -1,5 +1,6 @@
 """What the workers are given: projects to read, in batches after which their orders are looked at; and its queue."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,9 +23,11 @@ class Touched:
 
     settled: dict[str, list[Settled]] = field(default_factory=dict)
 
-    @property
-    def updated_at(self) -> str:
-        return max((one.latest for some in self.settled.values() for one in some), default="")
+    def updated_at(self, order_id: str) -> str:
+        """When a project that is in the order now was last modified; empty where none is."""
+        return max(
+            (one.latest for some in self.settled.values() for one in some if one.order_id == order_id), default=""
+        )
 
 
 class Batch:
@@ -38,6 +41,7 @@ class Batch:
         self._lock = Lock()
         self._left = 1
         self._touched: dict[str, Touched] = {}
+        self._awaited: Counter[tuple[str, int]] = Counter()
 
     def add(self) -> None:
         """One more job, or a file of one."""
@@ -45,11 +49,18 @@ class Batch:
             self._left += 1
 
     def touch(self, order_id: str, stream: str, settled: Settled | None = None) -> None:
-        """Have an order looked at for a stream; `settled` is noted when that was handed over."""
+        """Have an order looked at for a stream; `settled` is noted when all orders that it touches were handed over."""
         with self._lock:
             some = self._touched.setdefault(order_id, Touched()).settled.setdefault(stream, [])
             if settled:
                 some.append(settled)
+                self._awaited[stream, settled.project_id] += 1
+
+    def is_settled(self, stream: str, project_id: int) -> bool:
+        """One of the orders that a project touches was handed over: whether it was the last one."""
+        with self._lock:
+            self._awaited[stream, project_id] -= 1
+            return self._awaited[stream, project_id] == 0
 
     def done(self) -> dict[str, Touched]:
         """One job less. Gives the touched orders when it was the last one: whoever made the batch counts as one too."""

@@ -89,7 +89,7 @@ class OrderReader:
         storefront_id = batch.slice.storefront_id
         rows = []
         if stream.name == ORDERS:
-            updated_at = touched.updated_at or format_utc(self._client.shop_now())
+            updated_at = touched.updated_at(order_id) or format_utc(self._client.shop_now())
             rows = [order_record(storefront_id, order_id, projects, self._statuses, self._status_of, updated_at)]
         elif stream.name == SHOP_ORDERS and projects:
             document = self._document(stream, storefront_id, order_id, projects[0].id)
@@ -98,8 +98,9 @@ class OrderReader:
         yield Outcome(
             stream.name,
             [(row, None) for row in rows],
-            partial(_settle, stream, batch.slice.key, settled),
-            finished=len(settled),
+            partial(_settle, stream, batch, settled),
+            # one that has moved touches two orders, and counts in the one where it is now
+            finished=sum(one.order_id in (None, order_id) for one in settled),
         )
         read = {one.project_id for one in settled}
         with self._lock:
@@ -156,7 +157,8 @@ class OrderReader:
         return Outcome(stream.name, note=note, finished=len(settled))
 
 
-def _settle(stream: StreamProgress, key: str, settled: Sequence[Settled]) -> None:
+def _settle(stream: StreamProgress, batch: Batch, settled: Sequence[Settled]) -> None:
     with stream.lock:
         for one in settled:
-            stream.settle(key, one)
+            if batch.is_settled(stream.name, one.project_id):
+                stream.settle(batch.slice.key, one)

@@ -234,11 +234,12 @@ class ProjectReader:
         settled = settled_of(stream.kind, project, results, at)
         settled = replace(settled, emitted=(project.order_id or "",))
         former = stream.known(job.key, project.id).emitted[:1]
-        if former and former[0] not in ("", project.order_id):
-            job.batch.touch(former[0], stream.name)
-        if project.order_id and not self._orders.was_shown(stream.name, settled):
+        has_left = bool(former) and former[0] not in ("", project.order_id)
+        if has_left:
+            job.batch.touch(former[0], stream.name, settled)
+        if project.order_id and (has_left or not self._orders.was_shown(stream.name, settled)):
             job.batch.touch(project.order_id, stream.name, settled)
-        else:
+        elif not has_left:
             yield job.settle(stream, settled)
 
     def _pass_over(self, job: Job, waiting: Sequence[StreamProgress], project: Project | None) -> Iterator[Outcome]:

@@ -24,7 +24,8 @@ def test_given_a_batch_without_jobs_when_its_maker_is_done_then_it_is_over() -> 
 
 def test_given_several_projects_of_an_order_when_the_batch_ends_then_each_stream_knows_its_own() -> None:
     progress = stream(name=ORDERS)
-    one, other = (settled(progress, project(id_, lastModified=at)) for id_, at in ((1, BEFORE), (2, AFTER)))
+    rows = [project(id_, lastModified=at, orderId="5001") for id_, at in ((1, BEFORE), (2, AFTER))]
+    one, other = (settled(progress, row) for row in rows)
     batch = Batch(SLICE)
     batch.touch("5001", ORDERS, one)
     batch.touch("5001", ORDERS, other)
@@ -32,5 +33,13 @@ def test_given_several_projects_of_an_order_when_the_batch_ends_then_each_stream
     batch.touch("5002", ORDERS)
     touched = batch.done()
     assert touched["5001"].settled == {ORDERS: [one, other], SHOP_ORDERS: [one]}
-    assert touched["5001"].updated_at == AFTER
-    assert (touched["5002"].settled, touched["5002"].updated_at) == ({ORDERS: []}, "")
+    assert touched["5001"].updated_at("5001") == AFTER
+    assert (touched["5002"].settled, touched["5002"].updated_at("5002")) == ({ORDERS: []}, "")
+
+
+def test_given_a_project_that_touches_two_orders_when_they_are_handed_over_then_it_is_settled_with_the_last() -> None:
+    progress = stream(name=ORDERS)
+    batch = Batch(SLICE)
+    for order_id in ("5001", "5002"):
+        batch.touch(order_id, ORDERS, settled(progress, project(1)))
+    assert [batch.is_settled(ORDERS, 1), batch.is_settled(ORDERS, 1)] == [False, True]
