@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -28,13 +28,14 @@ from typing import Any
 from integration_tests.command_line import OF_ORDERS, TRACKED, CommandLine, State, bare_catalog, configured
 from integration_tests.expected import Rows, expected, expected_orders, key_of, without_delivery
 from integration_tests.files.stores.line import Line, line_to
-from integration_tests.files.stores.places import Place, contents_of, s3_place, sftp_place
+from integration_tests.files.stores.places import Place, folder_place, s3_place, sftp_place
 from sandbox import Sandbox
 
 STREAMS = (*OF_ORDERS, *TRACKED)
 STOREFRONTS = (11, 12)
 MISHAPS = ("none", "kill", "kill", "terminate", "outage", "store", "limit", "failures", "restart")
 LOOKBACK_SECONDS = 60
+OUTPUT = "output.jsonl"
 QUIET_EVERY = 12
 """So many syncs with mishaps lie between two comparisons with the shop."""
 
@@ -141,25 +142,14 @@ class Soak:
     # What happens to a sync
 
     def sync(self, connection: Connection, mishap: str) -> None:
-        catalog = configured(bare_catalog(), *STREAMS)
-        words = connection.command.arguments(
-            config=self._config(connection), catalog=catalog, state=connection.state or None
-        )
-        output = connection.command.folder / "output.jsonl"
-        with open(output, "w", encoding="utf-8") as out:
-            process = subprocess.Popen(
-                [str(Path(sys.executable).with_name("source-customerscanvas")), "read", *words],
-                cwd=connection.command.folder,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-            )
-            levels = watch(process)
-            self._befall(mishap, connection, process)
-            code = process.wait()
+        process = begin_read(connection.command, self._config(connection), connection.state)
+        levels = watch(process)
+        self._befall(mishap, connection, process)
+        code = process.wait()
         self.told[f"sync: {mishap}"] += 1
         if code not in (0, -signal.SIGKILL, 143):
             self.told[f"ended with an error: {mishap}"] += 1
-        with open(output, encoding="utf-8", errors="replace") as lines:
+        with open(connection.command.folder / OUTPUT, encoding="utf-8", errors="replace") as lines:
             connection.take(lines)
         connection.peaks.append(max(levels["MB"], default=0))
         for path in connection.command.folder.glob("*.json"):
@@ -266,22 +256,26 @@ def watch(process: subprocess.Popen[bytes], every: float = 0.5) -> Levels:
     return levels
 
 
+def begin_read(command: CommandLine, config: dict[str, Any], state: State) -> subprocess.Popen[bytes]:
+    """A sync in its folder, at the speed of real time, that writes what it says to `OUTPUT` there."""
+    catalog = configured(bare_catalog(), *STREAMS)
+    words = command.arguments(config=config, catalog=catalog, state=state or None)
+    program = str(Path(sys.executable).with_name("source-customerscanvas"))
+    with open(command.folder / OUTPUT, "wb") as out:
+        return subprocess.Popen([program, "read", *words], cwd=command.folder, stdout=out, stderr=subprocess.STDOUT)
+
+
 @contextmanager
 def waiting(sandbox: Sandbox, folder: Path, minutes: float) -> Iterator[Levels]:
     """A sync that waits for as long as the soak takes, and what it is like meanwhile."""
     processing = {"wait_minutes": max(int(minutes), 1), "poll_seconds": 60}
-    command = CommandLine(folder)
-    config = sandbox.config(files={"delivery": "folder", "path": str(folder / "files")}, processing=processing)
-    words = command.arguments(config=config, catalog=configured(bare_catalog(), *STREAMS))
-    with open(folder / "output.jsonl", "wb") as out:
-        process = subprocess.Popen(
-            [str(Path(sys.executable).with_name("source-customerscanvas")), "read", *words], stdout=out
-        )
-        try:
-            yield watch(process, every=10)
-        finally:
-            process.terminate()
-            process.wait()
+    config = sandbox.config(files=folder_place(folder / "files").files, processing=processing)
+    process = begin_read(CommandLine(folder), config, [])
+    try:
+        yield watch(process, every=10)
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def soak(minutes: float, seed: int, folder: Path) -> tuple[Soak, list[Connection], Levels]:
@@ -312,17 +306,14 @@ def soak(minutes: float, seed: int, folder: Path) -> tuple[Soak, list[Connection
 
 
 def _connections(stack: ExitStack, folder: Path) -> Iterator[Connection]:
-    for name in ("folder", "s3", "sftp"):
-        own = folder / name
-        own.mkdir()
-        if name == "folder":
-            root = own / "files"
-            place = Place({"delivery": "folder", "path": str(root)}, lambda root=root: contents_of(root))  # type: ignore[misc]
-            yield Connection(name, place, CommandLine(own))
-            continue
-        server: Callable[[], Any] = s3_place if name == "s3" else lambda own=own: sftp_place(own, own / "upload")  # type: ignore[misc]
-        place = stack.enter_context(server())
-        yield Connection(name, place, CommandLine(own), stack.enter_context(line_to(place.port)))
+    own = {name: folder / name for name in ("folder", "s3", "sftp")}
+    for path in own.values():
+        path.mkdir()
+    yield Connection("folder", folder_place(own["folder"] / "files"), CommandLine(own["folder"]))
+    servers = {"s3": s3_place(), "sftp": sftp_place(own["sftp"], own["sftp"] / "upload")}
+    for name, server in servers.items():
+        place = stack.enter_context(server)
+        yield Connection(name, place, CommandLine(own[name]), stack.enter_context(line_to(place.port)))
 
 
 def say(run: Soak, connections: list[Connection], levels: Levels) -> None:

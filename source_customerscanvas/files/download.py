@@ -108,17 +108,9 @@ class Downloader:
 
     def put(self, path: str, content: bytes, content_type: str) -> DeliveredFile:
         """Store a small file of the connector's own."""
-
-        def attempt() -> str:
-            writer = self._store.open(path, len(content), content_type)
-            try:
-                writer.write(content)
-                return writer.commit()
-            finally:
-                writer.abort()
-
         with self._counted():
-            return self._delivered(path, len(content), self._patiently(attempt))
+            digest = self._patiently(lambda: self._store.put(path, content, content_type))
+            return self._delivered(path, len(content), digest)
 
     def _delivered(self, path: str, size: int, digest: str) -> DeliveredFile:
         return DeliveredFile(path, size, digest, self._store.url(path), self._store.local_path(path))

@@ -44,6 +44,7 @@ class FilesReader:
     def __init__(self, settings: Settings, downloader: Downloader | None) -> None:
         self._settings = settings
         self._downloader = downloader
+        self._has_manifests = settings.order_manifest and downloader is not None
         self._template = PathTemplate(settings.file_path)
         self.storefront_names: dict[int, str] = {}
         """Filled before the first project is read."""
@@ -91,13 +92,15 @@ class FilesReader:
 
     def touch(self, read: ReadProject, stream: StreamProgress) -> None:
         """Have the order looked at for its manifest when all of the batch was read."""
-        if self._settings.order_manifest and self._downloader is not None and read.project.order_id:
+        if self._has_manifests and read.project.order_id:
             self._results[read.project.id] = read.results
             read.job.batch.touch(read.project.order_id, FILES)
         self.touch_waiting(read.job, stream)
 
     def touch_waiting(self, job: Job, stream: StreamProgress) -> None:
         """Have the orders looked at whose manifests wait for the project: it may have left them."""
+        if not self._has_manifests:
+            return
         with stream.lock:
             manifests = stream.slice(job.key).manifests
             orders = [order_id for order_id, one in manifests.items() if one.waits_for == job.project_id]
@@ -154,7 +157,7 @@ class FilesReader:
         with stream.lock:
             state = stream.slice(read.job.key)
             state.add_emitted(read.project.id, read.digest(artifact))
-            if delivered and self._settings.order_manifest and order_id:
+            if delivered and self._has_manifests and order_id:
                 manifest = state.manifests.setdefault(order_id, ManifestFiles())
                 manifest.due = True
                 manifest.files[artifact.id] = (delivered.relative_path, delivered.size, delivered.sha256)

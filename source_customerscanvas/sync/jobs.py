@@ -42,6 +42,7 @@ class Batch:
         self._left = 1
         self._touched: dict[str, Touched] = {}
         self._awaited: Counter[tuple[str, int]] = Counter()
+        """By stream and project, how many of the orders that it touches were not handed over yet."""
 
     def add(self) -> None:
         """One more job, or a file of one."""

@@ -15,7 +15,7 @@ from integration_tests.files.stores.places import (
     Place,
     azure_place,
     azurite,
-    contents_of,
+    folder_place,
     gcs_place,
     s3_place,
     sftp_place,
@@ -54,8 +54,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     if request.param == "sftp" and (why := without_sshd()):
         pytest.skip(why)
     if request.param == "folder":
-        root = tmp_path / "print-files"
-        yield Place({"delivery": "folder", "path": str(root)}, lambda: contents_of(root))
+        yield folder_place(tmp_path / "print-files")
         return
     servers: dict[str, Callable[[], Any]] = {
         "s3": s3_place,

@@ -61,6 +61,13 @@ class Place:
         return int(self.files.get("port") or address)
 
 
+# A folder of this machine
+
+
+def folder_place(root: Path) -> Place:
+    return Place({"delivery": "folder", "path": str(root)}, lambda: contents_of(root))
+
+
 # S3, and Google's API that resembles it
 
 

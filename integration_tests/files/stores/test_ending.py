@@ -11,7 +11,7 @@ import pytest
 
 from integration_tests.files.stores.conftest import STORES, Delivering
 from source_customerscanvas.errors import Stopped
-from source_customerscanvas.files.stores.store import Store, Writer
+from source_customerscanvas.files.stores.store import Writer
 
 MB = 1024 * 1024
 TIMES = 4
@@ -41,15 +41,6 @@ def at_once(*jobs: Callable[[], object]) -> None:
         raise failures[0]
 
 
-def put(store: Store, path: str, content: bytes) -> None:
-    writer = store.open(path, len(content), None)
-    try:
-        writer.write(content)
-        writer.commit()
-    finally:
-        writer.abort()
-
-
 def finish(writer: Writer) -> None:
     """Some is perhaps taken before it is noticed that nobody is there any more."""
     for _ in range(20):
@@ -71,7 +62,7 @@ def test_given_a_run_that_is_over_when_abandoned_and_ended_again_then_what_was_s
 ) -> None:
     store = delivering.store()
     store.begin()
-    put(store, "1/card.pdf", b"card")
+    store.put("1/card.pdf", b"card")
     for step in (store.end, store.abandon, store.end, store.abandon):
         step()
     assert_nothing_is_left(delivering, "1/card.pdf")
@@ -103,7 +94,7 @@ def test_given_a_run_that_ends_when_abandoned_at_once_then_both_come_to_their_en
     for number in range(TIMES):
         store = delivering.store()
         store.begin()
-        put(store, f"{number}.pdf", b"card")
+        store.put(f"{number}.pdf", b"card")
         at_once(store.end, store.abandon)
     assert_nothing_is_left(delivering, *(f"{number}.pdf" for number in range(TIMES)))
 
@@ -127,7 +118,7 @@ def test_given_a_step_of_an_upload_when_abandoned_at_once_then_the_file_is_there
     writer = None if step == "open" else store.open("card.pdf", None, None)
     if writer and step != "write":
         writer.write(content)
-    steps: dict[str, Callable[[], object]] = {"open": lambda: put(store, "card.pdf", content)}
+    steps: dict[str, Callable[[], object]] = {"open": lambda: store.put("card.pdf", content)}
     if writer:
         steps |= {"write": lambda: writer.write(content)}
         steps |= {name: getattr(writer, name) for name in ("restart", "commit", "abort")}

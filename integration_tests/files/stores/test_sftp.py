@@ -17,15 +17,6 @@ from source_customerscanvas.files.stores.store import Store
 pytestmark = pytest.mark.parametrize("place", ["sftp"], indirect=True)
 
 
-def put(store: Store, path: str, content: bytes) -> None:
-    writer = store.open(path, len(content), None)
-    try:
-        writer.write(content)
-        writer.commit()
-    finally:
-        writer.abort()
-
-
 @pytest.fixture
 def store(delivering: Delivering) -> Store:
     made = delivering.store()
@@ -49,7 +40,7 @@ def test_given_a_file_when_it_is_stored_then_it_is_on_the_servers_disk_before_it
 
     monkeypatch.setattr(Session, "flush_to_disk", flush_and_tell)
     monkeypatch.setattr(Session, "posix_rename", rename_and_tell)
-    put(store, "card.pdf", b"card")
+    store.put("card.pdf", b"card")
     store.end()
     assert steps == ["flushed", "renamed"]
 
@@ -60,7 +51,7 @@ def test_given_another_run_that_has_ended_when_a_file_comes_then_the_hidden_fold
     other = delivering.store()
     other.begin()
     other.end()
-    put(store, "card.pdf", b"card")
+    store.put("card.pdf", b"card")
     store.end()
     assert delivering.place.contents() == {"card.pdf": b"card"}
 
@@ -82,9 +73,9 @@ def test_given_a_file_on_its_way_when_another_run_begins_then_it_is_not_taken_fo
 def test_given_somebody_who_takes_folders_away_when_a_file_comes_then_they_are_made_again(
     delivering: Delivering, store: Store, tmp_path: Path
 ) -> None:
-    put(store, "1/2/card.pdf", b"card")
+    store.put("1/2/card.pdf", b"card")
     shutil.rmtree(tmp_path / "upload/1")
-    put(store, "1/2/map.pdf", b"map")
+    store.put("1/2/map.pdf", b"map")
     store.end()
     assert delivering.place.contents() == {"1/2/map.pdf": b"map"}
 
@@ -96,8 +87,8 @@ def test_given_a_server_that_renames_to_nothing_that_is_there_when_a_file_comes_
         raise OSError("Operation unsupported")
 
     monkeypatch.setattr(Session, "posix_rename", refuse)
-    put(store, "1/card.pdf", b"old")
-    put(store, "1/card.pdf", b"new")
+    store.put("1/card.pdf", b"old")
+    store.put("1/card.pdf", b"new")
     store.end()
     assert delivering.place.contents() == {"1/card.pdf": b"new"}
 

@@ -70,6 +70,15 @@ class Store(ABC):
     def open(self, path: str, size: int | None, content_type: str | None) -> Writer:
         """A writer for a file of so many bytes, if that is known. Waits for room, in memory or where files go."""
 
+    def put(self, path: str, content: bytes, content_type: str | None = None) -> str:
+        """Store a small file as a whole; its SHA-256, hexadecimal."""
+        writer = self.open(path, len(content), content_type)
+        try:
+            writer.write(content)
+            return writer.commit()
+        finally:
+            writer.abort()
+
     @abstractmethod
     def stat(self, path: str) -> int | None:
         """The bytes of a file; None where there is none."""
@@ -116,12 +125,7 @@ def _probe(store: Store) -> None:
     path, content = f".customerscanvas-check-{uuid.uuid4().hex[:12]}", b"customerscanvas"
     store.begin()
     try:
-        writer = store.open(path, len(content), None)
-        try:
-            writer.write(content)
-            writer.commit()
-        finally:
-            writer.abort()
+        store.put(path, content)
         try:
             if store.read(path) != content:
                 raise StoreUnavailable(store.place, "what was written there reads otherwise")

@@ -89,12 +89,7 @@ def server() -> Iterator[Server]:
 
 
 def put(store: BucketStore, content: bytes = b"card") -> str:
-    writer = store.open("1/card.pdf", len(content), "application/pdf")
-    try:
-        writer.write(content)
-        return writer.commit()
-    finally:
-        writer.abort()
+    return store.put("1/card.pdf", content, "application/pdf")
 
 
 @pytest.mark.parametrize(

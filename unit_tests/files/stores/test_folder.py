@@ -10,16 +10,10 @@ from source_customerscanvas.errors import FileRefused, StoreAway, StoreUnavailab
 from source_customerscanvas.files.stores.folder import FolderStore
 
 
-def put(store: FolderStore, path: str, content: bytes) -> str:
-    writer = store.open(path, len(content), None)
-    writer.write(content)
-    return writer.commit()
-
-
 def test_given_a_folder_when_files_are_put_there_then_they_can_be_looked_at_read_and_removed(tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "print" / "files")
     store.begin()
-    assert put(store, "1/a b ü.pdf", b"card") == hashlib.sha256(b"card").hexdigest()
+    assert store.put("1/a b ü.pdf", b"card") == hashlib.sha256(b"card").hexdigest()
     assert (store.stat("1/a b ü.pdf"), store.stat("1/b.pdf")) == (4, None)
     assert store.read("1/a b ü.pdf") == b"card"
     assert store.url("1/a b ü.pdf") == (tmp_path / "print/files/1/a b ü.pdf").as_uri()
@@ -59,5 +53,5 @@ def test_given_a_path_that_is_taken_or_too_long_when_a_file_is_put_there_then_on
     (tmp_path / "folder" / "full").mkdir(parents=True)
     store = FolderStore(tmp_path)
     with pytest.raises(FileRefused):
-        put(store, path, b"card")
-    put(store, "1/card.pdf", b"card")
+        store.put(path, b"card")
+    store.put("1/card.pdf", b"card")
