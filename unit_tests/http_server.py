@@ -187,3 +187,8 @@ class FakeClock:
     def pass_time(self, seconds: float) -> None:
         with self._lock:
             self._seconds += seconds
+
+    def pass_until(self, end: float) -> None:
+        """Several threads that wait for the same moment wait for it together."""
+        with self._lock:
+            self._seconds = max(self._seconds, end)

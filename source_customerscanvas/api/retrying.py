@@ -28,11 +28,14 @@ _LONGEST_BACK_OFF = 30.0
 
 
 class Patience:
-    """That of one request: six tries within two minutes in which its server is there, and ten minutes of a limit."""
+    """That of one request: six tries within two minutes in which its server is there, and ten minutes of a limit.
+
+    Both are counted from the first failure: what stood in line before it was sent, or was silent once, is tried again.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._began = clock.monotonic()
+        self._failing_since: float | None = None
         self._throttled_since: float | None = None
         self._failures = 0
         self._refusals = 0
@@ -44,7 +47,7 @@ class Patience:
 
     def begin_anew(self) -> None:
         """The time until now was none for trying, as the server was away."""
-        self._began = self._clock.monotonic()
+        self._failing_since = None
 
     def after_refusal(self, asked: float | None) -> float | None:
         """Seconds until the next try; None when there is to be none."""
@@ -56,13 +59,15 @@ class Patience:
         if now + pause - self._throttled_since > THROTTLED_SECONDS:
             return None
         # the two minutes are for what goes wrong, not for a queue
-        self._began = now + pause
+        self._failing_since = None
         return pause
 
     def after_failure(self) -> float | None:
         """Seconds until the next try; None when there is to be none."""
         self._failures += 1
-        left = self._began + _TROUBLE_SECONDS - self._clock.monotonic()
+        if self._failing_since is None:
+            self._failing_since = self._clock.monotonic()
+        left = self._failing_since + _TROUBLE_SECONDS - self._clock.monotonic()
         if self._failures >= _MOST_TRIES or left <= 0:
             return None
         pause = _back_off(self._failures)
