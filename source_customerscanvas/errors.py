@@ -14,7 +14,7 @@
     ├── TransientError                the same request may succeed later
     │   ├── Unreachable               no connection, a reset, a time-out
     │   ├── ServerTrouble             5xx, 429 for too long, an HTML page, a body that is not what was asked for
-    │   │   └── NotTheApi             a 404 of somebody in between
+    │   │   └── NotTheApi             a 403 or 404 of somebody in between
     │   ├── ServerAway                nothing at all is answered, for minutes: the sync ends
     │   ├── BrokenDownload            a file that never came whole
     │   └── StoreAway                 the place where files go has not answered for two minutes
@@ -277,7 +277,7 @@ class ServerTrouble(TransientError):
 
 
 class NotTheApi(ServerTrouble):
-    """A 404 or 410 that does not come from the API itself, but from a gateway or a web server before it."""
+    """A 403, 404 or 410 that does not come from the API itself, but from a gateway or a web server before it."""
 
 
 class ServerAway(TransientError):
