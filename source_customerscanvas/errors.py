@@ -14,7 +14,7 @@
     ├── TransientError                the same request may succeed later
     │   ├── Unreachable               no connection, a reset, a time-out
     │   ├── ServerTrouble             5xx, 429 for too long, an HTML page, a body that is not what was asked for
-    │   │   └── NotTheApi             a 403 or 404 of somebody in between
+    │   │   └── NotTheApi             a 404 of somebody in between
     │   ├── ServerAway                nothing at all is answered, for minutes: the sync ends
     │   ├── BrokenDownload            a file that never came whole
     │   └── StoreAway                 the place where files go has not answered for two minutes
@@ -211,7 +211,7 @@ class WrongHost(ConfigurationError):
 class MissingPermission(ConfigurationError):
     """`permission` as the app's settings name it, such as `Projects: Read`; `purpose` ends “is needed to …”.
 
-    `alternative` is one that may do as well, where the vendor does not say which it is.
+    `alternative` is one that may do as well, where the vendor does not say which it is; `named` are both, as told.
     """
 
     def __init__(self, permission: str, purpose: str, alternative: str = "") -> None:
@@ -221,6 +221,7 @@ class MissingPermission(ConfigurationError):
             "> the app > permissions."
         )
         self.permission = permission
+        self.named = named
 
 
 class MissingCertificates(ConfigurationError):
@@ -277,7 +278,7 @@ class ServerTrouble(TransientError):
 
 
 class NotTheApi(ServerTrouble):
-    """A 403, 404 or 410 that does not come from the API itself, but from a gateway or a web server before it."""
+    """A 404 or 410 that does not come from the API itself, but from a gateway or a web server before it."""
 
 
 class ServerAway(TransientError):

@@ -55,8 +55,8 @@ class Judge:
         if status == 403 and call.with_token and is_api:
             error = missing_permission(call)
             if _is_web_page(answer):
-                why = f"HTTP 403 by a web page, as firewalls send it; or the app lacks “{error.permission}”"
-                raise Failed(NotTheApi(call.where, why), untouched=True)
+                why = f"HTTP 403 by a web page, as firewalls send it; or the app lacks {error.named}"
+                raise Failed(ServerTrouble(call.where, why), untouched=True)
             error.detail = f"{call.where}: HTTP 403 {said}"
             raise error
         if status in (404, 410):

@@ -55,9 +55,9 @@ def test_given_a_403_of_a_firewall_when_it_passes_then_the_answer_comes(server: 
 def test_given_a_403_of_a_firewall_when_it_stays_then_no_setting_is_blamed(server: Server, client: ApiClient) -> None:
     server.answer = lambda request: json_answer(PAGE) if request.path == "/api/x" else FIREWALL
     client.get_json("x")
-    with pytest.raises(NotTheApi, match=r"HTTP 403 by a web page.*“Projects: Read”") as raised:
+    with pytest.raises(ServerTrouble, match=r"HTTP 403 by a web page.*“Projects: Read”") as raised:
         client.get_json("storefront/v1/projects/5")
-    assert raised.value.failure_type == "transient_error"
+    assert type(raised.value) is ServerTrouble
 
 
 @pytest.mark.parametrize(
