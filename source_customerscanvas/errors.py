@@ -211,7 +211,7 @@ class WrongHost(ConfigurationError):
 class MissingPermission(ConfigurationError):
     """`permission` as the app's settings name it, such as `Projects: Read`; `purpose` ends “is needed to …”.
 
-    `alternative` is one that may do as well, where the vendor does not say which it is.
+    `alternative` is one that may do as well, where the vendor does not say which it is; `named` are both, as told.
     """
 
     def __init__(self, permission: str, purpose: str, alternative: str = "") -> None:
@@ -221,6 +221,7 @@ class MissingPermission(ConfigurationError):
             "> the app > permissions."
         )
         self.permission = permission
+        self.named = named
 
 
 class MissingCertificates(ConfigurationError):

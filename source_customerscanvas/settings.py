@@ -56,6 +56,9 @@ class Acknowledge:
 
 DEFAULT_FILE_PATH = "{storefrontId}/{orderId}/{projectId}/{name}"
 
+_MODE_OF = {"key": "order_data", "name": "transition"}
+"""The mode of `acknowledge` that cannot do without a text."""
+
 _SAME_FORMAT = {"jpg": "jpeg", "tif": "tiff"}
 
 _DELIVERIES: dict[str, tuple[str, ...]] = {
@@ -206,6 +209,9 @@ class Settings:
         _check_texts(config)
         hub_url, api_url = _installation(config.get("environment", {}))
         acknowledge = config.get("acknowledge", {})
+        for name in ("key", "name"):
+            if acknowledge.get(name) == "" and acknowledge.get("mode") == _MODE_OF[name]:
+                raise InvalidSetting(f"acknowledge.{name}", "it is empty")
         since = acknowledge.pop("since", "")
         if since:
             acknowledge["since"] = _date(since, "acknowledge.since")

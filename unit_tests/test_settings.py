@@ -215,6 +215,21 @@ def test_given_blanks_around_pasted_values_when_read_then_they_are_no_part_of_th
 
 
 @pytest.mark.parametrize(
+    ("acknowledge", "field"),
+    [({"mode": "order_data", "key": " ", "value": "v"}, "key"), ({"mode": "transition", "name": ""}, "name")],
+)
+def test_given_blanks_for_how_an_order_is_tagged_when_read_then_the_error_names_the_field(
+    acknowledge: dict[str, str], field: str
+) -> None:
+    with pytest.raises(InvalidSetting, match=f"`acknowledge.{field}`"):
+        read(acknowledge=acknowledge)
+
+
+def test_given_an_empty_text_of_another_mode_when_read_then_it_is_left_alone() -> None:
+    assert read(acknowledge={"mode": "status", "code": 4, "key": "", "name": ""}).acknowledge.code == 4
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [("PDF", "pdf"), (".pdf", "pdf"), ("*.pdf", "pdf"), ("jpg", "jpeg"), (".TIF", "tiff"), ("tiff", "tiff")],
 )

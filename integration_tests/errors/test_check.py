@@ -107,6 +107,14 @@ WRONG: dict[str, Case] = {
         lambda _: {"acknowledge": {"mode": "transition", "name": "fly"}},
     ),
     "gateway-page": Case(("the answer is not JSON", "Try again later"), faults=(("/storefronts$", {"html": True}),)),
+    "firewall-page": Case(
+        ("HTTP 403 by a web page", "“Storefronts: Read” (or “Projects: Read”)", "Try again later"),
+        faults=(("/storefronts$", {"page": "forbidden"}),),
+    ),
+    "firewall-page-for-projects": Case(
+        ("HTTP 403 by a web page", "“Projects: Read”", "Try again later"),
+        faults=(("/projects$", {"page": "forbidden"}),),
+    ),
     "gateway-trouble": Case(("HTTP 502", "Try again later"), faults=(("/projects$", {"status": 502}),)),
     "tenant-needed": Case(("tenantId is required",), switches={"tenant_required": True}),
     "too-few": Case(("`statuses.codes`", "at least 1"), lambda _: {"statuses": {"mode": "only", "codes": []}}),

@@ -22,7 +22,7 @@ _CHUNK = 256 * 1024
 _MUCH_MORE = 8
 """Times what was read of a body that was too heavy is its size, for all that is known: better too few rows then."""
 
-_WORDS = ("title", "detail", "description", "error")
+_WORDS = ("title", "detail", "description", "error", "error_description")
 _PROBLEM: Mapping[str, type] = {"type": str, "title": str, "status": int, "detail": str, "description": str}
 _GREATEST_NUMBER = 2**64
 _DIGITS = re.compile(r"\d{1,18}\Z", re.ASCII)

@@ -54,6 +54,9 @@ class Judge:
         is_api = origin_of(response.url) == self._api
         if status == 403 and call.with_token and is_api:
             error = missing_permission(call)
+            if _is_web_page(answer):
+                why = f"HTTP 403 by a web page, as firewalls send it; or the app lacks {error.named}"
+                raise Failed(ServerTrouble(call.where, why), untouched=True)
             error.detail = f"{call.where}: HTTP 403 {said}"
             raise error
         if status in (404, 410):
@@ -96,3 +99,7 @@ class Judge:
     def _too_long(self, call: Call, why: str) -> CustomersCanvasError:
         origin = origin_of(call.url)
         return ServerAway(origin[1], why) if origin in self._own else ServerTrouble(call.where, why)
+
+
+def _is_web_page(answer: Answer) -> bool:
+    return "html" in answer.response.headers.get("Content-Type", "").lower()

@@ -3,6 +3,7 @@
 https://customerscanvas.com/dev/backoffice/howto/download-artifacts.html
 """
 
+import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ PENDING, IN_PROGRESS, COMPLETED, FAILED = "Pending", "InProgress", "Completed", 
 UNFINISHED_LISTS = (PENDING, IN_PROGRESS, FAILED)
 """In the order in which processing passes through them, so that a project on its way is met at least once."""
 
+_CODE = re.compile(r"\d{1,9}\Z", re.ASCII)
 _STATUSES = frozenset({PENDING, IN_PROGRESS, COMPLETED, FAILED})
 _RESULTS_FIELDS = frozenset({"status", "statusDescription", "outputFileDetails"})
 _PROBLEM_FIELDS = frozenset({"type", "title", "detail", "instance", "traceId"})
@@ -105,7 +107,9 @@ class Project:
 
     @property
     def business_status(self) -> Any:
-        return self.row.get("status")
+        """A number, also where the server writes its digits as a text: by it a project is held or produced."""
+        status = self.row.get("status")
+        return int(status) if isinstance(status, str) and _CODE.match(status) else status
 
     @property
     def storefront_id(self) -> Any:

@@ -22,6 +22,9 @@ _LEAST_IN_SLOW_SECONDS = 300 * 1024
 
 _LENGTH = re.compile(r"\d{1,18}\Z", re.ASCII)  # more digits are no length of anything
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)\Z", re.ASCII)
+_WHOLE = frozenset({200, 203, 204})
+"""What a file comes with: also from a proxy that says that it is one, and one without a byte."""
+
 _DECODABLE = frozenset({"", "gzip", "x-gzip", "deflate"})
 
 
@@ -103,16 +106,20 @@ class Part:
         length = response.headers.get("Content-Length", "")
         etag = response.headers.get("ETag", "")
         encodings = _encodings(response)
-        if response.status_code == 206 and self.size and self._etag:
-            matched = _CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
+        matched = (
+            _CONTENT_RANGE.match(response.headers.get("Content-Range", "")) if response.status_code == 206 else None
+        )
+        if matched and self.size and self._etag:
             is_same = etag in ("", self._etag) and (not encodings or self._is_stored_packed)
-            if matched and int(matched[1]) == self.size and is_same:
+            if int(matched[1]) == self.size and is_same:
                 sizes = {self._announced, int(matched[3]) if matched[3] != "*" else None} - {None}
                 if len(sizes) == 1 or (not sizes and self._artifact.size is not None):
                     self._announced = sizes.pop() if sizes else None
                     return self._announced
-        if response.status_code != 200:
-            raise Broken(f"the server answers HTTP {response.status_code} to a request for the rest", is_useless=True)
+        # some caches give the whole file as a part of itself
+        is_whole = matched and int(matched[1]) == 0 and matched[3] == str(int(matched[2]) + 1)
+        if response.status_code not in _WHOLE and not is_whole:
+            raise Broken(f"the server answers HTTP {response.status_code} instead of the file", is_useless=True)
         if self.size or self._is_stale:
             self.forget()
             self._writer.restart()

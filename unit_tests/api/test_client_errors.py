@@ -44,6 +44,22 @@ def test_given_a_403_when_asked_then_the_missing_permission_is_named(
     assert len(server.api_requests) == 1
 
 
+FIREWALL = Answer(403, b"<html>Request blocked</html>", {"Content-Type": "text/html; charset=utf-8"})
+
+
+def test_given_a_403_of_a_firewall_when_it_passes_then_the_answer_comes(server: Server, client: ApiClient) -> None:
+    server.script(FIREWALL, json_answer(PAGE))
+    assert client.get_json("storefront/v1/projects/5") == PAGE
+
+
+def test_given_a_403_of_a_firewall_when_it_stays_then_no_setting_is_blamed(server: Server, client: ApiClient) -> None:
+    server.answer = lambda request: json_answer(PAGE) if request.path == "/api/x" else FIREWALL
+    client.get_json("x")
+    with pytest.raises(ServerTrouble, match=r"HTTP 403 by a web page.*“Projects: Read”") as raised:
+        client.get_json("storefront/v1/projects/5")
+    assert type(raised.value) is ServerTrouble
+
+
 @pytest.mark.parametrize(
     ("answer", "kind", "words"),
     [

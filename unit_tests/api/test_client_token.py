@@ -59,6 +59,21 @@ def test_given_a_slow_answer_with_a_token_when_its_lifetime_is_over_then_it_is_c
     assert len(server.token_requests) == 2
 
 
+@pytest.mark.parametrize("lifetime", [0, 1, 3])
+def test_given_an_answer_that_takes_longer_than_its_token_lives_when_asked_then_the_token_is_tried(
+    server: Server, client: ApiClient, clock: FakeClock, lifetime: int
+) -> None:
+    def token_answer(_: Request) -> Answer:
+        clock.pass_time(5)
+        assert len(server.token_requests) < 5
+        return json_answer({"access_token": "token-1", "expires_in": lifetime})
+
+    server.token_answer = token_answer
+    server.answer = lambda _: json_answer(PAGE)
+    assert client.get_json("x") == PAGE
+    assert len(server.token_requests) == 1
+
+
 def test_given_an_expired_token_when_8_workers_ask_then_it_is_renewed_once(server: Server, client: ApiClient) -> None:
     server.answer = lambda _: json_answer(PAGE)
     client.get_json("x")
@@ -150,6 +165,11 @@ def failing_for(clock: FakeClock, seconds: float, trouble: Answer, answer: Calla
         (Answer(401, b"<html>Unauthorized</html>", {"Content-Type": "text/html"}), WrongClient, "client id and secret"),
         (Answer(401), WrongClient, "client id and secret"),
         (json_answer({"error": "invalid_scope"}, 400), Refused, "invalid_scope"),
+        (
+            json_answer({"error": "unauthorized_client", "error_description": "The grant is not allowed."}, 400),
+            Refused,
+            "unauthorized_client: The grant is not allowed",
+        ),
     ],
 )
 def test_given_a_hub_that_refuses_when_asked_then_it_says_why_at_once(

@@ -63,6 +63,36 @@ def test_given_another_length_than_the_listed_one_when_announced_then_not_one_by
     assert seen == []
 
 
+@pytest.mark.parametrize(
+    ("answer", "body"),
+    [
+        (Answer(206, BODY, {"Content-Range": f"bytes 0-{len(BODY) - 1}/{len(BODY)}"}), BODY),
+        (Answer(203, BODY), BODY),
+        (Answer(204), b""),
+    ],
+    ids=["206", "203", "204"],
+)
+def test_given_a_success_of_another_kind_when_downloaded_then_the_file_is_kept(
+    server: Server, files: Downloader, tmp_path: Path, answer: Answer, body: bytes
+) -> None:
+    server.answer = lambda _: answer
+    assert_whole(files.deliver(ArtifactFile("7f", len(body), None, False), PATH), tmp_path, body)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [Answer(204), Answer(202), Answer(206, BODY[:500], {"Content-Range": f"bytes 0-499/{len(BODY)}"})],
+)
+def test_given_a_success_without_the_file_when_downloaded_then_nothing_is_kept(
+    server: Server, files: Downloader, tmp_path: Path, answer: Answer
+) -> None:
+    server.answer = lambda _: answer
+    for size in (len(BODY), None):
+        with pytest.raises(BrokenDownload):
+            files.deliver(ArtifactFile("7f", size, None, False), PATH)
+    assert found(tmp_path) == []
+
+
 def test_given_a_run_that_has_ended_when_a_file_is_still_to_be_delivered_then_the_store_is_left_alone(
     server: Server, files: Downloader, tmp_path: Path
 ) -> None:

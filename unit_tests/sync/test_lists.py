@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 
+from source_customerscanvas.errors import ServerTrouble
 from source_customerscanvas.settings import Shard
 from source_customerscanvas.state.slice_state import Scan
-from source_customerscanvas.sync.lists import NEWEST_MODIFIED
+from source_customerscanvas.sync.lists import BY_ID, NEWEST_CREATED, NEWEST_MODIFIED
 from source_customerscanvas.sync.scan import is_fresh, scan_pages, scanning, start_watch
 from source_customerscanvas.sync.slices import Slice
 from unit_tests.sync.listed_shop import START, ListedShop
@@ -115,3 +118,21 @@ def test_given_a_first_scan_when_it_begins_then_the_watch_that_follows_begins_th
     state.scan = Scan(after=4)
     start_watch([progress], KEY, FIVE_HOURS_AHEAD, FIVE_HOURS_AHEAD)
     assert (state.cursor, state.read, is_fresh([progress], KEY)) == (CURSOR, AFTER, False)
+
+
+@pytest.mark.parametrize("sorting", [BY_ID, NEWEST_MODIFIED, NEWEST_CREATED])
+def test_given_a_server_that_sorts_otherwise_when_listed_then_it_is_trouble_and_no_silence(sorting: str) -> None:
+    shop = ListedShop()
+    for _ in range(9):
+        shop.pass_time(minutes=1)
+        shop.create(lastModified=shop.time)
+    order = BY_ID if sorting != BY_ID else NEWEST_CREATED
+    shop.on_ask = lambda _, params: cast(dict[str, Any], params).update(sorting=order)
+    with pytest.raises(ServerTrouble, match=f"not sorted as asked .{sorting}"):
+        shop.lists(stream()).first(sorting)
+
+
+def test_given_a_single_odd_time_when_listed_then_the_page_is_taken() -> None:
+    shop = shop_of(4, page_cap=100)
+    shop.rows[2]["created"] = "2099-01-01T00:00:00Z"
+    assert len(shop.lists(stream()).first(NEWEST_CREATED).rows) == 4
