@@ -10,6 +10,7 @@ import urllib3.exceptions
 
 from source_customerscanvas.errors import Stopped
 from source_customerscanvas.files.artifact_file import ArtifactFile
+from source_customerscanvas.files.hashing import HashingThread
 from source_customerscanvas.files.stores.store import Writer
 from source_customerscanvas.times import Clock
 
@@ -36,25 +37,35 @@ class Broken(Exception):
 class Part:
     """The beginning of a file that has come so far, over one or more answers, and its writer.
 
+    The file is begun anew, with a writer of its own, where what has come turns out to be of no use.
     A body that is stored compressed stays as it is where the listed size is that of the compressed one: at once where
     the announced length says so, else after it has been unpacked in vain.
     """
 
-    def __init__(self, artifact: ArtifactFile, writer: Writer, clock: Clock, stopping: Event) -> None:
+    def __init__(
+        self, artifact: ArtifactFile, open_writer: Callable[[], Writer], clock: Clock, stopping: Event
+    ) -> None:
         self.size = 0
         self._artifact = artifact
-        self._writer = writer
+        self._open_writer = open_writer
+        self._writer: Writer | None = None
+        self._hash = HashingThread()
         self._clock = clock
         self._stopping = stopping
         self._encoding = ""
         self._is_stored_packed = False
         self._etag: str | None = None
         self._announced: int | None = None
-        self._is_stale = False
 
     @property
     def artifact_id(self) -> str:
         return self._artifact.id
+
+    def begin(self) -> Writer:
+        """Have a writer. Raises what `Store.open` raises."""
+        if self._writer is None:
+            self._writer = self._open_writer()
+        return self._writer
 
     def headers(self) -> dict[str, str]:
         """What to ask for: the rest where it can be told that the file has not changed since, else everything."""
@@ -74,7 +85,8 @@ class Part:
             for chunk in _unpacked(chunks, self._encoding) if self._encoding else chunks:
                 if expected is not None and self.size + len(chunk) > expected:
                     raise Broken(f"more than the expected {expected} bytes came", is_useless=True)
-                self._writer.write(chunk)
+                self._hash.add(chunk)
+                self.begin().write(chunk)
                 self.size += len(chunk)
                 progress(len(chunk))
             if expected is not None and self.size < expected:
@@ -89,10 +101,19 @@ class Part:
             # an answer that breaks off within its head looks like this too
             raise Broken("nothing came, and nothing says that the file is empty")
 
+    def commit(self) -> tuple[int, str]:
+        """Give the whole file its name. Gives its size in bytes and its SHA-256, hexadecimal."""
+        self.begin().commit()
+        return self.size, self._hash.digest()
+
     def forget(self) -> None:
-        """What has come is of no use, or the store has lost it: the next answer begins the file anew."""
+        """Leave nothing behind of what has come, unless it was committed: the next answer begins the file anew."""
         self.size = 0
-        self._is_stale = True
+        self._hash.end()
+        self._hash = HashingThread()
+        writer, self._writer = self._writer, None
+        if writer:
+            writer.abort()
 
     def _begin(self, response: requests.Response) -> int | None:
         """Make ready for an answer's body. Gives the size that the whole file is to have, None if unknown.
@@ -113,10 +134,8 @@ class Part:
                     return self._announced
         if response.status_code != 200:
             raise Broken(f"the server answers HTTP {response.status_code} to a request for the rest", is_useless=True)
-        if self.size or self._is_stale:
+        if self.size:
             self.forget()
-            self._writer.restart()
-            self._is_stale = False
         announced = int(length) if _LENGTH.match(length) else None
         if encodings and self._artifact.size is not None and announced == self._artifact.size:
             self._is_stored_packed = True

@@ -141,16 +141,3 @@ def test_given_a_file_when_it_gets_its_name_then_the_whole_of_it_is_on_the_disk(
     [(names, flushed_size)] = flushed
     assert PATH not in names
     assert flushed_size == size
-
-
-def test_given_a_part_that_somebody_else_shortens_when_downloaded_then_it_says_so_and_leaves_nothing(
-    server: Server, client: ApiClient, clock: FakeClock, tmp_path: Path
-) -> None:
-    def shorten(_: int) -> None:
-        [part] = found(tmp_path)
-        os.truncate(tmp_path / part, 10)
-
-    server.answer = lambda _: Answer(200, bytes(100_000), length=False)
-    with pytest.raises(StoreUnavailable, match="shorter"):
-        Downloader(client, FolderStore(tmp_path), clock, shorten).deliver(ArtifactFile("7f", None, None, False), PATH)
-    assert found(tmp_path) == []

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Condition, Event
-from typing import Any
 
 import obstore
 from obstore.exceptions import BaseError
@@ -13,7 +12,6 @@ from obstore.store import ObjectStore
 
 from source_customerscanvas.errors import Stopped, StoreAway, StoreUnavailable
 from source_customerscanvas.files.stores.bucket_errors import store_error
-from source_customerscanvas.files.stores.hashing import HashingThread
 from source_customerscanvas.files.stores.store import Store, Unfinished, Writer, done_within
 
 _MIB = 1024 * 1024
@@ -142,24 +140,23 @@ class _BucketWriter:
     ) -> None:
         self._store = store
         self._path = path
-        self._part = part
-        self._attributes: Any = {"Content-Type": content_type} if content_type else None
         self._free: Callable[[], None] | None = free
-        self._digest = HashingThread()
-        self._begin()
+        self._size = 0
+        with store.explained(path), store.unfinished.begun(self):
+            self._upload = obstore.open_writer(
+                store.store,
+                path,
+                attributes={"Content-Type": content_type} if content_type else None,
+                buffer_size=part,
+                max_concurrency=_PARTS_AT_ONCE,
+            )
 
     def write(self, chunk: bytes) -> None:
         with self._store.explained(self._path):
             self._upload.write(chunk)
-        # beside the upload: each of the two takes about as long as receiving the bytes
-        self._digest.add(chunk)
         self._size += len(chunk)
 
-    def restart(self) -> None:
-        self.drop()
-        self._begin()
-
-    def commit(self) -> str:
+    def commit(self) -> None:
         with self._store.explained(self._path):
             self._upload.close()
         found = self._store.stat(self._path)
@@ -168,11 +165,9 @@ class _BucketWriter:
             raise StoreAway(self._store.place, f"{there} of the {self._size} bytes of a file lie there")
         self._store.unfinished.finish(self)
         self._give_back()
-        return self._digest.end()
 
     def abort(self) -> None:
         self.drop()
-        self._digest.restart()
         self._store.unfinished.finish(self)
         self._give_back()
 
@@ -181,18 +176,6 @@ class _BucketWriter:
         with suppress(Exception):
             # what the library does where the block that writes raises
             self._upload.__exit__(Stopped, Stopped(), None)
-
-    def _begin(self) -> None:
-        self._digest.restart()
-        self._size = 0
-        with self._store.explained(self._path), self._store.unfinished.begun(self):
-            self._upload = obstore.open_writer(
-                self._store.store,
-                self._path,
-                attributes=self._attributes,
-                buffer_size=self._part,
-                max_concurrency=_PARTS_AT_ONCE,
-            )
 
     def _give_back(self) -> None:
         free, self._free = self._free, None

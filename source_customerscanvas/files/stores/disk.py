@@ -169,18 +169,13 @@ class DiskWriter:
         with self._disk.explained(self._path):
             self._writer.write(chunk)
 
-    def restart(self) -> None:
+    def commit(self) -> None:
         with self._disk.explained(self._path):
-            self._writer.restart()
-
-    def commit(self) -> str:
-        with self._disk.explained(self._path):
-            digest = self._writer.end()
+            self._writer.end()
             self._writer.close()
             self._file.close()
             os.replace(self._file.name, self._disk.target(self._path))
         self._disk.unfinished.finish(self._file.name)
-        return digest
 
     def abort(self) -> None:
         self._writer.close()

@@ -100,9 +100,6 @@ class Share:
             self._reserved += more
         self._room.note_move()
 
-    def restart(self) -> None:
-        self._written = 0
-
     def lay_down(self, path: str) -> None:
         """The file lies at `path`, until somebody takes it away."""
         self._room.lay_down(path, self._reserved, self._written)

@@ -3,7 +3,6 @@
 import posixpath
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from hashlib import sha256
 from threading import Event
 from urllib.parse import quote
 
@@ -122,20 +121,16 @@ class SftpWriter:
         self._session: Session | None = None
         self._file: paramiko.SFTPFile | None = None
         self._part = ""
+        self._size = 0
         self._begin()
 
     def write(self, chunk: bytes) -> None:
         with self._explained():
             assert self._file is not None
             self._file.write(chunk)
-        self._sha256.update(chunk)
         self._size += len(chunk)
 
-    def restart(self) -> None:
-        self._drop(is_broken=False)
-        self._begin()
-
-    def commit(self) -> str:
+    def commit(self) -> None:
         with self._explained():
             session, file = self._session, self._file
             assert session is not None
@@ -149,14 +144,11 @@ class SftpWriter:
             self._rename(session)
         self._store.unfinished.finish(self._part)
         self._give_back(is_broken=False)
-        return self._sha256.hexdigest()
 
     def abort(self) -> None:
         self._drop(is_broken=False)
 
     def _begin(self) -> None:
-        self._sha256 = sha256()
-        self._size = 0
         with self._store.explained(self._path):
             self._session = self._store.sessions.lend()
         with self._explained():

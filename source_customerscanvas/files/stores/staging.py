@@ -86,14 +86,9 @@ class _StagedWriter:
         self._share.take(len(chunk))
         self._writer.write(chunk)
 
-    def restart(self) -> None:
-        self._writer.restart()
-        self._share.restart()
-
-    def commit(self) -> str:
-        digest = self._writer.commit()
+    def commit(self) -> None:
+        self._writer.commit()
         self._share.lay_down(self._target)
-        return digest
 
     def abort(self) -> None:
         self._writer.abort()

@@ -88,8 +88,8 @@ def server() -> Iterator[Server]:
     thread.join()
 
 
-def put(store: BucketStore, content: bytes = b"card") -> str:
-    return store.put("1/card.pdf", content, "application/pdf")
+def put(store: BucketStore, content: bytes = b"card") -> None:
+    store.put("1/card.pdf", content, "application/pdf")
 
 
 @pytest.mark.parametrize(
