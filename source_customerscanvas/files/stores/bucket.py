@@ -78,13 +78,6 @@ class BucketStore(Store):
             self._memory.give_back(needed)
             raise
 
-    def stat(self, path: str) -> int | None:
-        with self.explained(path):
-            try:
-                return int(obstore.head(self.store, path)["size"])
-            except FileNotFoundError:
-                return None
-
     def read(self, path: str) -> bytes:
         with self.explained(path):
             return bytes(obstore.get(self.store, path).bytes())
@@ -159,10 +152,12 @@ class _BucketWriter:
     def commit(self) -> None:
         with self._store.explained(self._path):
             self._upload.close()
-        found = self._store.stat(self._path)
+            try:
+                found = obstore.head(self._store.store, self._path)["size"]
+            except FileNotFoundError:
+                found = 0
         if found != self._size:
-            there = "nothing" if found is None else f"{found} bytes"
-            raise StoreAway(self._store.place, f"{there} of the {self._size} bytes of a file lie there")
+            raise StoreAway(self._store.place, f"{found} of the {self._size} bytes of a file lie there")
         self._store.unfinished.finish(self)
         self._give_back()
 

@@ -64,13 +64,6 @@ class SftpStore(Store):
     def open(self, path: str, size: int | None, content_type: str | None) -> Writer:
         return SftpWriter(self, path, size)
 
-    def stat(self, path: str) -> int | None:
-        with self.explained(path), self.sessions.one() as session:
-            try:
-                return session.lstat(self.tree.target(path)).st_size
-            except FileNotFoundError:
-                return None
-
     def read(self, path: str) -> bytes:
         with self.explained(path), self.sessions.one() as session, session.open(self.tree.target(path), "rb") as file:
             return file.read()

@@ -76,10 +76,6 @@ class Store(ABC):
             writer.abort()
 
     @abstractmethod
-    def stat(self, path: str) -> int | None:
-        """The bytes of a file; None where there is none."""
-
-    @abstractmethod
     def read(self, path: str) -> bytes:
         """A small file."""
 
