@@ -15,11 +15,8 @@ from integration_tests.files.stores.conftest import Delivering
 from integration_tests.files.stores.line import Line, line_to
 from integration_tests.files.stores.places import Place
 from sandbox import FileSpec
-from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.errors import StoreAway
-from source_customerscanvas.files.download import Downloader
-from source_customerscanvas.files.stores import clouds, store_for
-from source_customerscanvas.times import Clock
+from source_customerscanvas.files.stores import clouds
 
 MB = 1024 * 1024
 SERVERS = ("s3", "gcs", "azure", "sftp")
@@ -63,16 +60,6 @@ class PassingClock:
             self._after()
 
 
-def downloader_by(clock: Clock, delivering: Delivering, **files: Any) -> Downloader:
-    settings = delivering.settings(**files)
-    client = ApiClient(settings, clock)
-    store = store_for(settings, clock, client.stopping)
-    assert store
-    downloader = Downloader(client, store, clock)
-    downloader.begin()
-    return downloader
-
-
 @pytest.mark.parametrize("place", SERVERS, indirect=True)
 def test_given_a_line_that_breaks_in_the_middle_of_an_upload_when_it_is_there_again_then_the_file_arrives(
     delivering: Delivering, place: Place, line: Line
@@ -111,7 +98,7 @@ def test_given_a_server_that_is_away_for_less_than_two_minutes_when_a_file_is_de
 ) -> None:
     project = delivering.add(FileSpec(id="large", size=16 * MB), FileSpec("small", id="small", size=1000))
     clock = PassingClock(110, line.restore)
-    downloader = downloader_by(clock, delivering, **over(line, place))
+    downloader = delivering.downloader(clock, **over(line, place))
     line.cut_after(7 * MB, refused=1_000_000)
     delivered = {id_: downloader.deliver(*one) for id_, one in delivering.wanted(project).items()}
     downloader.end(30)
@@ -125,7 +112,7 @@ def test_given_a_server_that_stays_away_when_it_is_back_at_the_end_of_the_run_th
 ) -> None:
     project = delivering.add(FileSpec(id="large", size=16 * MB))
     clock = PassingClock(1_000_000)
-    downloader = downloader_by(clock, delivering, **over(line, place))
+    downloader = delivering.downloader(clock, **over(line, place))
     line.cut_after(7 * MB, refused=1_000_000)
     [wanted] = delivering.wanted(project).values()
     with pytest.raises(StoreAway):
@@ -144,7 +131,7 @@ def test_given_a_bucket_that_stays_away_when_its_time_is_over_then_it_is_given_u
     monkeypatch.setattr(clouds, "_AWAY_SECONDS", 1)
     project = delivering.add(FileSpec(id="large", size=16 * MB))
     clock = PassingClock(1_000_000)
-    downloader = downloader_by(clock, delivering, **over(line, place))
+    downloader = delivering.downloader(clock, **over(line, place))
     line.cut_after(7 * MB, refused=1_000_000)
     [wanted] = delivering.wanted(project).values()
     with pytest.raises(StoreAway) as caught:
@@ -161,4 +148,4 @@ def test_given_a_server_that_never_answers_when_checked_then_it_says_so_in_time(
     monkeypatch.setattr(clouds, "_HASTY", (1, 1, 0))  # as for a shorter one
     line.flow.clear()
     with pytest.raises(StoreAway, match=r"does not answer (in time|as an SSH server does)"):
-        delivering.store(**over(line, place)).check()
+        delivering.check(**over(line, place))

@@ -30,7 +30,7 @@ OTHER_KIND = (
 def refusal(delivering: Delivering, **files: Any) -> CustomersCanvasError:
     """What a check says."""
     with pytest.raises((StoreUnavailable, StoreAway)) as caught:
-        delivering.store(**files).check()
+        delivering.check(**files)
     for secret in delivering.place.secrets:
         assert secret not in f"{caught.value.message}{caught.value.detail}"
     assert "Traceback" not in caught.value.message
@@ -78,8 +78,8 @@ def test_given_the_fingerprint_alone_when_checked_then_it_is_as_good_as_the_key(
 ) -> None:
     words = ["ssh-keygen", "-lf", str(tmp_path / "host.pub")]
     told = subprocess.run(words, check=True, capture_output=True, text=True).stdout
-    delivering.store(host_key=told.split()[1]).check()
-    delivering.store(host_key=f"[127.0.0.1]:22 {delivering.place.files['host_key']}").check()
+    delivering.check(host_key=told.split()[1])
+    delivering.check(host_key=f"[127.0.0.1]:22 {delivering.place.files['host_key']}")
 
 
 @pytest.mark.parametrize("place", ["sftp"], indirect=True)

@@ -50,7 +50,6 @@ class BucketStore(Store):
 
     def __init__(self, bucket: Bucket, stopping: Event, *, is_hasty: bool = False) -> None:
         self._bucket = bucket
-        self._stopping = stopping
         self._is_hasty = is_hasty
         self._memory = _Memory(_MEMORY, stopping)
         self._store: ObjectStore | None = None
@@ -60,9 +59,6 @@ class BucketStore(Store):
     @property
     def place(self) -> str:
         return self._bucket.place
-
-    def hasty(self) -> Store:
-        return BucketStore(self._bucket, self._stopping, is_hasty=True)
 
     def abandon(self) -> None:
         # an upload whose server is silent cannot be aborted in time: the bucket's own rule removes it

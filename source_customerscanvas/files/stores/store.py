@@ -93,12 +93,11 @@ class Store(ABC):
 
     def check(self) -> None:
         """Write a small file with a hidden name, read it back and remove it, within twenty seconds."""
-        store = self.hasty()
         failures: list[CustomersCanvasError] = []
 
         def probe() -> None:
             try:
-                _probe(store)
+                _probe(self)
             except Exception as error:
                 failures.append(as_known_error(error))
 
@@ -107,10 +106,6 @@ class Store(ABC):
             raise StoreAway(self.place, f"no answer within {CHECK_SECONDS} seconds")
         if failures:
             raise failures[0]
-
-    def hasty(self) -> "Store":
-        """The same store, which gives up within seconds."""
-        return self
 
 
 def _probe(store: Store) -> None:
