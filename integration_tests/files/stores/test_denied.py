@@ -42,7 +42,9 @@ def test_given_the_rights_of_the_docs_when_files_are_delivered_then_they_are_eno
         delivering.check(**key)
         downloader = delivering.downloader(**key)
         delivered = {id_: downloader.deliver(*one) for id_, one in (small, large)}
-        writer = delivering.store(**key).open("broken.pdf", 11 * MB, None)
+        store = delivering.store(**key)
+        store.begin()
+        writer = store.open("broken.pdf", 11 * MB, None)
         writer.write(bytes(11 * MB))
         writer.abort()
     delivering.assert_holds(delivered)

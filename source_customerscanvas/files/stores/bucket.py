@@ -1,7 +1,6 @@
 """Buckets and containers of the clouds, and of servers that speak as they do."""
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Condition, Event
@@ -10,6 +9,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import ObjectStore
 
+from source_customerscanvas.api.secrets import Secrets
 from source_customerscanvas.errors import Stopped, StoreAway, StoreUnavailable
 from source_customerscanvas.files.stores.bucket_errors import store_error
 from source_customerscanvas.files.stores.store import Store, Unfinished, Writer, done_within
@@ -42,7 +42,7 @@ class Bucket:
     url: Callable[[str], str]
     connect: Callable[[bool], ObjectStore]
     permissions: str
-    secrets: Sequence[str] = ()
+    secrets: Secrets
 
 
 class BucketStore(Store):
@@ -52,13 +52,20 @@ class BucketStore(Store):
         self._bucket = bucket
         self._is_hasty = is_hasty
         self._memory = _Memory(_MEMORY, stopping)
-        self._store: ObjectStore | None = None
-        self._connecting = Condition()
+        self.store: ObjectStore
+        """The library's, made when a run begins."""
         self.unfinished = Unfinished[_BucketWriter]()
 
     @property
     def place(self) -> str:
         return self._bucket.place
+
+    def begin(self) -> None:
+        try:
+            self.store = self._bucket.connect(self._is_hasty)
+        except (BaseError, ValueError):
+            # without the library's words: they may quote a key
+            raise StoreUnavailable(self.place, "the key in `files` cannot be read", "Enter it anew.") from None
 
     def abandon(self) -> None:
         # an upload whose server is silent cannot be aborted in time: the bucket's own rule removes it
@@ -85,18 +92,6 @@ class BucketStore(Store):
     def url(self, path: str) -> str | None:
         return self._bucket.url(path)
 
-    @property
-    def store(self) -> ObjectStore:
-        """The library's store, made when it is needed first."""
-        with self._connecting:
-            if self._store is None:
-                try:
-                    self._store = self._bucket.connect(self._is_hasty)
-                except (BaseError, ValueError):
-                    # without the library's words: they may quote a key
-                    raise StoreUnavailable(self.place, "the key in `files` cannot be read", "Enter it anew.") from None
-            return self._store
-
     @contextmanager
     def explained(self, path: str) -> Iterator[None]:
         """Errors of the library become those of a store."""
@@ -105,10 +100,9 @@ class BucketStore(Store):
         except (BaseError, OSError, ValueError) as error:
             if self.unfinished.is_abandoned:
                 raise Stopped from None
-            bucket = self._bucket
-            text = self._more_of(str(error))
+            text = self._bucket.secrets.hide(self._more_of(str(error)))
             # without a cause: its text holds addresses, and those may be signed
-            raise store_error(error, text, self.place, path, bucket.permissions, bucket.secrets) from None
+            raise store_error(error, text, self.place, path, self._bucket.permissions) from None
 
     def _more_of(self, text: str) -> str:
         """An upload says less of a broken network than a question does, which a check has time for."""
@@ -175,29 +169,22 @@ class _BucketWriter:
 
 
 class _Memory:
-    """Bytes that uploads may hold, given out in the order in which they are asked for."""
+    """Bytes that uploads may hold."""
 
     def __init__(self, most: int, stopping: Event) -> None:
         self._most = most
         self._stopping = stopping
         self._taken = 0
         self._changed = Condition()
-        self._waiting: deque[object] = deque()
 
     def take(self, size: int) -> None:
         """Wait for so many bytes; for more than there are, until nobody has any. Raises `Stopped`."""
-        turn = object()
         with self._changed:
-            self._waiting.append(turn)
-            try:
-                while self._waiting[0] is not turn or (self._taken and self._taken + size > self._most):
-                    self._changed.wait(1.0)
-                    if self._stopping.is_set():
-                        raise Stopped
-                self._taken += size
-            finally:
-                self._waiting.remove(turn)
-                self._changed.notify_all()
+            while self._taken and self._taken + size > self._most:
+                self._changed.wait(1.0)
+                if self._stopping.is_set():
+                    raise Stopped
+            self._taken += size
 
     def give_back(self, size: int) -> None:
         with self._changed:
