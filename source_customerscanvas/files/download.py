@@ -36,12 +36,6 @@ _STORE_AWAY_SECONDS = 120.0
 _USELESS_SECONDS = 600.0
 """For how long the files of a host that does not answer are asked of the API instead."""
 
-_LEAST_CHUNK, _MOST_CHUNK = 128 * 1024, 512 * 1024
-"""Bytes read at once. Large ones spare a single download most of its waiting for the interpreter's lock."""
-
-_ROOM_FOR_CHUNKS = 4 * 1024 * 1024
-"""Bytes that all downloads together read at once, as long as each has its least chunk: this bounds the memory."""
-
 _TYPES = mimetypes.MimeTypes()  # Python's own table: that of the machine differs from one to the next
 
 
@@ -176,7 +170,7 @@ class Downloader:
             try:
                 part.begin()
                 with self._client.open_file(url, with_token=with_token, headers=part.headers()) as response:
-                    part.receive(response, self._room, self._progress)
+                    part.receive(response, self._progress)
                 return part.commit()
             except (Broken, StoreAway) as error:
                 is_useless = isinstance(error, Broken) and error.is_useless
@@ -195,10 +189,6 @@ class Downloader:
 
     def _pause(self, failures: int) -> None:
         self._client.wait(random.uniform(0, min(_LONGEST_BACK_OFF, 2.0 ** (failures - 1))))
-
-    def _room(self) -> int:
-        """Bytes to read at once."""
-        return min(_MOST_CHUNK, max(_LEAST_CHUNK, _ROOM_FOR_CHUNKS // max(self._running, 1)))
 
 
 class _Bridge:

@@ -14,6 +14,9 @@ from source_customerscanvas.files.hashing import HashingThread
 from source_customerscanvas.files.stores.store import Writer
 from source_customerscanvas.times import Clock
 
+_CHUNK = 512 * 1024
+"""Bytes read at once. Large chunks spare a download most of its waiting for the interpreter's lock."""
+
 _MOST_UNPACKED = 256 * 1024
 """Bytes that a chunk gives at once when its compression is undone, which may be a thousand times as many."""
 
@@ -23,7 +26,8 @@ _LEAST_IN_SLOW_SECONDS = 300 * 1024
 
 _LENGTH = re.compile(r"\d{1,18}\Z", re.ASCII)  # more digits are no length of anything
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)\Z", re.ASCII)
-_DECODABLE = frozenset({"", "gzip", "x-gzip", "deflate"})
+_GZIP = 16 + zlib.MAX_WBITS
+_DECODABLE = frozenset({"", "gzip", "x-gzip"})
 
 
 class Broken(Exception):
@@ -74,15 +78,15 @@ class Part:
             headers.update({"Range": f"bytes={self.size}-", "If-Range": self._etag})
         return headers
 
-    def receive(self, response: requests.Response, room: Callable[[], int], progress: Callable[[int], None]) -> None:
-        """Read one answer to its end, at most `room` bytes at once. Raises `Broken` when the file is not whole then."""
+    def receive(self, response: requests.Response, progress: Callable[[int], None]) -> None:
+        """Read one answer to its end. Raises `Broken` when the file is not whole then."""
         listed = self._artifact.size
         announced = self._begin(response)
         self._refuse_what_is_no_file(response, announced)
         expected = announced if listed is None else listed
         try:
-            chunks = self._chunks(response, room, expected)
-            for chunk in _unpacked(chunks, self._encoding) if self._encoding else chunks:
+            chunks = self._chunks(response, expected)
+            for chunk in _unpacked(chunks) if self._encoding else chunks:
                 if expected is not None and self.size + len(chunk) > expected:
                     raise Broken(f"more than the expected {expected} bytes came", is_useless=True)
                 self._hash.add(chunk)
@@ -157,13 +161,13 @@ class Part:
         if announced is not None and listed is not None and announced != listed:
             raise Broken(f"{listed} bytes are listed, but {announced} announced", is_useless=True)
 
-    def _chunks(self, response: requests.Response, room: Callable[[], int], expected: int | None) -> Iterator[bytes]:
+    def _chunks(self, response: requests.Response, expected: int | None) -> Iterator[bytes]:
         raw = response.raw
         waited, came = 0.0, 0
         while True:
             if self._stopping.is_set():
                 raise Stopped
-            most = room()
+            most = _CHUNK
             if expected is not None and not self._encoding:
                 # no more than are to come, as room for them has to be made
                 most = min(most, max(expected - self.size, 0) + 1)
@@ -190,18 +194,16 @@ def _encodings(response: requests.Response) -> list[str]:
     return [name for name in names if name not in ("", "identity")]
 
 
-def _unpacked(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
-    """A body without its compression, in pieces of bounded size. Raises `Broken` where it does not come to its end.
+def _unpacked(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """A body without its gzip, in pieces of bounded size. Raises `Broken` where it does not come to its end.
 
     The HTTP client's own decoders do not look whether it does, and take what is no second part of it for rubbish.
     """
     unpacker = None
-    packed = b""
     try:
-        for chunk in chunks:
-            packed += chunk
-            while packed and (unpacker or len(packed) > 1):
-                unpacker = unpacker or zlib.decompressobj(_window_bits(packed, encoding))
+        for packed in chunks:
+            while packed:
+                unpacker = unpacker or zlib.decompressobj(_GZIP)
                 piece = unpacker.decompress(packed, _MOST_UNPACKED)
                 while piece:
                     yield piece
@@ -209,14 +211,6 @@ def _unpacked(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
                 packed = unpacker.unused_data
                 unpacker = None if unpacker.eof else unpacker
     except zlib.error:
-        raise Broken(f"it is not {encoding}, which it is said to be") from None
-    if unpacker or packed:
-        raise Broken(f"it breaks off within its {encoding}")
-
-
-def _window_bits(packed: bytes, encoding: str) -> int:
-    if encoding != "deflate":
-        return 16 + zlib.MAX_WBITS
-    # some servers leave the wrapper out, which the first two bytes tell: they are a number divisible by 31
-    has_wrapper = packed[0] & 15 == zlib.DEFLATED and int.from_bytes(packed[:2], "big") % 31 == 0
-    return zlib.MAX_WBITS if has_wrapper else -zlib.MAX_WBITS
+        raise Broken("it is not gzip, which it is said to be") from None
+    if unpacker:
+        raise Broken("it breaks off within its gzip")

@@ -41,9 +41,8 @@ def store_error(error: Exception, text: str, place: str, path: str, permissions:
     name = code[1] if code else ""
     why = shorten(": ".join(part for part in (name, said[1] if said else "") if part)).rstrip(".")
     why = why or (f"HTTP {number}" if number else _network_reason(text))
-    if isinstance(error, (InvalidPathError, NotSupportedError, ValueError)) or name == "KeyTooLongError":
-        return FileRefused(place, path, why)
-    if number in _OF_ONE_OBJECT:
+    is_odd = isinstance(error, (InvalidPathError, NotSupportedError, ValueError)) or name == "KeyTooLongError"
+    if is_odd or number in _OF_ONE_OBJECT:
         return FileRefused(place, path, why)
     if isinstance(error, FileNotFoundError) or number == 404:
         return StoreUnavailable(place, why, "There is no such bucket or container: create it, or correct it.")
