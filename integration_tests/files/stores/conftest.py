@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from integration_tests.conftest import STOREFRONT
+from integration_tests.files.conftest import add_project
 from integration_tests.files.stores.places import (
     Place,
     azure_place,
@@ -33,7 +35,6 @@ from source_customerscanvas.files.stores.store import Store
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.times import SYSTEM_CLOCK, Clock
 
-STOREFRONT = 11
 STORES = ("s3", "gcs", "azure", "sftp", "folder")
 
 
@@ -94,8 +95,7 @@ class Delivering:
 
     def add(self, *files: FileSpec, **fields: Any) -> int:
         """A completed project with these files."""
-        values: dict[str, Any] = {"storefront_id": STOREFRONT, "processing": "Completed", "order_id": "1001", **fields}
-        return self.sandbox.shop.create_project(files=files, **values)
+        return add_project(self.sandbox, *files, **fields)
 
     def wanted(self, project_id: int) -> dict[str, tuple[ArtifactFile, str]]:
         """The files of a project and their paths, by the ids of their artifacts."""

@@ -13,6 +13,7 @@ from typing import Any
 import paramiko
 import pytest
 
+from integration_tests.conftest import STOREFRONT
 from integration_tests.files.mounts import without_mounts
 from integration_tests.files.stores.conftest import Delivering
 from integration_tests.files.stores.places import Place, sftp_place, without_sshd
@@ -140,9 +141,9 @@ def test_given_a_server_whose_disk_is_full_when_files_are_delivered_then_it_says
     small: Place,
 ) -> None:
     with Sandbox(empty=True) as sandbox:
-        sandbox.shop.add_storefront(11)
+        sandbox.shop.add_storefront(STOREFRONT)
         delivering = Delivering(sandbox, small)
-        project = delivering.add(*(FileSpec(id=f"f{number}", size=2 * MB) for number in range(2)), storefront_id=11)
+        project = delivering.add(*(FileSpec(id=f"f{number}", size=2 * MB) for number in range(2)))
         downloader = delivering.downloader()
         [first, second] = delivering.wanted(project).items()
         delivered = {first[0]: downloader.deliver(*first[1])}

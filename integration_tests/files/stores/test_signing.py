@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from integration_tests.certificates import Certificates
-from integration_tests.files.stores.conftest import STOREFRONT, Delivering
+from integration_tests.conftest import STOREFRONT
+from integration_tests.files.stores.conftest import Delivering
 from integration_tests.files.stores.places import Place, s3_place
 from sandbox import FileSpec, Sandbox
 from source_customerscanvas.errors import StoreAway
