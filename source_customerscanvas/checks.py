@@ -89,7 +89,7 @@ def check_connection(client: ApiClient, settings: Settings) -> None:
     them. A `file_path` that is no good is told before anything is asked.
     """
     check_template(settings.file_path, settings.storefront_ids)
-    store = store_for(settings, SYSTEM_CLOCK, client.stopping)
+    store = store_for(settings, SYSTEM_CLOCK, client.stopping, is_hasty=True)
     scopes = client.token_scopes()
     storefronts = list_storefronts(client, settings)
     _list(client, settings, "storefront/v1/projects", {"storefrontId": storefronts[0]["id"]})

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from integration_tests.command_line import CommandLine, bare_catalog, children, configured
+from integration_tests.conftest import STOREFRONT
 from sandbox import Sandbox
 
-STOREFRONT = 11
 FILES = 16
 FILE_BYTES = 2_000_000
 SECONDS = 10

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from integration_tests.engine import STREAMS, Read, States, Warehouse, key_of, read
+from integration_tests.expected import results_of
 from integration_tests.incremental.traces import Look, Traces
-from sandbox import Missing, Sandbox, Switches
+from sandbox import Sandbox, Switches
 from source_customerscanvas.settings import Statuses
 from source_customerscanvas.sync.kinds import (
     FILES,
@@ -479,13 +480,6 @@ def switches_of(
 def expected_project(project: dict[str, Any]) -> dict[str, Any]:
     created, modified = to_utc(project["created"]), to_utc(project["lastModified"])
     return {**project, "created": created, "lastModified": modified, "updatedAt": modified or created}
-
-
-def results_of(shop: Any, project_id: int) -> dict[str, Any]:
-    try:
-        return dict(shop.results(project_id))
-    except Missing:
-        return {"status": "Pending", "statusDescription": None, "outputFileDetails": None}
 
 
 def as_told(row: dict[str, Any]) -> dict[str, Any]:

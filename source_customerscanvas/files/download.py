@@ -1,12 +1,12 @@
 """Brings an artifact's file into a store: whole, or not at all."""
 
+import hashlib
 import mimetypes
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import PurePosixPath
 from threading import Condition
-from typing import TypeVar
 from urllib.parse import urlsplit
 
 from source_customerscanvas.addresses import Origin, normalised, origin_of
@@ -26,23 +26,15 @@ from source_customerscanvas.errors import (
 )
 from source_customerscanvas.files.artifact_file import ArtifactFile, DeliveredFile
 from source_customerscanvas.files.incoming import Broken, Part
-from source_customerscanvas.files.stores.store import Digester, Store, Writer
+from source_customerscanvas.files.stores.store import Store, Writer
 from source_customerscanvas.settings import is_loopback
 from source_customerscanvas.times import SYSTEM_CLOCK, Clock
-
-T = TypeVar("T")
 
 _MOST_TRIES_WITHOUT_PROGRESS = 5
 _LONGEST_BACK_OFF = 30.0
 _STORE_AWAY_SECONDS = 120.0
 _USELESS_SECONDS = 600.0
 """For how long the files of a host that does not answer are asked of the API instead."""
-
-_LEAST_CHUNK, _MOST_CHUNK = 128 * 1024, 512 * 1024
-"""Bytes read at once. Large ones spare a single download most of its waiting for the interpreter's lock."""
-
-_ROOM_FOR_CHUNKS = 4 * 1024 * 1024
-"""Bytes that all downloads together read at once, as long as each has its least chunk: this bounds the memory."""
 
 _TYPES = mimetypes.MimeTypes()  # Python's own table: that of the machine differs from one to the next
 
@@ -94,23 +86,27 @@ class Downloader:
         cannot, and whatever else `ApiClient.open_file` raises. None leaves anything behind.
         """
         with self._counted():
-            writer = self._patiently(lambda: self._store.open(path, artifact.size, _media_type(path)))
-            try:
-                size, digest = self._fetch(artifact, writer)
-            finally:
-                writer.abort()
+            size, digest = self._fetch(artifact, lambda: self._store.open(path, artifact.size, _media_type(path)))
         return self._delivered(path, size, digest)
 
     def measure(self, artifact: ArtifactFile) -> tuple[int, str]:
         """The size in bytes and the SHA-256 (hexadecimal) of a file, which is downloaded and not stored."""
         with self._counted():
-            return self._fetch(artifact, Digester())
+            return self._fetch(artifact, _Nowhere)
 
     def put(self, path: str, content: bytes, content_type: str) -> DeliveredFile:
         """Store a small file of the connector's own."""
+        bridge, failures = _Bridge(self._clock), 0
         with self._counted():
-            digest = self._patiently(lambda: self._store.put(path, content, content_type))
-            return self._delivered(path, len(content), digest)
+            while True:
+                try:
+                    self._store.put(path, content, content_type)
+                    break
+                except StoreAway as error:
+                    bridge.bear(error)
+                failures += 1
+                self._pause(failures)
+        return self._delivered(path, len(content), hashlib.sha256(content).hexdigest())
 
     def _delivered(self, path: str, size: int, digest: str) -> DeliveredFile:
         return DeliveredFile(path, size, digest, self._store.url(path), self._store.local_path(path))
@@ -128,14 +124,19 @@ class Downloader:
                 self._running -= 1
                 self._ended.notify_all()
 
-    def _fetch(self, artifact: ArtifactFile, writer: Writer) -> tuple[int, str]:
+    def _fetch(self, artifact: ArtifactFile, open_writer: Callable[[], Writer]) -> tuple[int, str]:
         """Size and digest of a file that has its name then."""
-        part = Part(artifact, writer, self._clock, self._client.stopping)
+        part = Part(artifact, open_writer, self._clock, self._client.stopping)
+        try:
+            return self._fetch_part(artifact, part)
+        finally:
+            part.forget()
+
+    def _fetch_part(self, artifact: ArtifactFile, part: Part) -> tuple[int, str]:
         if artifact.anonymous_access and self._is_useful(artifact.url):
             url = normalised(artifact.url or "")
             try:
-                digest = self._fetch_from(url, False, part, writer)
-                return part.size, digest
+                return self._fetch_from(url, False, part)
             except (BrokenDownload, NotFound, Refused, ServerTrouble, Unreachable) as error:
                 # the artifact's own endpoint serves public files too
                 if isinstance(error, Unreachable):
@@ -144,13 +145,12 @@ class Downloader:
         path = f"storage/v1/artifacts/{path_segment(artifact.id)}"
         own = self._client.address(f"{path}/file", {"attachment": True})
         try:
-            digest = self._fetch_from(own, True, part, writer)
+            return self._fetch_from(own, True, part)
         except NotTheApi:
             # a gateway's word is none, but where the artifact is gone, so is its file
             with suppress(ServerTrouble, Unreachable, Refused, Conflict, ConfigurationError):
                 self._client.get_json(path)
             raise
-        return part.size, digest
 
     def _is_useful(self, url: str | None) -> bool:
         """Whether a public address may be asked at all, and its host has not failed lately."""
@@ -162,15 +162,16 @@ class Downloader:
         failed = self._useless.get(origin_of(parts.geturl()))
         return failed is None or self._clock.monotonic() - failed > _USELESS_SECONDS
 
-    def _fetch_from(self, url: str, with_token: bool, part: Part, writer: Writer) -> str:
-        """The digest of the file, over as many answers of one address as it takes."""
+    def _fetch_from(self, url: str, with_token: bool, part: Part) -> tuple[int, str]:
+        """Size and digest of the file, over as many answers of one address as it takes."""
         most, failures = 0, 0
         bridge = _Bridge(self._clock)
         while True:
             try:
+                part.begin()
                 with self._client.open_file(url, with_token=with_token, headers=part.headers()) as response:
-                    part.receive(response, self._room, self._progress)
-                return writer.commit()
+                    part.receive(response, self._progress)
+                return part.commit()
             except (Broken, StoreAway) as error:
                 is_useless = isinstance(error, Broken) and error.is_useless
                 if part.size > most and not is_useless:
@@ -186,24 +187,8 @@ class Downloader:
                     part.forget()
             self._pause(failures)
 
-    def _patiently(self, attempt: Callable[[], T]) -> T:
-        """What an attempt gives, over a store that is away for a while."""
-        bridge = _Bridge(self._clock)
-        failures = 0
-        while True:
-            try:
-                return attempt()
-            except StoreAway as error:
-                bridge.bear(error)
-            failures += 1
-            self._pause(failures)
-
     def _pause(self, failures: int) -> None:
         self._client.wait(random.uniform(0, min(_LONGEST_BACK_OFF, 2.0 ** (failures - 1))))
-
-    def _room(self) -> int:
-        """Bytes to read at once."""
-        return min(_MOST_CHUNK, max(_LEAST_CHUNK, _ROOM_FOR_CHUNKS // max(self._running, 1)))
 
 
 class _Bridge:
@@ -223,6 +208,19 @@ class _Bridge:
 
     def end(self) -> None:
         self._since = None
+
+
+class _Nowhere:
+    """A writer that stores nothing."""
+
+    def write(self, chunk: bytes) -> None:
+        pass
+
+    def commit(self) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
 
 
 def _media_type(path: str) -> str | None:

@@ -207,6 +207,7 @@ def test_given_a_project_of_several_items_when_placed_then_a_file_is_named_after
         ("Order no. 5", "pdf", "Order no. 5.pdf"),
         ("card", None, "card"),
         ("card", ".pdf", "card.pdf"),
+        ("card", "PRN", "card.prn"),
         ("card", "a/b", "card.a_b"),
         ("x" * 300, "pdf", "x" * 196 + ".pdf"),
         ("é" * 150 + ".pdf", "pdf", "é" * 98 + ".pdf"),

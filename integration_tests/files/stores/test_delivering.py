@@ -10,6 +10,7 @@ import pytest
 from integration_tests.files.stores.conftest import STORES, Delivering
 from sandbox import FileSpec
 from source_customerscanvas.errors import Stopped
+from source_customerscanvas.times import SYSTEM_CLOCK
 
 MB = 1024 * 1024
 NAMES = ("Visitenkarte Müller.pdf", "50 % #1 & more?", "a+b=c;d,e", "~tilde 'quoted' [1]", "print", "Print", "日本.pdf")
@@ -49,7 +50,7 @@ def test_given_uploads_under_way_when_abandoned_then_nothing_of_them_is_left(del
             under_way.set()
             assert abandoned.wait(60)
 
-    downloader = delivering.downloader(hold)
+    downloader = delivering.downloader(SYSTEM_CLOCK, hold)
     with ThreadPoolExecutor(3) as pool:
         tasks = [pool.submit(downloader.deliver, *one) for one in delivering.wanted(project).values()]
         assert under_way.wait(60)

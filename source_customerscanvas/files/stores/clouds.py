@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from obstore.store import AzureStore, GCSStore, ObjectStore, S3Store
 
+from source_customerscanvas.api.secrets import Secrets
 from source_customerscanvas.errors import InvalidSetting
 from source_customerscanvas.files.stores.bucket import Bucket
 from source_customerscanvas.settings import Files, is_loopback
@@ -63,7 +64,7 @@ def s3(files: Files) -> Bucket:
         url=lambda path: base + path,
         connect=connect,
         permissions="put, get and delete objects and abort multipart uploads",
-        secrets=(files.secret_access_key,),
+        secrets=Secrets(files.secret_access_key),
     )
 
 
@@ -99,7 +100,7 @@ def gcs(files: Files) -> Bucket:
         url=lambda path: base + path,
         connect=connect,
         permissions="create, get and delete objects",
-        secrets=(str(account.get("private_key") or ""),) if account else (),
+        secrets=Secrets(str(account.get("private_key") or "") if account else ""),
     )
 
 
@@ -128,7 +129,7 @@ def azure(files: Files) -> Bucket:
         url=lambda path: base + quote(path),
         connect=connect,
         permissions="create, write, read and delete blobs",
-        secrets=(files.account_key, files.sas_token),
+        secrets=Secrets(files.account_key or files.sas_token),
     )
 
 

@@ -5,7 +5,6 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from hashlib import sha256
 from threading import Condition, Thread
 from typing import Generic, Protocol, TypeVar
 
@@ -33,11 +32,8 @@ class Writer(Protocol):
     def write(self, chunk: bytes) -> None:
         """Add some bytes."""
 
-    def restart(self) -> None:
-        """Forget what was written; also after a failure."""
-
-    def commit(self) -> str:
-        """Give the file its name, once the store has all of it. The SHA-256 of what was written, hexadecimal."""
+    def commit(self) -> None:
+        """Give the file its name, once the store has all of it."""
 
     def abort(self) -> None:
         """Leave nothing of it behind. Never raises."""
@@ -70,18 +66,14 @@ class Store(ABC):
     def open(self, path: str, size: int | None, content_type: str | None) -> Writer:
         """A writer for a file of so many bytes, if that is known. Waits for room, in memory or where files go."""
 
-    def put(self, path: str, content: bytes, content_type: str | None = None) -> str:
-        """Store a small file as a whole; its SHA-256, hexadecimal."""
+    def put(self, path: str, content: bytes, content_type: str | None = None) -> None:
+        """Store a small file as a whole."""
         writer = self.open(path, len(content), content_type)
         try:
             writer.write(content)
-            return writer.commit()
+            writer.commit()
         finally:
             writer.abort()
-
-    @abstractmethod
-    def stat(self, path: str) -> int | None:
-        """The bytes of a file; None where there is none."""
 
     @abstractmethod
     def read(self, path: str) -> bytes:
@@ -101,12 +93,11 @@ class Store(ABC):
 
     def check(self) -> None:
         """Write a small file with a hidden name, read it back and remove it, within twenty seconds."""
-        store = self.hasty()
         failures: list[CustomersCanvasError] = []
 
         def probe() -> None:
             try:
-                _probe(store)
+                _probe(self)
             except Exception as error:
                 failures.append(as_known_error(error))
 
@@ -115,10 +106,6 @@ class Store(ABC):
             raise StoreAway(self.place, f"no answer within {CHECK_SECONDS} seconds")
         if failures:
             raise failures[0]
-
-    def hasty(self) -> "Store":
-        """The same store, which gives up within seconds."""
-        return self
 
 
 def _probe(store: Store) -> None:
@@ -190,22 +177,3 @@ class Unfinished(Generic[T]):
             self.is_abandoned = True
             self._changed.wait_for(lambda: self._beginning == 0, _BEGINNING_SECONDS)
             return list(self._things)
-
-
-class Digester:
-    """A writer into nothing, which gives the SHA-256 of what it was given."""
-
-    def __init__(self) -> None:
-        self._sha256 = sha256()
-
-    def write(self, chunk: bytes) -> None:
-        self._sha256.update(chunk)
-
-    def restart(self) -> None:
-        self._sha256 = sha256()
-
-    def commit(self) -> str:
-        return self._sha256.hexdigest()
-
-    def abort(self) -> None:
-        """There is nothing to be removed."""
