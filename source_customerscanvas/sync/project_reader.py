@@ -22,7 +22,7 @@ from source_customerscanvas.settings import Settings
 from source_customerscanvas.state.slice_state import Known
 from source_customerscanvas.sync.files_reader import FilesReader
 from source_customerscanvas.sync.health import Health
-from source_customerscanvas.sync.jobs import Job
+from source_customerscanvas.sync.jobs import Job, Touching
 from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, OF_ARTIFACTS, OF_ORDERS, OF_RESULTS, PROJECTS, RESULTS
 from source_customerscanvas.sync.lists import is_listed
 from source_customerscanvas.sync.news import ReadProject, is_new_run, newest_of
@@ -234,12 +234,13 @@ class ProjectReader:
         settled = settled_of(stream.kind, project, results, at)
         settled = replace(settled, emitted=(project.order_id or "",))
         former = stream.known(job.key, project.id).emitted[:1]
-        has_left = bool(former) and former[0] not in ("", project.order_id)
-        if has_left:
-            job.batch.touch(former[0], stream.name, settled)
-        if project.order_id and (has_left or not self._orders.was_shown(stream.name, settled)):
-            job.batch.touch(project.order_id, stream.name, settled)
-        elif not has_left:
+        orders = [order_id for order_id in former if order_id not in ("", project.order_id)]
+        if project.order_id and (orders or not self._orders.was_shown(stream.name, settled)):
+            orders.append(project.order_id)
+        if orders:
+            note = partial(stream.settle, job.key, settled)
+            job.batch.touch(stream.name, Touching(project.id, orders, note))
+        else:
             yield job.settle(stream, settled)
 
     def _pass_over(self, job: Job, waiting: Sequence[StreamProgress], project: Project | None) -> Iterator[Outcome]:
@@ -251,8 +252,6 @@ class ProjectReader:
             with stream.lock:
                 state = stream.slice(job.key)
                 former, was_missing = state.of(job.project_id).emitted[:1], job.project_id in state.missing
-            if stream.name in OF_ORDERS and former and former[0] and not was_missing:
-                job.batch.touch(former[0], stream.name)
             if stream.name == FILES:
                 self._files.touch_waiting(job, stream)
             if project is None:
@@ -260,7 +259,11 @@ class ProjectReader:
                 note = partial(stream.miss, job.key, job.project_id, is_listed=job.project is not None)
             else:
                 note = partial(stream.pass_on, job.key, project)
-            yield Outcome(stream.name, note=note, finished=1)
+            if stream.name in OF_ORDERS and former != () and former != ("",) and not was_missing:
+                # a state that has forgotten the project would never have its row taken from the order
+                job.batch.touch(stream.name, Touching(job.project_id, former, note))
+            else:
+                yield Outcome(stream.name, note=note, finished=1)
 
 
 def _warn_of_failure(read: ReadProject, stream: StreamProgress) -> None:
