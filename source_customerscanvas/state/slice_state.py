@@ -10,7 +10,6 @@
      "owed": [4713, 4714],
      "since": {"4690": "2026-01-31T11:50:00.000000Z", "4713": "2026-01-31T11:50:00.000000Z"},
      "unlisted": [4690],
-     "obsolete": [4601],
      "missing": [4713],
      "newest": "2026-01-31T11:59:00.000000Z",
      "orderless": [4698],
@@ -39,9 +38,9 @@ What holds between the parts, in every state that leaves the connector:
    were handed over.
 7. `since` says of an owed, open or held project that it had finished before, and that what is older than this time was
    handed over. Of one without a time nothing was, or what was emitted stands with it. The earliest time stays.
-8. `unlisted` are the open projects without a processing status, which no list of unfinished projects shows;
-   `obsolete` those that no list shows at all, in the order in which they are asked for. `missing` are owed projects
-   that were not there when they were asked for: they are forgotten if they are still not there the next time.
+8. `unlisted` are the open projects without a processing status, which no list of unfinished projects shows. `missing`
+   are owed projects that were not there when they were asked for, or that no list showed: they are forgotten if that is
+   still so the next time.
 
 `read` is when the slice was last listed, by the shop's clock, and `newest` when the newest artifact was made that was
 handed over: what is older than both of them was handed over with its project.
@@ -114,8 +113,6 @@ class SliceState:
     held_by: dict[int, str] = field(default_factory=dict)
     """The business status of each held project."""
     unlisted: set[int] = field(default_factory=set)
-    obsolete: dict[int, None] = field(default_factory=dict)
-    """Ids in the order in which they are to be asked for."""
     missing: set[int] = field(default_factory=set)
     newest: str = ""
     orderless: dict[int, None] = field(default_factory=dict)
@@ -147,7 +144,6 @@ class SliceState:
         """Note that all that was owed of a project was handed over; None: nothing has to be remembered of it."""
         self.owed.discard(project_id)
         self.unlisted.discard(project_id)
-        self.obsolete.pop(project_id, None)
         self.missing.discard(project_id)
         if known is None or known.condition != "recent":
             self.orderless.pop(project_id, None)
@@ -213,8 +209,7 @@ class SliceState:
                 parts["since"][str(project_id)] = known.since
         value |= {name: part for name, part in parts.items() if part}
         lists: dict[str, Any] = {"owed": sorted(self.owed), "unlisted": sorted(self.unlisted)}
-        lists |= {"obsolete": list(self.obsolete), "missing": sorted(self.missing)}
-        lists["orderless"] = list(self.orderless)
+        lists |= {"missing": sorted(self.missing), "orderless": list(self.orderless)}
         lists["again"] = {str(id_): at for id_, at in self.again.items()}
         lists["tries"] = {str(id_): [one.count, one.at] for id_, one in self.tries.items()}
         delivered: dict[str, list[int]] = {}
@@ -252,7 +247,6 @@ class SliceState:
         if value.get("covered") is not None and (state.scan or state.owed):
             state.covered = Scope.from_json(value["covered"])
         state.unlisted = set(_ids(value.get("unlisted", [])))
-        state.obsolete = dict.fromkeys(_ids(value.get("obsolete", [])))
         state.missing = set(_ids(value.get("missing", [])))
         state.newest = read_time(value.get("newest"))
         state.orderless = dict.fromkeys(_ids(value.get("orderless", [])))

@@ -100,6 +100,10 @@ class ProjectReader:
             yield from self._pass_over(job, waiting, project)
             return
         if job.is_unlisted and not project.is_completed:
+            if not is_listed(self._client, job.slice, project):
+                # it is obsolete: thrown away, although it is still given by its id
+                yield from self._pass_over(job, waiting, None)
+                return
             yield from self._still_unlisted(job, waiting, project)
         at = format_utc(self._client.shop_now())
         if waiting and waiting[0].name == PROJECTS:
@@ -119,21 +123,12 @@ class ProjectReader:
         self.health.note_read(job.slice)
 
     def _still_unlisted(self, job: Job, waiting: list[StreamProgress], project: Project) -> Iterator[Outcome]:
-        """Settle an open project that no list shows and that has not changed, and take its streams from `waiting`."""
-        obsolete = None
+        """Settle an open project that a watch missed and that has not changed, and take its streams from `waiting`."""
         for stream in list(waiting):
-            with stream.lock:
-                state = stream.slice(job.key)
-                known, was_obsolete = state.of(project.id), project.id in state.obsolete
-            if known.condition != "open" or known.seen != stream.kind.digest(project):
-                continue
-            if obsolete is None:
-                obsolete = was_obsolete or not is_listed(self._client, job.slice, project)
-            waiting.remove(stream)
-            if stream.name == FILES and obsolete:
-                self._files.touch_waiting(job, stream)
-            note = partial(_note_unlisted, stream, job.key, project, obsolete)
-            yield Outcome(stream.name, note=note, finished=1)
+            known = stream.known(job.key, project.id)
+            if known.condition == "open" and known.seen == stream.kind.digest(project):
+                waiting.remove(stream)
+                yield Outcome(stream.name, note=partial(_settle_unchanged, stream, job.key, project), finished=1)
 
     def _of_results(self, read: ReadProject, waiting: list[StreamProgress]) -> Found:
         project, results = read.project, read.results
@@ -259,7 +254,7 @@ class ProjectReader:
                 note = partial(stream.miss, job.key, job.project_id, is_listed=job.project is not None)
             else:
                 note = partial(stream.pass_on, job.key, project)
-            if stream.name in OF_ORDERS and former != () and former != ("",) and not was_missing:
+            if stream.name in OF_ORDERS and any(former) and not was_missing:
                 # a state that has forgotten the project would never have its row taken from the order
                 job.batch.touch(stream.name, Touching(job.project_id, former, note))
             else:
@@ -280,11 +275,9 @@ def is_fatal(error: CustomersCanvasError) -> bool:
     return is_setting or isinstance(error, ServerAway)
 
 
-def _note_unlisted(stream: StreamProgress, key: str, project: Project, obsolete: bool) -> None:
+def _settle_unchanged(stream: StreamProgress, key: str, project: Project) -> None:
     with stream.lock:
         state = stream.slice(key)
         state.settle(project.id, state.of(project.id))
-        if obsolete:
-            state.obsolete[project.id] = None
-        elif project.processing_status is None:
+        if project.processing_status is None:
             state.unlisted.add(project.id)

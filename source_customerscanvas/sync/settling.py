@@ -86,8 +86,6 @@ class Memory:
         """
         state.cursor = max(state.cursor, newest)
         state.read = max(state.read, read)
-        for project_id in state.obsolete.keys() & seen.keys():
-            del state.obsolete[project_id]
         if is_order(key):
             return
         boundary = self._lookback.before(state.cursor)

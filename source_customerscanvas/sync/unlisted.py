@@ -1,12 +1,9 @@
-"""What no list of a watch shows: open projects that have finished, were removed, are obsolete, or have no status.
+"""What no list of a watch shows: open projects that have finished, were removed, or have no status.
 
 A project without a status stands on no list of unfinished ones. Those that are known (`unlisted` in the state) are
 looked for among the newest projects as long as a page shows several of them, and asked for singly while they are few.
 Of many that are strewn over a history, only their number is asked for: while it is what it was, and each new one was
 seen to come, none of them has moved on.
-
-An obsolete project is about to be removed, and no list shows it: https://customerscanvas.com/dev/backoffice/concepts/
-projects.html. One in a hundred of those is asked for, in turn.
 """
 
 from collections.abc import Sequence
@@ -17,9 +14,6 @@ from source_customerscanvas.sync.changes import Changes
 from source_customerscanvas.sync.lists import BY_ID, NEWEST_ID, ProjectLists
 from source_customerscanvas.sync.progress import StreamProgress
 
-_TURN = 100
-"""Obsolete projects for which one is asked for in each sync."""
-
 _FEW = 3
 """Projects without a status that are asked for singly in each sync; of more, their number has to differ first."""
 
@@ -28,8 +22,7 @@ def add_unlisted(
     lists: ProjectLists, key: str, streams: Sequence[StreamProgress], changes: Changes, others: int | None
 ) -> None:
     """Take up the open projects that no list showed. `others` is how many projects are not unfinished, if known."""
-    obsolete = _left_obsolete(streams, key)
-    wanted = {stream.name: stream.open_projects(key) - obsolete[stream.name] for stream in streams}
+    wanted = {stream.name: stream.open_projects(key) for stream in streams}
     silent = {id_ for stream in streams for id_ in _silent(stream, key)} - changes.seen.keys()
     left_alone = _still_silent(lists, silent, changes, others) if silent else set()
     for stream in streams:
@@ -43,18 +36,6 @@ def _silent(stream: StreamProgress, key: str) -> set[int]:
     with stream.lock:
         state = stream.slice(key)
         return state.unlisted - state.owed
-
-
-def _left_obsolete(streams: Sequence[StreamProgress], key: str) -> dict[str, set[int]]:
-    """Of each stream, the obsolete projects whose turn it is not: it is the same one's for all streams."""
-    obsolete: dict[str, list[int]] = {}
-    for stream in streams:
-        with stream.lock:
-            state = stream.slice(key)
-            obsolete[stream.name] = [id_ for id_ in state.obsolete if id_ not in state.owed]
-    waiting = list(dict.fromkeys(id_ for ids in obsolete.values() for id_ in ids))
-    left = set(waiting[-(-len(waiting) // _TURN) :])
-    return {name: left.intersection(ids) for name, ids in obsolete.items()}
 
 
 def _still_silent(lists: ProjectLists, silent: set[int], changes: Changes, others: int | None) -> set[int]:

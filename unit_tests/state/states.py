@@ -57,12 +57,8 @@ def slice_states(draw: st.DrawFn) -> SliceState:
                 state.orderless[project_id] = None
             if condition == "recent" and draw(st.booleans()):
                 state.again[project_id] = draw(times)
-            if condition == "open":
-                part = draw(st.sampled_from(["unlisted", "obsolete", ""]))
-                if part == "unlisted":
-                    state.unlisted.add(project_id)
-                elif part == "obsolete":
-                    state.obsolete[project_id] = None
+            if condition == "open" and draw(st.booleans()):
+                state.unlisted.add(project_id)
             if draw(st.booleans()):
                 state.owe(project_id)
     if state.scan or state.owed:

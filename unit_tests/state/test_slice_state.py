@@ -112,7 +112,7 @@ def test_given_any_project_when_settled_then_nothing_is_owed_of_it_and_only_the_
         assert state.of(project_id) == Known("open", seen)
         assert project_id not in state.owed
         assert project_id not in state.orderless.keys() | state.again.keys() | state.held_by.keys()
-        assert project_id not in state.obsolete.keys() | state.unlisted
+        assert project_id not in state.unlisted
 
 
 @given(slice_states())
@@ -120,7 +120,7 @@ def test_given_any_projects_when_forgotten_then_no_part_names_them(state: SliceS
     for project_id in [*state.known, *state.owed, *state.tries, *state.waiting.values()]:
         state.forget(project_id)
     value = state.to_json()
-    parts = {"open", "recent", "held", "owed", "since", "unlisted", "obsolete", "orderless", "again"}
+    parts = {"open", "recent", "held", "owed", "since", "unlisted", "orderless", "again"}
     assert value.keys().isdisjoint(parts | {"tries", "waiting"})
 
 

@@ -298,14 +298,6 @@ def test_given_a_finished_project_when_it_is_delivered_and_not_acknowledged_then
     assert list(value_of(progress)["recent"]) == ["7"]
 
 
-def test_given_an_obsolete_project_when_a_list_shows_it_or_it_is_read_then_it_is_not_obsolete_any_more() -> None:
-    state = watched(known={id_: Known("open", "seenseen") for id_ in (7, 8, 9)}, obsolete=dict.fromkeys((7, 8, 9)))
-    progress = stream(state)
-    progress.move_cursor(KEY, CURSOR, CURSOR, {7: LONG_AGO})
-    progress.settle(KEY, settled(progress, project(8, processing="Failed")))
-    assert value_of(progress)["obsolete"] == [9]
-
-
 def test_given_a_stream_of_rows_alone_when_a_project_finishes_then_it_is_not_asked_for_once_more() -> None:
     progress = stream(name=PROJECTS)
     progress.settle(KEY, settled(progress, project(lastModified=AFTER)))
