@@ -68,6 +68,8 @@ class Known:
     seen: str = ""
     emitted: tuple[str, ...] = ()
     since: str = ""
+    held_by: str = ""
+    """The business status under which a held one stands."""
 
     def saw(self, results_digest: str) -> bool:
         """Whether the processing results had this digest when what is known was emitted."""
@@ -110,8 +112,6 @@ class SliceState:
     """The earlier, narrower scope in which the projects of a scan were handed over before."""
     known: dict[int, Known] = field(default_factory=dict)
     owed: set[int] = field(default_factory=set)
-    held_by: dict[int, str] = field(default_factory=dict)
-    """The business status of each held project."""
     unlisted: set[int] = field(default_factory=set)
     missing: set[int] = field(default_factory=set)
     newest: str = ""
@@ -148,7 +148,6 @@ class SliceState:
         if known is None or known.condition != "recent":
             self.orderless.pop(project_id, None)
             self.again.pop(project_id, None)
-        self.held_by.pop(project_id, None)
         if known is None:
             self.known.pop(project_id, None)
         else:
@@ -201,7 +200,7 @@ class SliceState:
         parts: dict[str, dict[str, Any]] = {"open": {}, "recent": {}, "held": {}, "since": {}}
         for project_id, known in self.known.items():
             if known.condition == "held":
-                by_status = parts["held"].setdefault(self.held_by.get(project_id, ""), {})
+                by_status = parts["held"].setdefault(known.held_by, {})
                 by_status[str(project_id)] = [known.seen, *known.emitted]
             elif known.condition:
                 parts[known.condition][str(project_id)] = [known.seen, *known.emitted]
@@ -240,8 +239,7 @@ class SliceState:
             state.known[int(id_)] = _known("recent", texts)
         for status, held in value.get("held", {}).items():
             for id_, texts in held.items():
-                state.known[int(id_)] = _known("held", texts, since.get(int(id_), ""))
-                state.held_by[int(id_)] = str(status)
+                state.known[int(id_)] = _known("held", texts, since.get(int(id_), ""), str(status))
         for id_ in _ids(value.get("owed", [])):
             state.owe(id_, since.get(id_, ""))
         if value.get("covered") is not None and (state.scan or state.owed):
@@ -272,9 +270,9 @@ def _ids(value: Any) -> list[int]:
     return [int(id_) for id_ in value]
 
 
-def _known(condition: Condition, texts: Any, since: str = "") -> Known:
+def _known(condition: Condition, texts: Any, since: str = "", held_by: str = "") -> Known:
     seen, *emitted = read_texts(texts)
-    return Known(condition, seen, tuple(emitted), since)
+    return Known(condition, seen, tuple(emitted), since, held_by)
 
 
 def _manifest(value: Mapping[str, Any]) -> ManifestFiles:

@@ -76,11 +76,11 @@ class StreamProgress:
         with self.lock:
             return self.slice(key).of(project_id)
 
-    def open_projects(self, key: str) -> set[int]:
-        """The projects of a slice that have to be heard of in each sync: open ones and those that are owed."""
+    def unsettled(self, key: str) -> set[int]:
+        """The projects of a slice that have to be heard of in each sync: those that are open, held or owed."""
         with self.lock:
             state = self.slice(key)
-            found = {id_ for id_, _ in state.having("open")} | state.owed
+            found = {id_ for id_, known in state.known.items() if known.condition in ("open", "held")} | state.owed
             return {id_ for id_ in found if (key, id_) not in self._troubled}
 
     def move_cursor(self, key: str, newest: str, read: str, seen: dict[int, str]) -> None:

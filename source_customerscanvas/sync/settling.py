@@ -74,9 +74,7 @@ class Memory:
             del state.again[project_id]
         state.settle(project_id, self._known(key, state, settled))
         state.newest = max(state.newest, settled.newest)
-        if settled.condition == "held":
-            state.held_by[project_id] = settled.held_by
-        elif settled.condition == "open" and not settled.has_status:
+        if settled.condition == "open" and not settled.has_status:
             state.unlisted.add(project_id)
 
     def move_cursor(self, key: str, state: SliceState, newest: str, read: str, seen: Mapping[int, str]) -> None:
@@ -100,7 +98,8 @@ class Memory:
         if settled.condition != "finished":
             # in a wider scope, it may have more that is older and was not handed over
             since = "" if state.covered else before.since
-            return Known(settled.condition, settled.seen, settled.emitted, since)
+            held_by = settled.held_by if settled.condition == "held" else ""
+            return Known(settled.condition, settled.seen, settled.emitted, since, held_by)
         was_finished = before.condition in ("recent", "held") or (before.condition is None and bool(before.since))
         is_news = not was_finished or settled.is_new_run
         if self._kind.name in OF_RESULTS and is_news and not self._is_history(key, settled):

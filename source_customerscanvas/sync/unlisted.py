@@ -1,9 +1,13 @@
-"""What no list of a watch shows: open projects that have finished, were removed, or have no status.
+"""What the lists by time and of unfinished projects do not show, although it may have changed.
 
-A project without a status stands on no list of unfinished ones. Those that are known (`unlisted` in the state) are
-looked for among the newest projects as long as a page shows several of them, and asked for singly while they are few.
-Of many that are strewn over a history, only their number is asked for: while it is what it was, and each new one was
-seen to come, none of them has moved on.
+Open projects that have finished, were removed, or have no status: those without a status stand on no list of unfinished
+ones. The known ones (`unlisted` in the state) are looked for among the newest projects as long as a page shows several
+of them, and asked for singly while they are few. Of many that are strewn over a history, only their number is asked
+for: while it is what it was, and each new one was seen to come, none of them has moved on.
+
+Held projects: whether a change of the business status moves `lastModified` is unspecified
+(https://customerscanvas.com/dev/backoffice/concepts/projects.html). So they are looked for on the lists of the statuses
+that hold them, a page for each hundred. One that stands on none of these any more has changed.
 """
 
 from collections.abc import Sequence
@@ -18,18 +22,33 @@ _FEW = 3
 """Projects without a status that are asked for singly in each sync; of more, their number has to differ first."""
 
 
+def consider_held(lists: ProjectLists, key: str, streams: Sequence[StreamProgress], changes: Changes) -> None:
+    """Consider the held projects that the lists of the statuses which hold them still show."""
+    held: dict[int, str] = {}
+    for stream in streams:
+        with stream.lock:
+            held |= {id_: known.held_by for id_, known in stream.slice(key).having("held") if id_ not in changes.seen}
+    for code in sorted(set(held.values())):
+        fetch = lists.fetch(BY_ID, status=code)
+        for page in walk(fetch, fetch(0)):
+            projects = lists.projects(page)
+            if any(str(project.business_status) != code for project in projects):
+                break  # the server does not choose by status: each project is asked for
+            for project in projects:
+                if project.id in held:
+                    changes.consider(project)
+
+
 def add_unlisted(
     lists: ProjectLists, key: str, streams: Sequence[StreamProgress], changes: Changes, others: int | None
 ) -> None:
-    """Take up the open projects that no list showed. `others` is how many projects are not unfinished, if known."""
-    wanted = {stream.name: stream.open_projects(key) for stream in streams}
+    """Take up what no list showed and is still to be heard of. `others`: how many are not unfinished, if known."""
     silent = {id_ for stream in streams for id_ in _silent(stream, key)} - changes.seen.keys()
     left_alone = _still_silent(lists, silent, changes, others) if silent else set()
     for stream in streams:
-        own = _silent(stream, key)
-        for project_id in wanted[stream.name]:
-            if project_id not in changes.seen and not (project_id in own and project_id in left_alone):
-                changes.add_unlisted(project_id, stream)
+        left = changes.seen.keys() | (_silent(stream, key) & left_alone)
+        for project_id in stream.unsettled(key) - left:
+            changes.add_unlisted(project_id, stream)
 
 
 def _silent(stream: StreamProgress, key: str) -> set[int]:

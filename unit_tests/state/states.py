@@ -50,9 +50,9 @@ def slice_states(draw: st.DrawFn) -> SliceState:
         else:
             seen, emitted = draw(st.just("") | digests), tuple(draw(st.lists(digests, max_size=3)))
             since = draw(st.just("") | times) if condition != "recent" else ""
-            state.settle(project_id, Known(condition, seen, emitted, since))  # type: ignore[arg-type]  # one of the three
-            if condition == "held":
-                state.held_by[project_id] = draw(texts)
+            held_by = draw(texts) if condition == "held" else ""
+            known = Known(condition, seen, emitted, since, held_by)  # type: ignore[arg-type]  # one of the three
+            state.settle(project_id, known)
             if condition == "recent" and draw(st.booleans()):
                 state.orderless[project_id] = None
             if condition == "recent" and draw(st.booleans()):

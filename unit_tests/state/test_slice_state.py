@@ -40,7 +40,7 @@ def test_given_any_state_when_written_then_a_person_finds_each_project_where_the
         expected = {str(id_): [known.seen, *known.emitted] for id_, known in state.having(condition)}
         assert value.get(condition, {}) == expected
     held = {(code, id_): texts for code, some in value.get("held", {}).items() for id_, texts in some.items()}
-    assert held == {(state.held_by[id_], str(id_)): [known.seen, *known.emitted] for id_, known in state.having("held")}
+    assert held == {(known.held_by, str(id_)): [known.seen, *known.emitted] for id_, known in state.having("held")}
     assert set(value.get("owed", [])) == state.owed
 
 
@@ -111,7 +111,7 @@ def test_given_any_project_when_settled_then_nothing_is_owed_of_it_and_only_the_
         state.settle(project_id, Known("open", seen))
         assert state.of(project_id) == Known("open", seen)
         assert project_id not in state.owed
-        assert project_id not in state.orderless.keys() | state.again.keys() | state.held_by.keys()
+        assert project_id not in state.orderless.keys() | state.again.keys()
         assert project_id not in state.unlisted
 
 

@@ -93,7 +93,7 @@ def test_given_results_that_differ_from_the_list_when_listed_as_before_then_it_i
     progress = stream()
     progress.settle(KEY, settled(progress, project(lastModified=AFTER), condition="open", seen=""))
     assert progress.wants(KEY, project(lastModified=AFTER))
-    assert progress.open_projects(KEY) == {7}
+    assert progress.unsettled(KEY) == {7}
 
 
 def test_given_one_order_when_one_of_its_projects_is_not_known_then_it_is_a_change_however_old_it_is() -> None:
@@ -233,9 +233,9 @@ def test_given_an_unreadable_project_when_left_then_it_is_owed_but_not_tried_aga
     progress = stream()
     progress.leave(KEY, 7, trouble())
     assert not progress.wants(KEY, project(lastModified=AFTER))
-    assert progress.open_projects(KEY) == set()
+    assert progress.unsettled(KEY) == set()
     assert progress.counts.troubles == [trouble()] or progress.counts.troubles[0].where == "project 7"
-    assert again(progress).open_projects(KEY) == {7}
+    assert again(progress).unsettled(KEY) == {7}
 
 
 def test_given_a_project_that_is_not_there_when_asked_for_twice_then_it_is_forgotten_unless_a_list_shows_it() -> None:

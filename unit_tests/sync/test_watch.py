@@ -263,8 +263,8 @@ def test_given_one_without_a_status_that_finishes_when_another_one_comes_then_th
 
 
 def holding(shop: ListedShop, *ids: int) -> StreamProgress:
-    state = watched(known=dict(as_listed(shop, id_, condition="held") for id_ in ids), held_by=dict.fromkeys(ids, "5"))
-    return stream(state, PRODUCED, name=FILES)
+    known = {id_: Known("held", shop.project(id_).fingerprint.followed, held_by="5") for id_ in ids}
+    return stream(watched(known=known), PRODUCED, name=FILES)
 
 
 def held_shop() -> ListedShop:
