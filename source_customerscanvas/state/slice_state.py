@@ -1,23 +1,6 @@
 """What a stream remembers of one slice: a storefront, or one order of it.
 
-    {"cursor": "2026-01-31T12:00:00.000000Z",
-     "read": "2026-01-31T12:00:03.000000Z",
-     "scan": {"after": 4711},
-     "covered": {"startDate": null, "kinds": ["Final"]},
-     "open": {"4690": ["k3Jd92mQ"]},
-     "recent": {"4698": ["k3Jd92mQ", "p0Zx71cc"]},
-     "held": {"5": {"4655": ["Zk0q81ab"]}},
-     "owed": [4713, 4714],
-     "since": {"4690": "2026-01-31T11:50:00.000000Z", "4713": "2026-01-31T11:50:00.000000Z"},
-     "unlisted": [4690],
-     "missing": [4713],
-     "newest": "2026-01-31T11:59:00.000000Z",
-     "orderless": [4698],
-     "again": {"4698": "2026-01-31T11:58:00.000000Z"},
-     "tries": {"4690": [1, "2026-01-31T11:30:00.000000Z"]},
-     "delivered": {"5001": [4698, 4699]},
-     "waiting": {"5001": 4712},
-     "manifests": {"5001": {"due": false, "waitsFor": 4690, "files": {"7f": ["11/5001/4698/a.pdf", 1024, "9f86…"]}}}}
+`docs/state.md` shows one, and says what each part is.
 
 What holds between the parts, in every state that leaves the connector:
 
@@ -44,11 +27,6 @@ What holds between the parts, in every state that leaves the connector:
 
 `read` is when the slice was last listed, by the shop's clock, and `newest` when the newest artifact was made that was
 handed over: what is older than both of them was handed over with its project.
-
-`tries` counts how often a failed project was resumed or restarted, and when last. `delivered` are the projects of each
-order that are still to be acknowledged in the shop, `waiting` those of these orders that wait for a project.
-`manifests` are the delivered files of orders whose `order.json` is not written yet: path, size and SHA-256; it is `due`
-when the order may have become complete, and else `waitsFor` is a project of it that was not delivered.
 """
 
 from collections.abc import Iterator, Mapping
@@ -85,13 +63,6 @@ class Try:
 
 
 @dataclass
-class Scan:
-    """How far a reading of all projects in the order of their ids has come."""
-
-    after: int = -1
-
-
-@dataclass
 class ManifestFiles:
     """The delivered files of an order without a manifest, by artifact: path, size and SHA-256."""
 
@@ -107,7 +78,8 @@ class SliceState:
 
     cursor: str = ""
     read: str = ""
-    scan: Scan | None = field(default_factory=Scan)
+    scan: int | None = -1
+    """The id up to which a first reading of all projects has come; None when it has come to its end."""
     covered: Scope | None = None
     """The earlier, narrower scope in which the projects of a scan were handed over before."""
     known: dict[int, Known] = field(default_factory=dict)
@@ -174,7 +146,7 @@ class SliceState:
         is_first = self.scan is None and self.covered is None
         if not is_first:
             self._forget_since()
-        self.scan = Scan()
+        self.scan = -1
         self.covered = covered if is_first else None
 
     def deliver_again(self) -> None:
@@ -193,8 +165,8 @@ class SliceState:
     def to_json(self) -> dict[str, Any]:
         value: dict[str, Any] = {"cursor": self.cursor or None}
         value |= {name: time for name, time in (("read", self.read), ("newest", self.newest)) if time}
-        if self.scan:
-            value["scan"] = {"after": self.scan.after}
+        if self.scan is not None:
+            value["scan"] = {"after": self.scan}
         if self.covered:
             value["covered"] = self.covered.to_json()
         parts: dict[str, dict[str, Any]] = {"open": {}, "recent": {}, "held": {}, "since": {}}
@@ -231,7 +203,7 @@ class SliceState:
         """Raises `ValueError`, `KeyError`, `TypeError`, `AttributeError` or `OverflowError` for what is no state."""
         state = cls(cursor=read_time(value["cursor"]), read=read_time(value.get("read")), scan=None)
         if value.get("scan") is not None:
-            state.scan = Scan(int(value["scan"]["after"]))
+            state.scan = int(value["scan"]["after"])
         since = {int(id_): _moment(at) for id_, at in value.get("since", {}).items()}
         for id_, texts in value.get("open", {}).items():
             state.known[int(id_)] = _known("open", texts, since.get(int(id_), ""))
@@ -242,7 +214,7 @@ class SliceState:
                 state.known[int(id_)] = _known("held", texts, since.get(int(id_), ""), str(status))
         for id_ in _ids(value.get("owed", [])):
             state.owe(id_, since.get(id_, ""))
-        if value.get("covered") is not None and (state.scan or state.owed):
+        if value.get("covered") is not None and (state.scan is not None or state.owed):
             state.covered = Scope.from_json(value["covered"])
         state.unlisted = set(_ids(value.get("unlisted", [])))
         state.missing = set(_ids(value.get("missing", [])))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from source_customerscanvas.settings import ALL_STATUSES, Shard, Statuses
 from source_customerscanvas.state.scope import Scope
-from source_customerscanvas.state.slice_state import Known, ManifestFiles, Scan, SliceState, Try
+from source_customerscanvas.state.slice_state import Known, ManifestFiles, SliceState, Try
 from source_customerscanvas.times import to_utc
 
 ids = st.integers(min_value=0, max_value=2**63 - 1)
@@ -39,7 +39,7 @@ manifests = st.builds(
 def slice_states(draw: st.DrawFn) -> SliceState:
     """A state as the methods of `SliceState` leave it: nothing is known of a project only as it is owed."""
     state = SliceState(cursor=draw(st.just("") | times), read=draw(st.just("") | times))
-    state.scan = draw(st.none() | st.builds(Scan, st.integers(-1, 2**40)))
+    state.scan = draw(st.none() | st.integers(-1, 2**40))
     state.newest = draw(st.just("") | times)
     for project_id in draw(st.lists(ids, max_size=8, unique=True)):
         condition = draw(st.sampled_from(["open", "recent", "held", "owed", "owed since"]))
@@ -61,7 +61,7 @@ def slice_states(draw: st.DrawFn) -> SliceState:
                 state.unlisted.add(project_id)
             if draw(st.booleans()):
                 state.owe(project_id)
-    if state.scan or state.owed:
+    if state.scan is not None or state.owed:
         state.covered = draw(st.none() | scopes)
     state.tries = draw(st.dictionaries(ids, tries, max_size=3))
     state.delivered = draw(st.dictionaries(ids, texts, max_size=3))

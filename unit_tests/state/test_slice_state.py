@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_customerscanvas.state.scope import Scope
-from source_customerscanvas.state.slice_state import Condition, Known, Scan, SliceState, Try
+from source_customerscanvas.state.slice_state import Condition, Known, SliceState, Try
 from unit_tests.state.states import digests, slice_states, times
 
 CURSOR, BEFORE, EARLIER = (
@@ -136,15 +136,15 @@ def test_given_a_finished_project_when_it_is_settled_as_recent_then_what_was_to_
 def test_given_a_wider_scope_when_the_slice_was_scanned_then_the_scan_knows_what_was_covered() -> None:
     state = SliceState(cursor=CURSOR, scan=None)
     state.restart_scan(Scope(kinds=("pdf",)))
-    assert (again(state).scan, again(state).covered) == (Scan(), Scope(kinds=("pdf",)))
+    assert (again(state).scan, again(state).covered) == (-1, Scope(kinds=("pdf",)))
 
 
 def test_given_a_second_widening_during_a_scan_when_noted_then_everything_is_read_as_if_new() -> None:
-    state = SliceState(cursor=CURSOR, scan=Scan(4711), covered=Scope(kinds=("pdf",)))
+    state = SliceState(cursor=CURSOR, scan=4711, covered=Scope(kinds=("pdf",)))
     state.owe(7, BEFORE)
     state.settle(8, Known("open", "seenseen", (), BEFORE))
     state.restart_scan(Scope(kinds=("pdf", "png")))
-    assert (state.scan, state.covered) == (Scan(), None)
+    assert (state.scan, state.covered) == (-1, None)
     assert (state.of(7), state.of(8), state.owed) == (Known(), Known("open", "seenseen"), {7})
 
 
@@ -154,7 +154,7 @@ def test_given_a_second_widening_when_the_scan_is_over_and_something_is_still_ow
     state = SliceState(cursor=CURSOR, scan=None, covered=Scope(kinds=("pdf",)))
     state.owe(7, BEFORE)
     state.restart_scan(Scope(kinds=("pdf", "png")))
-    assert (state.scan, state.covered, again(state).to_json()["owed"]) == (Scan(), None, [7])
+    assert (state.scan, state.covered, again(state).to_json()["owed"]) == (-1, None, [7])
 
 
 @pytest.mark.parametrize(("is_owed", "is_covered"), [(True, True), (False, False)])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from source_customerscanvas.errors import UnreadableState
 from source_customerscanvas.state.scope import Scope
-from source_customerscanvas.state.slice_state import Known, Scan, SliceState, Try
+from source_customerscanvas.state.slice_state import Known, SliceState, Try
 from source_customerscanvas.state.stream_state import StreamState, tries_of
 from unit_tests.state.states import scopes, slice_states, times
 from unit_tests.state.test_scope import NOT_WIDER, WIDER
@@ -248,7 +248,7 @@ def test_given_5000_unfinished_projects_when_written_then_they_take_less_than_25
 # A changed scope
 
 
-def state_with(scope: Scope, scan: Scan | None = None, **parts: Any) -> dict[str, Any]:
+def state_with(scope: Scope, scan: int | None = None, **parts: Any) -> dict[str, Any]:
     value = StreamState(scope, NOW, {"11": SliceState(cursor=NOW, scan=scan)}).to_json()
     value["slices"]["11"] |= parts
     return value
@@ -259,7 +259,7 @@ def test_given_a_wider_scope_when_read_then_each_slice_is_scanned_for_what_the_e
     before: Scope, now: Scope
 ) -> None:
     one = read(state_with(before), now).slices["11"]
-    assert (one.scan, one.covered) == (Scan(), before)
+    assert (one.scan, one.covered) == (-1, before)
 
 
 @pytest.mark.parametrize(("before", "now"), NOT_WIDER)
@@ -270,15 +270,15 @@ def test_given_a_scope_that_is_no_wider_when_read_then_no_slice_is_scanned_again
 
 
 def test_given_a_wider_scope_when_a_first_scan_was_interrupted_then_everything_is_scanned_anew() -> None:
-    one = read(state_with(Scope(LATER), Scan(4711)), Scope(EARLIER)).slices["11"]
-    assert (one.scan, one.covered) == (Scan(), None)
+    one = read(state_with(Scope(LATER), 4711), Scope(EARLIER)).slices["11"]
+    assert (one.scan, one.covered) == (-1, None)
 
 
 def test_given_a_wider_scope_when_the_scan_of_another_one_was_interrupted_then_what_is_owed_is_read_whole() -> None:
     covered = Scope(kinds=("pdf",)).to_json()
-    value = state_with(Scope(kinds=("pdf", "png")), Scan(4711), covered=covered, owed=[7], since={"7": EARLIER})
+    value = state_with(Scope(kinds=("pdf", "png")), 4711, covered=covered, owed=[7], since={"7": EARLIER})
     one = read(value, Scope()).slices["11"]
-    assert (one.scan, one.covered, one.to_json()["owed"]) == (Scan(), None, [7])
+    assert (one.scan, one.covered, one.to_json()["owed"]) == (-1, None, [7])
 
 
 @pytest.mark.parametrize("before", [None, "folder:/elsewhere"])
@@ -289,7 +289,7 @@ def test_given_files_are_wanted_when_they_were_not_or_went_elsewhere_then_all_is
     value = state_with(Scope(destination=before), recent=recent, tries={"8": [2, EARLIER]})
     state = read(value, Scope(destination="folder:/out"))
     one = state.slices["11"]
-    assert (one.scan, one.covered) == (Scan(), Scope(kinds=()))
+    assert (one.scan, one.covered) == (-1, Scope(kinds=()))
     assert one.known == {7: Known("recent", "k3Jd92mQ", ("p0Zx71cc",))}
     assert (one.tries, state.began) == ({8: Try(2, EARLIER)}, NOW)
 

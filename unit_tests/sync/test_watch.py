@@ -9,7 +9,7 @@ import pytest
 from source_customerscanvas.api.projects import Project
 from source_customerscanvas.settings import Statuses
 from source_customerscanvas.state.scope import Scope
-from source_customerscanvas.state.slice_state import Known, Scan, SliceState
+from source_customerscanvas.state.slice_state import Known, SliceState
 from source_customerscanvas.sync.changes import Changes
 from source_customerscanvas.sync.jobs import Batch
 from source_customerscanvas.sync.kinds import FILES, PROJECTS, RESULTS
@@ -307,7 +307,7 @@ def test_given_a_slice_without_projects_when_taken_then_its_scan_is_still_to_com
     progress = stream(SliceState())
     one = Watch(shop.lists(progress), KEY, [progress], shop.time)
     one.take_whole(shop.lists(progress).first(NEWEST_MODIFIED))
-    assert progress.slice(KEY).scan == (None if projects else Scan())
+    assert progress.slice(KEY).scan == (None if projects else -1)
 
 
 def test_given_a_whole_slice_on_one_page_when_taken_then_it_needs_no_other_list() -> None:
