@@ -66,10 +66,9 @@ class Try:
 class ManifestFiles:
     """The delivered files of an order without a manifest, by artifact: path, size and SHA-256."""
 
-    due: bool = False
     files: dict[str, tuple[str, int, str]] = field(default_factory=dict)
     waits_for: int | None = None
-    """The project that was not delivered when the order was last looked at."""
+    """The project that was not delivered when the order was last looked at; None: it has to be looked at."""
 
 
 @dataclass
@@ -190,7 +189,6 @@ class SliceState:
         lists["waiting"] = {order: id_ for order, id_ in self.waiting.items() if order in delivered}
         lists["manifests"] = {
             order: {
-                "due": one.due,
                 **({} if one.waits_for is None else {"waitsFor": one.waits_for}),
                 "files": {id_: list(file) for id_, file in one.files.items()},
             }
@@ -251,4 +249,4 @@ def _manifest(value: Mapping[str, Any]) -> ManifestFiles:
     given: Mapping[str, Any] = value["files"]
     files = {str(id_): (read_text(path), int(size), read_text(sha256)) for id_, (path, size, sha256) in given.items()}
     waits_for = value.get("waitsFor")
-    return ManifestFiles(bool(value["due"]), files, None if waits_for is None else int(waits_for))
+    return ManifestFiles(files, None if waits_for is None else int(waits_for))

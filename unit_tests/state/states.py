@@ -31,7 +31,9 @@ scopes = st.builds(
 )
 tries = st.builds(Try, st.integers(1, 10), times)
 manifests = st.builds(
-    ManifestFiles, st.booleans(), st.dictionaries(texts, st.tuples(texts, st.integers(0, 2**40), digests), max_size=3)
+    ManifestFiles,
+    st.dictionaries(texts, st.tuples(texts, st.integers(0, 2**40), digests), max_size=3),
+    st.none() | ids,
 )
 
 

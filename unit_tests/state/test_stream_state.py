@@ -49,7 +49,7 @@ STATE: dict[str, Any] = {
             "tries": {"4690": [1, "2026-01-31T11:30:00.000000Z"]},
             "delivered": {"5001": [4698, 4699]},
             "waiting": {"5001": 4690},
-            "manifests": {"5001": {"due": True, "files": {"7f": ["11/5001/4698/a.pdf", 1024, "9f86"]}}},
+            "manifests": {"5001": {"files": {"7f": ["11/5001/4698/a.pdf", 1024, "9f86"]}}},
         },
         "11/50/01": {"cursor": None},
     },
@@ -192,8 +192,8 @@ DAMAGED = [
     ("slices/11/waiting", []),
     ("slices/11/waiting/5001", "x"),
     ("slices/11/manifests", []),
-    ("slices/11/manifests/5001/due", ...),
     ("slices/11/manifests/5001/files", ...),
+    ("slices/11/manifests/5001/waitsFor", "x"),
     ("slices/11/manifests/5001/files/7f", ["a.pdf", 1]),
     ("slices/11/manifests/5001/files/7f", ["a.pdf", "many", "9f86"]),
 ]
