@@ -99,11 +99,10 @@ class ProjectReader:
         if project is None or not job.slice.has(project):
             yield from self._pass_over(job, waiting, project)
             return
+        if job.is_unlisted and _is_obsolete(self._client, job, waiting, project):
+            yield from self._pass_over(job, waiting, None)
+            return
         if job.is_unlisted and not project.is_completed:
-            if not is_listed(self._client, job.slice, project):
-                # it is obsolete: thrown away, although it is still given by its id
-                yield from self._pass_over(job, waiting, None)
-                return
             yield from self._still_unlisted(job, waiting, project)
         at = format_utc(self._client.shop_now())
         if waiting and waiting[0].name == PROJECTS:
@@ -273,6 +272,12 @@ def is_fatal(error: CustomersCanvasError) -> bool:
     """Whether an error is the whole sync's, and not one project's."""
     is_setting = isinstance(error, ConfigurationError) and not isinstance(error, MissingPermission)
     return is_setting or isinstance(error, ServerAway)
+
+
+def _is_obsolete(client: ApiClient, job: Job, waiting: Sequence[StreamProgress], project: Project) -> bool:
+    """Whether an open or held project is on no list: it was thrown away, although it is still given by its id."""
+    is_held = any(stream.known(job.key, project.id).condition == "held" for stream in waiting)
+    return (is_held or not project.is_completed) and not is_listed(client, job.slice, project)
 
 
 def _settle_unchanged(stream: StreamProgress, key: str, project: Project) -> None:
