@@ -162,10 +162,10 @@ class Dispatcher:
 
     def _done(self, batch: Batch) -> None:
         for order_id, touched in batch.done().items():
-            if touched.settled.pop(FILES, None) is not None:
+            if touched.pop(FILES, None) is not None:
                 self.look_at_manifest(batch.slice, order_id)
-            if touched.settled:
-                for name in touched.settled:
+            if touched:
+                for name in touched:
                     self._streams[name].counts.expect_rows(1)
-                task = partial(self._orders.read, batch, order_id, touched)
+                task = partial(self._orders.read, batch.slice, order_id, touched)
                 self._tasks.put_file(partial(self._run, None, task))

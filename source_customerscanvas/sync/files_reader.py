@@ -15,7 +15,6 @@ from source_customerscanvas.files.paths import PathTemplate, ProjectValues
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.state.slice_state import ManifestFiles
 from source_customerscanvas.sync.jobs import Job
-from source_customerscanvas.sync.kinds import FILES
 from source_customerscanvas.sync.news import ReadProject, is_new_run, newest_of
 from source_customerscanvas.sync.outcomes import Outcome
 from source_customerscanvas.sync.progress import StreamProgress
@@ -94,7 +93,7 @@ class FilesReader:
         """Have the order looked at for its manifest when all of the batch was read."""
         if self._has_manifests and read.project.order_id:
             self._results[read.project.id] = read.results
-            read.job.batch.touch(read.project.order_id, FILES)
+            read.job.batch.touch_manifest(read.project.order_id)
         self.touch_waiting(read.job, stream)
 
     def touch_waiting(self, job: Job, stream: StreamProgress) -> None:
@@ -105,7 +104,7 @@ class FilesReader:
             manifests = stream.slice(job.key).manifests
             orders = [order_id for order_id, one in manifests.items() if one.waits_for == job.project_id]
         for order_id in orders:
-            job.batch.touch(order_id, FILES)
+            job.batch.touch_manifest(order_id)
 
     def take_results(self, project_id: int) -> Results | None:
         """What this sync has just seen of a project whose order is looked at; once."""
@@ -159,5 +158,5 @@ class FilesReader:
             state.add_emitted(read.project.id, read.digest(artifact))
             if delivered and self._has_manifests and order_id:
                 manifest = state.manifests.setdefault(order_id, ManifestFiles())
-                manifest.due = True
+                manifest.waits_for = None
                 manifest.files[artifact.id] = (delivered.relative_path, delivered.size, delivered.sha256)

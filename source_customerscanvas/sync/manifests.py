@@ -70,6 +70,8 @@ class ManifestWriter:
             return
         produced = [project for project in projects if self._settings.statuses.includes(project.business_status)]
         try:
+            if not produced:
+                raise _NotComplete(projects[0].id)
             entries = self._entries(slice_, stream, produced, delivered_files)
         except _NotComplete as error:
             yield Outcome(stream.name, note=partial(_wait, stream, slice_.key, order_id, error.project_id))
@@ -86,8 +88,6 @@ class ManifestWriter:
         self, slice_: Slice, stream: StreamProgress, produced: Sequence[Project], delivered_files: Mapping[str, Any]
     ) -> dict[int, list[dict[str, Any]]]:
         """The files of each produced project. Raises `_NotComplete` while one of them is not delivered wholly."""
-        if not produced:
-            raise _NotComplete(None)
         for project in produced:
             if not (project.is_completed and _is_delivered(slice_, stream, project)):
                 raise _NotComplete(project.id)
@@ -136,9 +136,9 @@ class ManifestWriter:
 
 
 class _NotComplete(Exception):
-    """The order waits for a project, or, where that is None, for one that is produced."""
+    """The order waits for a project that is to be delivered, or for one that is to be produced at all."""
 
-    def __init__(self, project_id: int | None) -> None:
+    def __init__(self, project_id: int) -> None:
         super().__init__(str(project_id))
         self.project_id = project_id
 
@@ -179,11 +179,10 @@ def _items(project: Project) -> list[dict[str, Any]]:
     return [{name: item.get(name) for name in fields} for item in found]
 
 
-def _wait(stream: StreamProgress, key: str, order_id: str, project_id: int | None) -> None:
+def _wait(stream: StreamProgress, key: str, order_id: str, project_id: int) -> None:
     with stream.lock:
         pending = stream.slice(key).manifests.get(order_id)
         if pending:
-            pending.due = False
             pending.waits_for = project_id
 
 
@@ -202,4 +201,4 @@ def _written(stream: StreamProgress, key: str, order_id: str, written: Mapping[s
 def due_manifests(stream: StreamProgress, key: str) -> list[str]:
     """The orders whose last file may have been delivered by a sync that was ended before it wrote the manifest."""
     with stream.lock:
-        return [order for order, one in stream.slice(key).manifests.items() if one.due and one.files]
+        return [order for order, one in stream.slice(key).manifests.items() if one.waits_for is None and one.files]

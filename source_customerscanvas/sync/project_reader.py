@@ -22,7 +22,7 @@ from source_customerscanvas.settings import Settings
 from source_customerscanvas.state.slice_state import Known
 from source_customerscanvas.sync.files_reader import FilesReader
 from source_customerscanvas.sync.health import Health
-from source_customerscanvas.sync.jobs import Job
+from source_customerscanvas.sync.jobs import Job, Touching
 from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, OF_ARTIFACTS, OF_ORDERS, OF_RESULTS, PROJECTS, RESULTS
 from source_customerscanvas.sync.lists import is_listed
 from source_customerscanvas.sync.news import ReadProject, is_new_run, newest_of
@@ -99,6 +99,9 @@ class ProjectReader:
         if project is None or not job.slice.has(project):
             yield from self._pass_over(job, waiting, project)
             return
+        if job.is_unlisted and _is_obsolete(self._client, job, waiting, project):
+            yield from self._pass_over(job, waiting, None)
+            return
         if job.is_unlisted and not project.is_completed:
             yield from self._still_unlisted(job, waiting, project)
         at = format_utc(self._client.shop_now())
@@ -119,21 +122,12 @@ class ProjectReader:
         self.health.note_read(job.slice)
 
     def _still_unlisted(self, job: Job, waiting: list[StreamProgress], project: Project) -> Iterator[Outcome]:
-        """Settle an open project that no list shows and that has not changed, and take its streams from `waiting`."""
-        obsolete = None
+        """Settle an open project that a watch missed and that has not changed, and take its streams from `waiting`."""
         for stream in list(waiting):
-            with stream.lock:
-                state = stream.slice(job.key)
-                known, was_obsolete = state.of(project.id), project.id in state.obsolete
-            if known.condition != "open" or known.seen != stream.kind.digest(project):
-                continue
-            if obsolete is None:
-                obsolete = was_obsolete or not is_listed(self._client, job.slice, project)
-            waiting.remove(stream)
-            if stream.name == FILES and obsolete:
-                self._files.touch_waiting(job, stream)
-            note = partial(_note_unlisted, stream, job.key, project, obsolete)
-            yield Outcome(stream.name, note=note, finished=1)
+            known = stream.known(job.key, project.id)
+            if known.condition == "open" and known.seen == stream.kind.digest(project):
+                waiting.remove(stream)
+                yield Outcome(stream.name, note=partial(_settle_unchanged, stream, job.key, project), finished=1)
 
     def _of_results(self, read: ReadProject, waiting: list[StreamProgress]) -> Found:
         project, results = read.project, read.results
@@ -234,12 +228,13 @@ class ProjectReader:
         settled = settled_of(stream.kind, project, results, at)
         settled = replace(settled, emitted=(project.order_id or "",))
         former = stream.known(job.key, project.id).emitted[:1]
-        has_left = bool(former) and former[0] not in ("", project.order_id)
-        if has_left:
-            job.batch.touch(former[0], stream.name, settled)
-        if project.order_id and (has_left or not self._orders.was_shown(stream.name, settled)):
-            job.batch.touch(project.order_id, stream.name, settled)
-        elif not has_left:
+        orders = [order_id for order_id in former if order_id not in ("", project.order_id)]
+        if project.order_id and (orders or not self._orders.was_shown(stream.name, settled)):
+            orders.append(project.order_id)
+        if orders:
+            note = partial(stream.settle, job.key, settled)
+            job.batch.touch(stream.name, Touching(project.id, orders, note))
+        else:
             yield job.settle(stream, settled)
 
     def _pass_over(self, job: Job, waiting: Sequence[StreamProgress], project: Project | None) -> Iterator[Outcome]:
@@ -251,8 +246,6 @@ class ProjectReader:
             with stream.lock:
                 state = stream.slice(job.key)
                 former, was_missing = state.of(job.project_id).emitted[:1], job.project_id in state.missing
-            if stream.name in OF_ORDERS and former and former[0] and not was_missing:
-                job.batch.touch(former[0], stream.name)
             if stream.name == FILES:
                 self._files.touch_waiting(job, stream)
             if project is None:
@@ -260,7 +253,11 @@ class ProjectReader:
                 note = partial(stream.miss, job.key, job.project_id, is_listed=job.project is not None)
             else:
                 note = partial(stream.pass_on, job.key, project)
-            yield Outcome(stream.name, note=note, finished=1)
+            if stream.name in OF_ORDERS and any(former) and not was_missing:
+                # a state that has forgotten the project would never have its row taken from the order
+                job.batch.touch(stream.name, Touching(job.project_id, former, note))
+            else:
+                yield Outcome(stream.name, note=note, finished=1)
 
 
 def _warn_of_failure(read: ReadProject, stream: StreamProgress) -> None:
@@ -277,11 +274,15 @@ def is_fatal(error: CustomersCanvasError) -> bool:
     return is_setting or isinstance(error, ServerAway)
 
 
-def _note_unlisted(stream: StreamProgress, key: str, project: Project, obsolete: bool) -> None:
+def _is_obsolete(client: ApiClient, job: Job, waiting: Sequence[StreamProgress], project: Project) -> bool:
+    """Whether an open or held project is on no list: it was thrown away, although it is still given by its id."""
+    is_held = any(stream.known(job.key, project.id).condition == "held" for stream in waiting)
+    return (is_held or not project.is_completed) and not is_listed(client, job.slice, project)
+
+
+def _settle_unchanged(stream: StreamProgress, key: str, project: Project) -> None:
     with stream.lock:
         state = stream.slice(key)
         state.settle(project.id, state.of(project.id))
-        if obsolete:
-            state.obsolete[project.id] = None
-        elif project.processing_status is None:
+        if project.processing_status is None:
             state.unlisted.add(project.id)

@@ -8,7 +8,7 @@ import pytest
 
 from source_customerscanvas.api.projects import Project
 from source_customerscanvas.state.scope import Scope
-from source_customerscanvas.state.slice_state import Condition, Known, Scan, SliceState
+from source_customerscanvas.state.slice_state import Condition, Known, SliceState
 from source_customerscanvas.sync.ledger import Ledger
 from source_customerscanvas.sync.progress import StreamProgress
 from unit_tests.watched import BEFORE, CURSOR, KEY, LONG_AGO, WITHIN, settled, stream, watched
@@ -61,13 +61,13 @@ def test_given_a_recent_project_when_the_list_shows_another_row_or_status_then_i
         (watched(), Scope(), BEFORE, True),
         (watched(), Scope(), WITHIN, False),
         (watched(), Scope(start_date=WITHIN), BEFORE, False),
-        (watched(scan=Scan()), Scope(), BEFORE, False),
-        (watched(scan=Scan(after=10)), Scope(), BEFORE, False),
+        (watched(scan=-1), Scope(), BEFORE, False),
+        (watched(scan=10), Scope(), BEFORE, False),
         (watched(delivered={7: "5001"}), Scope(), BEFORE, True),
         (watched(delivered={7: "5001"}), Scope(), WITHIN, False),
         (watched(delivered={7: "5001"}), Scope(start_date=WITHIN), BEFORE, True),
-        (watched(delivered={7: "5001"}, scan=Scan(9)), Scope(), BEFORE, True),
-        (watched(delivered={7: "5001"}, scan=Scan(), covered=Scope(kinds=("pdf",))), Scope(), BEFORE, False),
+        (watched(delivered={7: "5001"}, scan=9), Scope(), BEFORE, True),
+        (watched(delivered={7: "5001"}, scan=-1, covered=Scope(kinds=("pdf",))), Scope(), BEFORE, False),
     ],
 )
 def test_given_a_project_that_is_nowhere_when_completed_then_it_was_delivered_if_all_before_the_window_was(
@@ -89,7 +89,7 @@ def test_given_one_order_when_a_project_of_it_is_not_known_then_it_is_new_to_it(
         (known("recent", "seenseen"), Scope(), False),
         (watched(), Scope(), False),  # the stream may never hear of it
         (watched(), Scope(start_date=WITHIN), True),
-        (watched(scan=Scan()), Scope(start_date=WITHIN), False),  # the scan may have come past it
+        (watched(scan=-1), Scope(start_date=WITHIN), False),  # the scan may have come past it
     ],
 )
 def test_given_an_order_that_is_not_due_when_it_waits_then_for_a_project_of_which_the_stream_will_hear(

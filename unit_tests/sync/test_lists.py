@@ -8,7 +8,6 @@ import pytest
 
 from source_customerscanvas.errors import ServerTrouble
 from source_customerscanvas.settings import Shard
-from source_customerscanvas.state.slice_state import Scan
 from source_customerscanvas.sync.lists import BY_ID, NEWEST_CREATED, NEWEST_MODIFIED
 from source_customerscanvas.sync.scan import is_fresh, scan_pages, scanning, start_watch
 from source_customerscanvas.sync.slices import Slice
@@ -51,14 +50,14 @@ def test_given_projects_that_were_removed_meanwhile_when_a_scan_goes_on_then_it_
     shop = shop_of(33)
     for id_ in removed:
         shop.remove(id_)
-    progress = stream(watched(scan=Scan(after=14)))
+    progress = stream(watched(scan=14))
     pages = list(scan_pages(shop.lists(progress), KEY, [progress]))
     assert [one.id for page in pages for one in page] == [id_ for id_ in shop.rows if id_ > 14]
 
 
 def test_given_two_scans_when_they_are_read_together_then_from_where_the_lesser_one_has_come_to() -> None:
     shop = shop_of(12)
-    ahead, behind = stream(watched(scan=Scan(after=9))), stream(watched(scan=Scan(after=5)))
+    ahead, behind = stream(watched(scan=9)), stream(watched(scan=5))
     pages = list(scan_pages(shop.lists(ahead, behind), KEY, [ahead, behind]))
     assert [one.id for page in pages for one in page] == [6, 7, 8, 9, 10, 11, 12]
 
@@ -110,12 +109,12 @@ def test_given_a_row_without_a_usable_id_when_listed_then_it_is_passed_over_and_
 
 
 def test_given_a_first_scan_when_it_begins_then_the_watch_that_follows_begins_there_and_stays_when_it_goes_on() -> None:
-    progress = stream(watched(cursor="", read="", scan=Scan()))
+    progress = stream(watched(cursor="", read="", scan=-1))
     assert is_fresh([progress], KEY)
     assert scanning([progress, stream()], KEY) == [progress]
     start_watch([progress], KEY, CURSOR, AFTER)
     state = progress.slice(KEY)
-    state.scan = Scan(after=4)
+    state.scan = 4
     start_watch([progress], KEY, FIVE_HOURS_AHEAD, FIVE_HOURS_AHEAD)
     assert (state.cursor, state.read, is_fresh([progress], KEY)) == (CURSOR, AFTER, False)
 

@@ -52,7 +52,7 @@ class Order:
             self.shop.create(orderName="Cards", items=[{"id": 1, "name": "Front", "quantity": 100, "sku": "BC-1"}])
         (self.first,) = self.files_of(1)
         files = {self.first: (f"11/{ORDER}/1/print.pdf", 1024, "9f")}
-        self.stream = stream(watched(manifests={ORDER: ManifestFiles(True, files)}), name=FILES)
+        self.stream = stream(watched(manifests={ORDER: ManifestFiles(files)}), name=FILES)
         self.place = Place()
         settings = Settings(
             "app",

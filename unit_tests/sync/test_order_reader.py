@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 
 from source_customerscanvas.errors import Conflict, NotFound, Refused, ServerTrouble, Stopped
 from source_customerscanvas.settings import Settings, Statuses
-from source_customerscanvas.sync.jobs import Batch
+from source_customerscanvas.sync.jobs import Batch, Touching
 from source_customerscanvas.sync.kinds import ORDERS, SHOP_ORDERS
 from source_customerscanvas.sync.order_reader import OrderReader
 from source_customerscanvas.sync.outcomes import Outcome
@@ -36,10 +37,11 @@ def read(
         if (row["orderId"], row["storefrontId"]) == (order_id, storefront_id):
             progress.owe(str(storefront_id), row["id"])
             one = settled(progress, shop.project(row["id"]), emitted=(order_id,))
-            batch.touch(order_id, progress.name, one)
+            note = partial(progress.settle, str(storefront_id), one)
+            batch.touch(progress.name, Touching(row["id"], [order_id], note))
     (touched,) = batch.done().values()
     found = []
-    for outcome in orders.read(batch, order_id, touched):
+    for outcome in orders.read(batch.slice, order_id, touched):
         assert outcome.note
         outcome.note()
         found.append(outcome)
@@ -96,10 +98,8 @@ def test_given_a_row_that_showed_a_project_when_that_is_read_later_then_the_row_
     first, second = shop.create(), shop.create()
     progress = stream(name=ORDERS)
     orders = reader(shop, progress)
-    batch = Batch(Slice(11))
-    batch.touch("5001", ORDERS, settled(progress, shop.project(first), emitted=("5001",)))
-    (touched,) = batch.done().values()
-    list(orders.read(batch, "5001", touched))
+    note = partial(progress.settle, KEY, settled(progress, shop.project(first), emitted=("5001",)))
+    list(orders.read(Slice(11), "5001", {ORDERS: [Touching(first, ["5001"], note)]}))
     assert orders.was_shown(ORDERS, settled(progress, shop.project(second)))
     assert not orders.was_shown(ORDERS, settled(progress, shop.project(second)))  # as it changed once more
     assert not orders.was_shown(ORDERS, settled(progress, shop.project(first)))
@@ -134,18 +134,18 @@ def test_given_a_shop_with_documents_when_orders_are_read_then_each_is_asked_for
 
 
 @pytest.mark.parametrize(
-    ("answer", "asked"),
-    [(NOT_IMPLEMENTED, 1), (PROBLEM, 1), (NotFound("GET order"), 2), (Conflict("GET order", "no"), 2)],
+    "answer",
+    [NOT_IMPLEMENTED, PROBLEM, NotFound("GET order"), Conflict("GET order", "no")],
     ids=["501", "error document", "404", "409"],
 )
 def test_given_a_shop_without_documents_when_that_is_clear_then_it_is_not_asked_any_more_and_said_once(
-    answer: Any, asked: int, caplog: pytest.LogCaptureFixture
+    answer: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     shop = ListedShop()
-    documents(shop, [answer] * 9)
+    documents(shop, [answer] * 30)
     found, progress = read_all(shop)
     assert found == []
-    assert len(shop.asked_for("/order")) == asked
+    assert len(shop.asked_for("/order")) == 20
     assert progress.counts.passed_over == ["storefront 11: its shop gives no documents of some orders"]
     assert len([message for message in caplog.messages if message.startswith("Passed over")]) == 1
     assert progress.slice(KEY).owed == set()
@@ -160,11 +160,11 @@ def test_given_a_shop_with_some_documents_when_others_are_missing_then_every_ord
     assert len(shop.asked_for("/order")) == 5
 
 
-def test_given_one_order_without_a_document_when_it_comes_first_then_the_others_are_asked_for() -> None:
+def test_given_some_orders_without_a_document_when_they_come_first_then_the_others_are_asked_for() -> None:
     shop = ListedShop()
-    documents(shop, [NotFound("GET order"), {"id": 2}, NotFound("GET order"), NotFound("GET order"), {"id": 5}])
+    documents(shop, [*[NotFound("GET order")] * 10, {"id": 11}, *[NotFound("GET order")] * 30, {"id": 42}])
     found, _ = read_all(shop)
-    assert [row["order"] for row in found] == [{"id": 2}, {"id": 5}]
+    assert [row["order"] for row in found] == [{"id": 11}, {"id": 42}]
 
 
 def test_given_two_shops_when_one_has_no_documents_then_the_others_come() -> None:
