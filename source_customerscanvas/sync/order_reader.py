@@ -1,8 +1,8 @@
 """Looks at one order when its changed projects have been read: its row, the shop's document, its manifest."""
 
 import logging
-from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
 
@@ -26,8 +26,21 @@ logger = logging.getLogger("airbyte.source-customerscanvas")
 
 _NOT_IMPLEMENTED = 501
 
-_MOST_REFUSALS = 20
+_CONCLUSIVE = 2
 """Orders of a storefront without a document, and none with one, after which its shop is taken to have none."""
+
+
+@dataclass
+class _Documents:
+    """Whether the shop of a storefront gives documents; one worker at a time asks until that is known."""
+
+    lock: Lock = field(default_factory=Lock)
+    has_some: bool = False
+    refused: int = 0
+
+    @property
+    def has_none(self) -> bool:
+        return not self.has_some and self.refused >= _CONCLUSIVE
 
 
 class OrderReader:
@@ -41,10 +54,7 @@ class OrderReader:
         self._results = results
         self._streams = {stream.name: stream for stream in streams}
         self._lock = Lock()
-        self._with_documents: set[int] = set()
-        """Storefronts whose shop has given a document."""
-        self._refusals: Counter[int] = Counter()
-        """Of the other storefronts, how many orders had none."""
+        self._documents: dict[int, _Documents] = {}
         self._shown: set[tuple[str, int, str]] = set()
         """Stream, id and digest of the projects that an order's row has shown before they were read themselves."""
 
@@ -104,22 +114,33 @@ class OrderReader:
 
     def _document(self, stream: StreamProgress, storefront_id: int, order_id: str, project_id: int) -> object:
         """The shop's document of an order; None where the shop has none."""
-        if storefront_id not in self._with_documents and self._refusals[storefront_id] >= _MOST_REFUSALS:
-            return None
+        with self._lock:
+            documents = self._documents.setdefault(storefront_id, _Documents())
+        if documents.has_some:
+            return self._ask(stream, documents, storefront_id, order_id, project_id)
+        with documents.lock:
+            if documents.has_none:
+                return None
+            return self._ask(stream, documents, storefront_id, order_id, project_id)
+
+    def _ask(
+        self, stream: StreamProgress, documents: _Documents, storefront_id: int, order_id: str, project_id: int
+    ) -> object:
         why = "it answers with an error document"
+        is_conclusive = True
         try:
             document: object = ask_order(self._client.get_json, project_id)
             if document is not None:
-                self._with_documents.add(storefront_id)
+                documents.has_some = True
                 return document
         except (NotFound, Conflict) as error:
-            why = error.message
+            why, is_conclusive = error.message, False
         except Refused as error:
             if error.status != _NOT_IMPLEMENTED:
                 raise
             why = error.message
         with self._lock:
-            self._refusals[storefront_id] += 1
+            documents.refused += _CONCLUSIVE if is_conclusive else 1
         where = f"storefront {storefront_id}"
         if stream.counts.pass_over_once(f"{where}: its shop gives no documents of some orders"):
             logger.warning(f"Passed over: {where}, order {order_id}: its shop gives no document of it: {why}")
