@@ -101,10 +101,24 @@ class Downloader:
                 writer.abort()
         return self._delivered(path, size, digest)
 
-    def measure(self, artifact: ArtifactFile) -> tuple[int, str]:
-        """The size in bytes and the SHA-256 (hexadecimal) of a file, which is downloaded and not stored."""
+    def find(self, artifact: ArtifactFile, path: str) -> tuple[int, str | None] | None:
+        """The size in bytes and the SHA-256 (hexadecimal) of a file that was stored earlier; None if it is not there.
+
+        It is downloaded once more to be hashed; where the API does not have it any more, its SHA-256 is None. A store
+        that does not keep files is taken to have had it. Raises like `deliver`.
+        """
+        keeps_files = self._store.keeps_files
         with self._counted():
-            return self._fetch(artifact, Digester())
+            stored = self._patiently(lambda: self._store.stat(path)) if keeps_files else None
+            if keeps_files and stored is None:
+                return None
+            try:
+                size, digest = self._fetch(artifact, Digester())
+            except NotFound:
+                if stored is None:
+                    raise
+                return stored, None
+        return (size, digest) if stored in (None, size) else None
 
     def put(self, path: str, content: bytes, content_type: str) -> DeliveredFile:
         """Store a small file of the connector's own."""

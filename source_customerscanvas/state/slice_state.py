@@ -99,6 +99,11 @@ class ManifestFiles:
     waits_for: int | None = None
     """The project that was not delivered when the order was last looked at."""
 
+    def add(self, artifact_id: str, path: str, size: int, sha256: str) -> None:
+        """Note a file that was delivered: the order may be complete by it."""
+        self.due = True
+        self.files[artifact_id] = (path, size, sha256)
+
 
 @dataclass
 class SliceState:

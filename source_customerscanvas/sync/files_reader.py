@@ -159,5 +159,4 @@ class FilesReader:
             state.add_emitted(read.project.id, read.digest(artifact))
             if delivered and self._has_manifests and order_id:
                 manifest = state.manifests.setdefault(order_id, ManifestFiles())
-                manifest.due = True
-                manifest.files[artifact.id] = (delivered.relative_path, delivered.size, delivered.sha256)
+                manifest.add(artifact.id, delivered.relative_path, delivered.size, delivered.sha256)

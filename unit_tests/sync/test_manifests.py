@@ -8,17 +8,17 @@ from typing import Any, cast
 import pytest
 
 from source_customerscanvas.api.artifacts import Artifacts
-from source_customerscanvas.errors import NotFound, ServerTrouble
+from source_customerscanvas.errors import CustomersCanvasError, NotFound, ServerTrouble, StoreAway, StoreUnavailable
 from source_customerscanvas.files.artifact_file import ArtifactFile, DeliveredFile
 from source_customerscanvas.files.download import Downloader
 from source_customerscanvas.settings import Settings, Statuses
-from source_customerscanvas.state.slice_state import Known, ManifestFiles
+from source_customerscanvas.state.slice_state import Known, ManifestFiles, Scan
 from source_customerscanvas.sync.files_reader import FilesReader
 from source_customerscanvas.sync.kinds import FILES
 from source_customerscanvas.sync.manifests import ManifestWriter, due_manifests
 from source_customerscanvas.sync.outcomes import Outcome
 from unit_tests.sync.listed_shop import SLICE, ListedShop
-from unit_tests.watched import KEY, stream, watched
+from unit_tests.watched import KEY, LONG_AGO, stream, watched
 
 ORDER = "5001"
 
@@ -28,19 +28,29 @@ class Place:
 
     def __init__(self) -> None:
         self.content: dict[str, Any] = {}
-        self.measured: list[str] = []
+        self.found: list[tuple[str, str]] = []
+        self.delivered: list[tuple[str, str]] = []
         self.gone: set[str] = set()
+        self.stored = True
+        """Whether what was delivered earlier lies where it is looked for."""
+        self.failure: Exception | None = None
 
     def put(self, path: str, content: bytes, content_type: str) -> DeliveredFile:
         assert content_type == "application/json"
+        if self.failure:
+            raise self.failure
         self.content[path] = json.loads(content)
         return DeliveredFile(path, len(content), "ma", url=f"file:///out/{path}")
 
-    def measure(self, artifact: ArtifactFile) -> tuple[int, str]:
-        self.measured.append(artifact.id)
+    def find(self, artifact: ArtifactFile, path: str) -> tuple[int, str | None] | None:
+        self.found.append((artifact.id, path))
+        return (7, None if artifact.id in self.gone else "me") if self.stored else None
+
+    def deliver(self, artifact: ArtifactFile, path: str) -> DeliveredFile:
         if artifact.id in self.gone:
             raise NotFound(artifact.id)
-        return 7, "me"
+        self.delivered.append((artifact.id, path))
+        return DeliveredFile(path, 8, "de", url=f"file:///out/{path}")
 
 
 class Order:
@@ -49,7 +59,8 @@ class Order:
     def __init__(self, projects: int = 2) -> None:
         self.shop = ListedShop()
         for _ in range(projects):
-            self.shop.create(orderName="Cards", items=[{"id": 1, "name": "Front", "quantity": 100, "sku": "BC-1"}])
+            items = [{"id": 1, "name": "Front", "quantity": 100, "sku": "BC-1"}]
+            self.shop.create(created=LONG_AGO, orderName="Cards", items=items)
         (self.first,) = self.files_of(1)
         files = {self.first: (f"11/{ORDER}/1/print.pdf", 1024, "9f")}
         self.stream = stream(watched(manifests={ORDER: ManifestFiles(True, files)}), name=FILES)
@@ -101,7 +112,7 @@ def test_given_a_complete_order_when_its_last_file_is_delivered_then_the_manifes
         # delivered earlier: fetched once more to be hashed
         (second, f"11/{ORDER}/2/print.pdf", 7, "me"),
     ]
-    assert order.place.measured == [second]
+    assert (order.place.found, order.place.delivered) == ([(second, f"11/{ORDER}/2/print.pdf")], [])
     ((row, delivered),) = outcome.records
     assert (row["artifactId"], row["filePath"], row["projectId"]) == (f"order/11/{ORDER}", path, None)
     assert delivered is not None
@@ -141,12 +152,65 @@ def test_given_a_held_project_when_the_others_are_delivered_then_the_manifest_is
     assert [project["id"] for project in document["projects"]] == [1]
 
 
-def test_given_a_file_that_is_gone_and_was_never_delivered_when_written_then_the_manifest_does_not_name_it() -> None:
+def test_given_a_file_that_does_not_lie_there_any_more_when_written_then_it_is_delivered_with_its_row_first() -> None:
     order = Order()
-    order.place.gone = set(order.files_of(2))
+    order.place.stored = False
+    (second,) = order.files_of(2)
+    path = f"11/{ORDER}/2/print.pdf"
+
+    again, manifest = order.writer.write(SLICE, order.stream, ORDER)
+
+    assert order.place.delivered == [(second, path)]
+    ((row, _),) = again.records
+    assert (row["artifactId"], row["projectId"], row["filePath"], row["sha256"]) == (second, 2, path, "de")
+    assert row["lastModified"] == order.shop.artifacts[second]["lastModified"]
+    (document,) = order.place.content.values()
+    (file,) = document["projects"][1]["files"]
+    assert (file["path"], file["size"], file["sha256"]) == (path, 8, "de")
+    # killed in between, the next sync need not deliver it once more
+    assert again.note
+    assert manifest.note
+    again.note()
+    assert order.pending[ORDER].files[second] == (path, 8, "de")
+    manifest.note()
+    assert order.pending == {}
+
+
+@pytest.mark.parametrize(("stored", "expected"), [(True, [(7, None)]), (False, [])])
+def test_given_a_file_that_the_api_does_not_have_any_more_when_written_then_it_is_named_if_it_lies_there(
+    stored: bool, expected: list[tuple[int, None]], caplog: pytest.LogCaptureFixture
+) -> None:
+    order = Order()
+    order.place.stored = stored
+    (second,) = order.files_of(2)
+    order.place.gone = {second}
     order.write()
     (document,) = order.place.content.values()
-    assert [len(project["files"]) for project in document["projects"]] == [1, 0]
+    assert [(file["size"], file["sha256"]) for file in document["projects"][1]["files"]] == expected
+    assert [second in record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == (
+        [] if stored else [True]
+    )
+
+
+def test_given_a_scan_that_has_not_come_to_a_project_of_the_order_when_looked_at_then_it_waits() -> None:
+    order = Order()
+    order.stream.slice(KEY).scan = Scan(after=1)
+    order.write()
+    assert (order.place.content, list(order.pending)) == ({}, [ORDER])
+
+
+@pytest.mark.parametrize("failure", [StoreAway("place", "it does not answer"), StoreUnavailable("place", "full")])
+def test_given_a_store_that_takes_nothing_when_a_manifest_is_put_then_the_stream_ends_and_the_next_one_asks_nothing(
+    failure: CustomersCanvasError,
+) -> None:
+    order = Order()
+    order.place.failure = failure
+    order.write()
+    assert order.stream.failure is failure
+    assert order.due == [ORDER]
+    order.shop.asked.clear()
+    assert order.write() == []
+    assert order.shop.asked == []
 
 
 def test_given_nothing_delivered_since_the_last_manifest_when_looked_at_then_nothing_is_asked() -> None:

@@ -51,6 +51,9 @@ class Store(ABC):
     `Stopped` once it was abandoned.
     """
 
+    keeps_files = True
+    """Whether a file stays where it was stored, so that it can be looked for later."""
+
     @property
     @abstractmethod
     def place(self) -> str:
