@@ -143,6 +143,35 @@ def test_given_an_item_of_a_project_when_the_manifest_is_written_then_each_file_
     assert len({file["projectItemId"] for file in files}) == 2
 
 
+def test_given_projects_of_one_order_with_one_line_item_when_paths_rest_on_it_then_no_file_takes_the_place_of_another(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    delivering = Delivering(sandbox, tmp_path, file_path="{storefrontId}/{orderId}/{lineItem}/{name}")
+    first, second = order(sandbox, "Completed", "Completed", files=[PRINT], orderLineItemIndex=0)
+    delivering.sync()
+    folder = f"{STOREFRONT}/5001"
+    assert paths(delivering) == [f"{folder}/1/print.pdf", f"{folder}/1-{second}/print.pdf"]
+    sandbox.advance(DAY)
+    (third,) = order(sandbox, "Completed", files=[PRINT], orderLineItemIndex=0)
+    assert delivering.files() == [*artifacts_of(sandbox, third), KEY]
+    assert paths(delivering) == [f"{folder}/{one}/print.pdf" for one in ("1", f"1-{second}", f"1-{third}")]
+    table = delivering.warehouse.tables[FILES]
+    assert [table[artifacts_of(sandbox, one)[0]]["filePath"] for one in (first, second, third)] == paths(delivering)
+
+
+@pytest.mark.parametrize(
+    ("template", "more"), [("{storefrontId}/{orderId}/{lineItem}", 1), ("{projectId}-{lineItem}", 0)]
+)
+def test_given_paths_that_rest_on_line_items_when_a_project_has_files_then_its_order_is_asked_for_once(
+    sandbox: Sandbox, tmp_path: Path, template: str, more: int
+) -> None:
+    delivering = Delivering(sandbox, tmp_path, file_path=template)
+    delivering.config["order_manifest"] = False
+    order(sandbox, "Completed", "InProgress", files=[PRINT, FileSpec("b.pdf")])
+    delivering.sync()
+    assert sum("orderId" in request.query for request in sandbox.requests) == more
+
+
 def raw(delivering: Delivering) -> dict[str, Any]:
     manifest: dict[str, Any] = json.loads((delivering.folder / f"{STOREFRONT}/5001/order.json").read_bytes())
     return manifest

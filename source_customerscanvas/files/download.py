@@ -22,6 +22,7 @@ from source_customerscanvas.errors import (
     ServerTrouble,
     Stopped,
     StoreAway,
+    StoreUnavailable,
     Unreachable,
 )
 from source_customerscanvas.files.artifact_file import ArtifactFile, DeliveredFile
@@ -107,11 +108,13 @@ class Downloader:
         It is downloaded once more to be hashed; where the API does not have it any more, its SHA-256 is None. A store
         that does not keep files is taken to have had it. Raises like `deliver`.
         """
-        keeps_files = self._store.keeps_files
+        stored = None
         with self._counted():
-            stored = self._patiently(lambda: self._store.stat(path)) if keeps_files else None
-            if keeps_files and stored is None:
-                return None
+            if self._store.keeps_files:
+                with suppress(StoreUnavailable):  # a bucket refuses a key that may not list, where there is no file
+                    stored = self._patiently(lambda: self._store.stat(path))
+                if stored is None:
+                    return None
             try:
                 size, digest = self._fetch(artifact, Digester())
             except NotFound:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -40,11 +40,15 @@ _FIELD = "file_path"
 
 @dataclass(frozen=True)
 class ProjectValues:
-    """What the path of a file takes from its project, which is as the API gives it, and from its storefront."""
+    """What the path of a file takes from its project, which is as the API gives it, and from its storefront.
+
+    `line_items` are those of its order (see `line_items_of`), for a template that rests on them.
+    """
 
     storefront_id: int | None
     storefront_name: str | None
     project: Row
+    line_items: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,8 @@ class PathTemplate:
     def __init__(self, template: str) -> None:
         self._parts = [_pieces(part) for part in template.split("/")]
         self.placeholders = {piece.text for part in self._parts for piece in part if piece.is_placeholder}
-        # with the project's id in it, a path need not tell apart two orders that nobody has
-        self._rests_on_order = self.placeholders.isdisjoint({"projectId", "artifactId"})
+        self.rests_on_line_items = self.placeholders.isdisjoint({"projectId", "artifactId"})
+        """Whether nothing but order and line item tells two projects apart."""
 
     def paths(self, values: ProjectValues, artifacts: Sequence[Row]) -> dict[str, str]:
         """The relative path, with slashes, of each final artifact of a project by its id: all have to be given.
@@ -105,10 +109,23 @@ class PathTemplate:
         return "/".join(_filled(part, texts) for part in folders)
 
     def _path(self, values: ProjectValues, artifact: Row) -> str:
-        texts = _Values(values, artifact, self._rests_on_order)
+        # with the project's id in it, a path need not tell apart two orders that nobody has
+        texts = _Values(values, artifact, self.rests_on_line_items)
         folders = [_filled(part, texts) for part in self._parts[:-1]]
         name = _filled(self._parts[-1], texts, texts["format"] if texts.extension else "")
         return "/".join([*folders, name])
+
+
+def line_items_of(projects: Iterable[Row]) -> dict[str, int]:
+    """The line items of an order's projects, each with the project that has it; of several the one with the lowest id.
+
+    Only that one's files are placed under the line item alone, so that they never take the place of one another.
+    """
+    found: dict[str, int] = {}
+    for project in sorted(projects, key=lambda project: project["id"], reverse=True):
+        lines = {_line_of(project) or _first(project["id"]), *map(_line_of, _items(project))}
+        found |= dict.fromkeys(lines - {""}, project["id"])
+    return found
 
 
 def check_template(template: str, storefront_ids: Collection[int] | None) -> None:
@@ -202,17 +219,26 @@ class _Values:
 
     @property
     def _line_item(self) -> str:
-        if _text(self._project.get("orderId")):
-            for row in (self._item, self._artifact, self._project):
-                index = row.get("orderLineItemIndex")
-                if isinstance(index, int) and not isinstance(index, bool):
-                    return str(index + 1)
-        return _first(self._project.get("id"))
+        id_, owners = self._project.get("id"), self._values.line_items
+        if not _text(self._project.get("orderId")):
+            return _first(id_)
+        line = _line_of(self._item) or _line_of(self._artifact) or _line_of(self._project) or _first(id_)
+        return line if owners is None or owners.get(line) == id_ else f"{line}-{_first(id_)}"
+
+
+def _line_of(row: Row) -> str:
+    """The position of the line item from 1; empty where there is none."""
+    index = row.get("orderLineItemIndex")
+    return str(index + 1) if isinstance(index, int) and not isinstance(index, bool) else ""
+
+
+def _items(project: Row) -> list[Row]:
+    return [item for item in project.get("items") or [] if isinstance(item, Mapping)]
 
 
 def _item_of(project: Row, artifact: Row) -> Row:
     """The item of the project that an artifact was made for; the only one where the artifact does not tell."""
-    items = [item for item in project.get("items") or [] if isinstance(item, Mapping)]
+    items = _items(project)
     for key, own in (("projectItemId", "id"), ("orderLineItemId", "orderLineItemId")):
         wanted = artifact.get(key)
         for item in items:

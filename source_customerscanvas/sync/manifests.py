@@ -79,11 +79,12 @@ class ManifestWriter:
         except _NotComplete as error:
             yield Outcome(stream.name, note=partial(_wait, stream, slice_.key, order_id, error.project_id))
             return
+        line_items = self._files.line_items(lambda: projects)
         entries = {}
         for project in produced:
-            entries[project.id] = yield from self._entries(
-                slice_, stream, project, artifacts[project.id], delivered_files
-            )
+            finals = artifacts[project.id]
+            paths = self._files.paths(project, finals, line_items)
+            entries[project.id] = yield from self._entries(slice_, stream, project, finals, paths, delivered_files)
         folder = self._files.order_folder(produced[0])
         content = orjson.dumps(_document(slice_, order_id, produced, entries), option=orjson.OPT_INDENT_2)
         delivered = self._downloader.put(f"{folder}/{NAME}", content, "application/json")
@@ -133,10 +134,10 @@ class ManifestWriter:
         stream: StreamProgress,
         project: Project,
         artifacts: Sequence[Artifact],
+        paths: Mapping[str, str],
         delivered_files: dict[str, tuple[str, int, str]],
     ) -> Generator[Outcome, None, list[dict[str, Any]]]:
         """What the manifest says of a project's files; one that is delivered again is added to `delivered_files`."""
-        paths = self._files.paths(project, artifacts)
         entries = []
         for artifact in artifacts:
             if not stream.scope.has_kind(artifact.format):

@@ -10,7 +10,7 @@ from threading import Event
 import pytest
 
 from source_customerscanvas.api.client import ApiClient
-from source_customerscanvas.errors import BrokenDownload, NotFound, Stopped
+from source_customerscanvas.errors import BrokenDownload, NotFound, Stopped, StoreUnavailable
 from source_customerscanvas.files import download, incoming
 from source_customerscanvas.files.artifact_file import ArtifactFile
 from source_customerscanvas.files.download import Downloader
@@ -185,6 +185,16 @@ def test_given_a_file_that_is_not_stored_or_has_another_size_when_it_is_looked_f
     assert server.api_requests == []
     stored(tmp_path, BODY[:-1])
     assert files.find(PRIVATE, PATH) is None
+
+
+def test_given_a_bucket_that_lets_nobody_look_for_what_is_missing_when_a_file_is_looked_for_then_it_is_not_found(
+    client: ApiClient, clock: FakeClock, tmp_path: Path
+) -> None:
+    class Refusing(FolderStore):
+        def stat(self, path: str) -> int | None:
+            raise StoreUnavailable("bucket", "HTTP 403")
+
+    assert Downloader(client, Refusing(tmp_path), clock).find(PRIVATE, PATH) is None
 
 
 def test_given_a_file_that_the_api_does_not_have_any_more_when_it_is_looked_for_then_it_counts_if_it_is_stored(

@@ -74,7 +74,7 @@ class Order:
             statuses=Statuses("except", (5,)),
         )
         client, downloader = self.shop.client(), cast(Downloader, self.place)
-        files_reader = FilesReader(settings, downloader)
+        files_reader = FilesReader(settings, client, downloader)
         self.writer = ManifestWriter(settings, client, Artifacts(client), files_reader, downloader)
 
     def files_of(self, project_id: int) -> list[str]:
