@@ -124,7 +124,7 @@ def line_items_of(projects: Iterable[Row]) -> dict[str, int]:
     found: dict[str, int] = {}
     for project in sorted(projects, key=lambda project: project["id"], reverse=True):
         lines = {_line_of(project) or _first(project["id"]), *map(_line_of, _items(project))}
-        found |= dict.fromkeys(lines - {""}, project["id"])
+        found.update((line, project["id"]) for line in lines if line)
     return found
 
 

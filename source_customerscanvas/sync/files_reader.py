@@ -8,7 +8,7 @@ from threading import Lock
 
 from source_customerscanvas.api.artifacts import Artifact
 from source_customerscanvas.api.client import ApiClient
-from source_customerscanvas.api.projects import Project, Results
+from source_customerscanvas.api.projects import Project
 from source_customerscanvas.errors import NotFound, Stopped, StoreAway, StoreUnavailable, Trouble, as_known_error
 from source_customerscanvas.files.artifact_file import ArtifactFile, DeliveredFile
 from source_customerscanvas.files.download import Downloader
@@ -53,7 +53,6 @@ class FilesReader:
         """Filled before the first project is read."""
         self.formats: set[str] = set()
         """Those of all final files that were seen."""
-        self._results: dict[int, Results] = {}
 
     def read(
         self, read: ReadProject, stream: StreamProgress, artifacts: Sequence[Artifact]
@@ -109,8 +108,7 @@ class FilesReader:
     def touch(self, read: ReadProject, stream: StreamProgress) -> None:
         """Have the order looked at for its manifest when all of the batch was read."""
         if self._has_manifests and read.project.order_id:
-            self._results[read.project.id] = read.results
-            read.job.batch.touch(read.project.order_id, FILES)
+            read.job.batch.touch(read.project.order_id, FILES, results={read.project.id: read.results})
         self.touch_waiting(read.job, stream)
 
     def touch_waiting(self, job: Job, stream: StreamProgress) -> None:
@@ -122,10 +120,6 @@ class FilesReader:
             orders = [order_id for order_id, one in manifests.items() if one.waits_for == job.project_id]
         for order_id in orders:
             job.batch.touch(order_id, FILES)
-
-    def take_results(self, project_id: int) -> Results | None:
-        """What this sync has just seen of a project whose order is looked at; once."""
-        return self._results.pop(project_id, None)
 
     def _sizes(self, artifacts: Sequence[Artifact]) -> int | None:
         if self._downloader is None:

@@ -1,7 +1,7 @@
 """What the workers are given: projects to read, in batches after which their orders are looked at; and its queue."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -9,7 +9,7 @@ from queue import PriorityQueue
 from threading import Lock, Semaphore
 
 from source_customerscanvas.api.listing import Row
-from source_customerscanvas.api.projects import Project
+from source_customerscanvas.api.projects import Project, Results
 from source_customerscanvas.errors import Trouble
 from source_customerscanvas.sync.outcomes import Outcome
 from source_customerscanvas.sync.progress import StreamProgress
@@ -22,6 +22,8 @@ class Touched:
     """An order of which projects were read: what each stream has to note of them once the order was handed over."""
 
     settled: dict[str, list[Settled]] = field(default_factory=dict)
+    results: dict[int, Results] = field(default_factory=dict)
+    """What was read of its projects for its manifest."""
 
     def updated_at(self, order_id: str) -> str:
         """When a project that is in the order now was last modified; empty where none is."""
@@ -49,10 +51,14 @@ class Batch:
         with self._lock:
             self._left += 1
 
-    def touch(self, order_id: str, stream: str, settled: Settled | None = None) -> None:
+    def touch(
+        self, order_id: str, stream: str, settled: Settled | None = None, results: Mapping[int, Results] | None = None
+    ) -> None:
         """Have an order looked at for a stream; `settled` is noted when all orders that it touches were handed over."""
         with self._lock:
-            some = self._touched.setdefault(order_id, Touched()).settled.setdefault(stream, [])
+            touched = self._touched.setdefault(order_id, Touched())
+            touched.results.update(results or {})
+            some = touched.settled.setdefault(stream, [])
             if settled:
                 some.append(settled)
                 self._awaited[stream, settled.project_id] += 1

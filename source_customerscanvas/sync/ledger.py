@@ -83,7 +83,7 @@ class Ledger:
                 known = state.known.get(project.id)
                 is_left_out = known is None and not self._state.scope.includes(project.latest)
                 if project.id in state.owed or is_left_out or (known and known.condition in ("open", "held")):
-                    state.waiting[order_id] = project.id
+                    state.wait(order_id, project.id)
                     return
 
     def move(self, key: str, project: Project) -> None:

@@ -46,13 +46,16 @@ class ManifestWriter:
         self._files = files
         self._downloader = downloader
 
-    def write(self, slice_: Slice, stream: StreamProgress, order_id: str) -> Iterator[Outcome]:
+    def write(
+        self, slice_: Slice, stream: StreamProgress, order_id: str, results: Mapping[int, Results]
+    ) -> Iterator[Outcome]:
         """Write the manifest of an order if it is complete, and something was delivered since the last one.
 
-        Only for an order of which all that was delivered has been noted in the state.
+        Only for an order of which all that was delivered has been noted in the state. `results` are those of its
+        projects that were just read.
         """
         try:
-            yield from self._write(slice_, stream, order_id)
+            yield from self._write(slice_, stream, order_id, results)
         except Stopped:
             return
         except (StoreUnavailable, StoreAway) as error:
@@ -62,7 +65,9 @@ class ManifestWriter:
             warn_of_trouble(trouble)
             yield Outcome(stream.name, note=partial(stream.counts.note_trouble, trouble))
 
-    def _write(self, slice_: Slice, stream: StreamProgress, order_id: str) -> Iterator[Outcome]:
+    def _write(
+        self, slice_: Slice, stream: StreamProgress, order_id: str, results: Mapping[int, Results]
+    ) -> Iterator[Outcome]:
         with stream.lock:
             pending = stream.slice(slice_.key).manifests.get(order_id)
             delivered_files = dict(pending.files) if pending else {}
@@ -75,7 +80,7 @@ class ManifestWriter:
             return
         produced = [project for project in projects if self._settings.statuses.includes(project.business_status)]
         try:
-            artifacts = self._artifacts_of(slice_, stream, produced)
+            artifacts = self._artifacts_of(slice_, stream, produced, results)
         except _NotComplete as error:
             yield Outcome(stream.name, note=partial(_wait, stream, slice_.key, order_id, error.project_id))
             return
@@ -94,7 +99,7 @@ class ManifestWriter:
         yield Outcome(stream.name, [(row, delivered)], partial(_written, stream, slice_.key, order_id, delivered_files))
 
     def _artifacts_of(
-        self, slice_: Slice, stream: StreamProgress, produced: Sequence[Project]
+        self, slice_: Slice, stream: StreamProgress, produced: Sequence[Project], read: Mapping[int, Results]
     ) -> dict[int, list[Artifact]]:
         """The final artifacts of each produced project. Raises `_NotComplete` while one is not delivered wholly."""
         if not produced:
@@ -104,16 +109,15 @@ class ManifestWriter:
                 raise _NotComplete(project.id)
         found = {}
         for project in produced:
-            results = self._results_of(project)
+            results = read.get(project.id) or self._results_of(project)
             if results is None or not results.is_completed:
                 raise _NotComplete(project.id)
             found[project.id] = self._finals(results)
         return found
 
     def _results_of(self, project: Project) -> Results | None:
-        kept = self._files.take_results(project.id)
         try:
-            return kept or ask_results(self._client.get_json, project.id)
+            return ask_results(self._client.get_json, project.id)
         except NotFound:
             return None
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from typing import Any, cast
 
 import pytest
 
 from source_customerscanvas.api.artifacts import Artifacts
+from source_customerscanvas.api.projects import PATH, Results
 from source_customerscanvas.errors import CustomersCanvasError, NotFound, ServerTrouble, StoreAway, StoreUnavailable
 from source_customerscanvas.files.artifact_file import ArtifactFile, DeliveredFile
 from source_customerscanvas.files.download import Downloader
 from source_customerscanvas.settings import Settings, Statuses
 from source_customerscanvas.state.slice_state import Known, ManifestFiles, Scan
 from source_customerscanvas.sync.files_reader import FilesReader
+from source_customerscanvas.sync.jobs import Batch, Job
 from source_customerscanvas.sync.kinds import FILES
 from source_customerscanvas.sync.manifests import ManifestWriter, due_manifests
+from source_customerscanvas.sync.news import ReadProject
 from source_customerscanvas.sync.outcomes import Outcome
 from unit_tests.sync.listed_shop import SLICE, ListedShop
 from unit_tests.watched import KEY, LONG_AGO, stream, watched
@@ -74,14 +79,14 @@ class Order:
             statuses=Statuses("except", (5,)),
         )
         client, downloader = self.shop.client(), cast(Downloader, self.place)
-        files_reader = FilesReader(settings, client, downloader)
-        self.writer = ManifestWriter(settings, client, Artifacts(client), files_reader, downloader)
+        self.files_reader = FilesReader(settings, client, downloader)
+        self.writer = ManifestWriter(settings, client, Artifacts(client), self.files_reader, downloader)
 
     def files_of(self, project_id: int) -> list[str]:
         return [file["artifactId"] for file in self.shop.results[project_id]["outputFileDetails"]]
 
-    def write(self) -> list[Outcome]:
-        found = list(self.writer.write(SLICE, self.stream, ORDER))
+    def write(self, results: dict[int, Results] | None = None) -> list[Outcome]:
+        found = list(self.writer.write(SLICE, self.stream, ORDER, results or {}))
         for outcome in found:
             assert outcome.note
             outcome.note()
@@ -158,7 +163,7 @@ def test_given_a_file_that_does_not_lie_there_any_more_when_written_then_it_is_d
     (second,) = order.files_of(2)
     path = f"11/{ORDER}/2/print.pdf"
 
-    again, manifest = order.writer.write(SLICE, order.stream, ORDER)
+    again, manifest = order.writer.write(SLICE, order.stream, ORDER, {})
 
     assert order.place.delivered == [(second, path)]
     ((row, _),) = again.records
@@ -213,6 +218,24 @@ def test_given_a_store_that_takes_nothing_when_a_manifest_is_put_then_the_stream
     assert order.shop.asked == []
 
 
+def test_given_results_that_were_just_read_when_written_then_they_are_not_asked_for_again() -> None:
+    order = Order()
+    order.write({id_: Results.from_answer(order.shop.results[id_]) for id_ in (1, 2)})
+    assert order.place.content
+    assert [path for path, _ in order.shop.asked] == [PATH]
+
+
+def test_given_an_order_that_stays_incomplete_when_its_batch_is_over_then_nothing_of_its_projects_is_kept() -> None:
+    order = Order()
+    results = Results.from_answer(order.shop.results[1])
+    kept = weakref.ref(results)
+    read = ReadProject(Job(Batch(SLICE), 1, None, [order.stream]), order.shop.project(1), results, "")
+    order.files_reader.touch(read, order.stream)
+    del read, results
+    gc.collect()
+    assert kept() is None
+
+
 def test_given_nothing_delivered_since_the_last_manifest_when_looked_at_then_nothing_is_asked() -> None:
     order = Order()
     order.pending.clear()
@@ -222,7 +245,7 @@ def test_given_nothing_delivered_since_the_last_manifest_when_looked_at_then_not
 
 def test_given_a_file_that_is_delivered_while_the_manifest_is_written_when_it_is_out_then_another_one_is_due() -> None:
     order = Order()
-    (outcome,) = order.writer.write(SLICE, order.stream, ORDER)
+    (outcome,) = order.writer.write(SLICE, order.stream, ORDER, {})
     order.pending[ORDER].files["late"] = ("late.pdf", 1, "la")
     assert outcome.note
     outcome.note()
