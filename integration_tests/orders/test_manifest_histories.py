@@ -27,7 +27,8 @@ TEMPLATES = (
     "{storefrontId}/{orderId}/{artifactId}",
     "{orderName}/{projectName}-{projectId}/{name}",
 )
-NAMES = ("print.pdf", "Print.pdf", "back.pdf")
+NAMES = ("print.zip", "Print.zip", "back.zip")
+"""No PDFs: the sandbox writes the project's name into them, so that they change without a new `lastModified`."""
 STATUSES: tuple[Any, ...] = ("Completed", "Completed", "InProgress", "Failed")
 NUMBERS = st.integers(min_value=0, max_value=10**6)
 EVENTS = st.tuples(
@@ -50,7 +51,7 @@ class History:
     def happen(self, event: str, number: int) -> None:
         """One event; `number` picks what it is about."""
         self.sandbox.advance(1)
-        names = [FileSpec(NAMES[(number + one) % 3], size=100 * (number % 5 + 1)) for one in range(number % 4)]
+        names = [FileSpec(NAMES[(number + one) % 3], "zip", size=100 * (number % 5 + 1)) for one in range(number % 4)]
         status = STATUSES[number % 4]
         if event == "create":
             order_id = ("5001", "5001", "5002", None)[number // 4 % 4]
@@ -61,7 +62,7 @@ class History:
         elif event == "template":
             self.delivering.config["file_path"] = TEMPLATES[number % len(TEMPLATES)]
         elif event == "take away":
-            if files := sorted(self.folder.rglob("*.pdf")):
+            if files := sorted(self.folder.rglob("*.zip")):
                 files[number % len(files)].unlink()
         elif ids := self.shop.project_ids():
             self.change(event, number, ids[number % len(ids)], names, status)
@@ -72,7 +73,7 @@ class History:
         if event == "run":
             self.shop.process(project_id, status, files=names)
         elif event == "add" and is_completed:
-            self.shop.add_output_file(project_id, FileSpec(NAMES[number % 3]))
+            self.shop.add_output_file(project_id, FileSpec(NAMES[number % 3], "zip"))
         elif event == "regenerate" and artifacts:
             self.shop.regenerate_artifact(artifacts[number % len(artifacts)])
         elif event == "remove file" and artifacts:

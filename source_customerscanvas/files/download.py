@@ -16,6 +16,7 @@ from source_customerscanvas.errors import (
     BrokenDownload,
     ConfigurationError,
     Conflict,
+    FileRefused,
     NotFound,
     NotTheApi,
     Refused,
@@ -100,7 +101,7 @@ class Downloader:
                 size, digest = self._fetch(artifact, writer)
             finally:
                 writer.abort()
-        return self._delivered(path, size, digest)
+        return _delivered(self._store, path, size, digest)
 
     def find(self, artifact: ArtifactFile, path: str) -> tuple[int, str | None] | None:
         """The size in bytes and the SHA-256 (hexadecimal) of a file that was stored earlier; None if it is not there.
@@ -127,10 +128,14 @@ class Downloader:
         """Store a small file of the connector's own."""
         with self._counted():
             digest = self._patiently(lambda: self._store.put(path, content, content_type))
-            return self._delivered(path, len(content), digest)
+            return _delivered(self._store, path, len(content), digest)
 
-    def _delivered(self, path: str, size: int, digest: str) -> DeliveredFile:
-        return DeliveredFile(path, size, digest, self._store.url(path), self._store.local_path(path))
+    def read(self, path: str) -> bytes | None:
+        """A small file that was stored earlier; None where it is not there, or cannot be read."""
+        if self._store.keeps_files:
+            with self._counted(), suppress(StoreUnavailable, FileRefused):
+                return self._patiently(lambda: None if self._store.stat(path) is None else self._store.read(path))
+        return None
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -240,6 +245,10 @@ class _Bridge:
 
     def end(self) -> None:
         self._since = None
+
+
+def _delivered(store: Store, path: str, size: int, digest: str) -> DeliveredFile:
+    return DeliveredFile(path, size, digest, store.url(path), store.local_path(path))
 
 
 def _media_type(path: str) -> str | None:

@@ -7,6 +7,7 @@ path that it has now (which another file of that name changes, or a setting), it
 
 import logging
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -84,15 +85,18 @@ class ManifestWriter:
         except _NotComplete as error:
             yield Outcome(stream.name, note=partial(_wait, stream, slice_.key, order_id, error.project_id))
             return
+        path = f"{self._files.order_folder(produced[0])}/{NAME}"
         line_items = self._files.line_items(lambda: projects)
+        earlier = self._earlier_paths(path)
         entries = {}
         for project in produced:
             finals = artifacts[project.id]
             paths = self._files.paths(project, finals, line_items)
-            entries[project.id] = yield from self._entries(slice_, stream, project, finals, paths, delivered_files)
-        folder = self._files.order_folder(produced[0])
+            entries[project.id] = yield from self._entries(
+                slice_, stream, project, finals, paths, earlier, delivered_files
+            )
         content = orjson.dumps(_document(slice_, order_id, produced, entries), option=orjson.OPT_INDENT_2)
-        delivered = self._downloader.put(f"{folder}/{NAME}", content, "application/json")
+        delivered = self._downloader.put(path, content, "application/json")
         updated_at = max(project.updated_at for project in projects)
         row = manifest_record(slice_.storefront_id, order_id, projects, delivered, updated_at)
         logger.info(f"Complete: storefront {slice_.storefront_id}, order {order_id}: {delivered.relative_path}.")
@@ -128,6 +132,13 @@ class ManifestWriter:
         details = self._artifacts.details(nameless, newest_first=True)
         return [Artifact(id_, output_files[id_], details.get(id_, {})) for id_ in sorted(output_files)]
 
+    def _earlier_paths(self, path: str) -> dict[str, str]:
+        """Where the last manifest had each artifact's file, as far as it can be read: others may have written on it."""
+        with suppress(ValueError, KeyError, TypeError):
+            projects = orjson.loads(self._downloader.read(path) or b"")["projects"]
+            return {str(file["artifactId"]): str(file["path"]) for project in projects for file in project["files"]}
+        return {}
+
     def _with_details(self, artifact: Artifact) -> Artifact:
         details = self._artifacts.details([artifact.id], newest_first=True)
         return replace(artifact, details=details.get(artifact.id, {}))
@@ -139,6 +150,7 @@ class ManifestWriter:
         project: Project,
         artifacts: Sequence[Artifact],
         paths: Mapping[str, str],
+        earlier: Mapping[str, str],
         delivered_files: dict[str, tuple[str, int, str]],
     ) -> Generator[Outcome, None, list[dict[str, Any]]]:
         """What the manifest says of a project's files; one that is delivered again is added to `delivered_files`."""
@@ -149,7 +161,9 @@ class ManifestWriter:
             path, file = paths[artifact.id], ArtifactFile.from_row(artifact.id, artifact.listed)
             stored: tuple[str, int, str | None] | None = delivered_files.get(artifact.id)
             try:
-                if stored is None and (found := self._downloader.find(file, path)):
+                # if the last manifest had it elsewhere, what lies here is what it was before
+                is_in_place = earlier.get(artifact.id, path) == path
+                if stored is None and is_in_place and (found := self._downloader.find(file, path)):
                     stored = (path, *found)
                 if stored is None:
                     delivered = self._downloader.deliver(file, path)

@@ -174,6 +174,7 @@ def test_given_a_stored_file_when_it_is_looked_for_then_its_size_and_hash_are_to
     cuts = iter([1000, None])
     server.answer = lambda request: ranged(request, cut=next(cuts))
     assert files.find(PRIVATE, PATH) == (len(BODY), hashlib.sha256(BODY).hexdigest())
+    assert (files.read(PATH), files.read("nothing.pdf"), files.read("1")) == (BODY, None, None)
     assert found(tmp_path) == [PATH]
 
 

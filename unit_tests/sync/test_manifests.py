@@ -38,6 +38,8 @@ class Place:
         self.gone: set[str] = set()
         self.stored = True
         """Whether what was delivered earlier lies where it is looked for."""
+        self.earlier: bytes | None = None
+        """The manifest that lies there."""
         self.failure: Exception | None = None
 
     def put(self, path: str, content: bytes, content_type: str) -> DeliveredFile:
@@ -46,6 +48,9 @@ class Place:
             raise self.failure
         self.content[path] = json.loads(content)
         return DeliveredFile(path, len(content), "ma", url=f"file:///out/{path}")
+
+    def read(self, path: str) -> bytes | None:
+        return self.earlier
 
     def find(self, artifact: ArtifactFile, path: str) -> tuple[int, str | None] | None:
         self.found.append((artifact.id, path))
@@ -179,6 +184,31 @@ def test_given_a_file_that_does_not_lie_there_any_more_when_written_then_it_is_d
     assert order.pending[ORDER].files[second] == (path, 8, "de")
     manifest.note()
     assert order.pending == {}
+
+
+@pytest.mark.parametrize(
+    ("earlier", "is_delivered"),
+    [("11/5001/2/print-2-0.pdf", True), ("11/5001/2/print.pdf", False), (None, False), (7, True)],
+)
+def test_given_a_manifest_that_has_a_file_elsewhere_when_written_again_then_what_lies_in_its_place_is_not_trusted(
+    earlier: Any, is_delivered: bool
+) -> None:
+    order = Order()
+    (second,) = order.files_of(2)
+    files = [{"artifactId": second, "path": earlier}] if earlier else []
+    order.place.earlier = json.dumps({"projects": [{"files": files}]}).encode()
+    order.write()
+    assert [artifact for artifact, _ in order.place.delivered] == ([second] if is_delivered else [])
+
+
+@pytest.mark.parametrize(
+    "earlier", [b"", b"[]", b'{"projects": 1}', b'{"projects": [7]}', b'{"projects": [{"files": [{}]}]}']
+)
+def test_given_a_manifest_that_somebody_wrote_on_when_written_again_then_it_says_nothing(earlier: bytes) -> None:
+    order = Order()
+    order.place.earlier = earlier
+    order.write()
+    assert len(order.place.content) == 1
 
 
 @pytest.mark.parametrize(("stored", "expected"), [(True, [(7, None)]), (False, [])])
