@@ -28,11 +28,11 @@ TEMPLATES = (
     "{orderName}/{projectName}-{projectId}/{name}",
 )
 NAMES = ("print.zip", "Print.zip", "back.zip")
-"""No PDFs: the sandbox writes the project's name into them, so that they change without a new `lastModified`."""
+"""With a given size, as the sandbox writes the project's name into its own documents, without a new `lastModified`."""
 STATUSES: tuple[Any, ...] = ("Completed", "Completed", "InProgress", "Failed")
 NUMBERS = st.integers(min_value=0, max_value=10**6)
 EVENTS = st.tuples(
-    st.sampled_from(["create", "create", "run", "add", "regenerate", "remove file", "take away"])
+    st.sampled_from(["create", "create", "run", "add", "regenerate", "remove file"])
     | st.sampled_from(["hold", "move", "rename", "line", "template"]),
     NUMBERS,
 )
@@ -61,9 +61,6 @@ class History:
             )
         elif event == "template":
             self.delivering.config["file_path"] = TEMPLATES[number % len(TEMPLATES)]
-        elif event == "take away":
-            if files := sorted(self.folder.rglob("*.zip")):
-                files[number % len(files)].unlink()
         elif ids := self.shop.project_ids():
             self.change(event, number, ids[number % len(ids)], names, status)
 
@@ -73,7 +70,7 @@ class History:
         if event == "run":
             self.shop.process(project_id, status, files=names)
         elif event == "add" and is_completed:
-            self.shop.add_output_file(project_id, FileSpec(NAMES[number % 3], "zip"))
+            self.shop.add_output_file(project_id, FileSpec(NAMES[number % 3], "zip", size=50))
         elif event == "regenerate" and artifacts:
             self.shop.regenerate_artifact(artifacts[number % len(artifacts)])
         elif event == "remove file" and artifacts:
