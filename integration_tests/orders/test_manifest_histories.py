@@ -20,7 +20,7 @@ from integration_tests.orders.delivering import CANCELLED, Delivering, artifacts
 from integration_tests.shops import DAY, HOUR, MINUTE
 from sandbox import FileSpec, Sandbox
 
-HISTORIES = int(os.environ.get("HISTORIES", "20"))
+HISTORIES = int(os.environ.get("HISTORIES", "60"))
 TEMPLATES = (
     "{storefrontId}/{orderId}/{projectId}/{name}",
     "{storefrontId}/{orderId}/{lineItem}/{name}",
