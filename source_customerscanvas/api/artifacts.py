@@ -67,6 +67,11 @@ class Artifact:
         return file_format(str(self.listed.get("format") or PurePosixPath(name).suffix))
 
     @property
+    def item(self) -> Row:
+        """The item and the line of its order that it was made for; null where the processing results do not say."""
+        return {name: self.output_file.get(name) for name in ("projectItemId", "orderLineItemId", "orderLineItemIndex")}
+
+    @property
     def identity(self) -> list[Any]:
         """What differs as soon as the artifact is made anew."""
         return [self.id, self.last_modified, self.output_file.get("size"), self.details.get("size")]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import PurePosixPath
 from threading import Condition
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from source_customerscanvas.addresses import Origin, normalised, origin_of
@@ -16,12 +17,14 @@ from source_customerscanvas.errors import (
     BrokenDownload,
     ConfigurationError,
     Conflict,
+    FileRefused,
     NotFound,
     NotTheApi,
     Refused,
     ServerTrouble,
     Stopped,
     StoreAway,
+    StoreUnavailable,
     Unreachable,
 )
 from source_customerscanvas.files.artifact_file import ArtifactFile, DeliveredFile
@@ -29,6 +32,8 @@ from source_customerscanvas.files.incoming import Broken, Part
 from source_customerscanvas.files.stores.store import Store, Writer
 from source_customerscanvas.settings import is_loopback
 from source_customerscanvas.times import SYSTEM_CLOCK, Clock
+
+T = TypeVar("T")
 
 _MOST_TRIES_WITHOUT_PROGRESS = 5
 _LONGEST_BACK_OFF = 30.0
@@ -87,29 +92,41 @@ class Downloader:
         """
         with self._counted():
             size, digest = self._fetch(artifact, lambda: self._store.open(path, artifact.size, _media_type(path)))
-        return self._delivered(path, size, digest)
+        return _delivered(self._store, path, size, digest)
 
-    def measure(self, artifact: ArtifactFile) -> tuple[int, str]:
-        """The size in bytes and the SHA-256 (hexadecimal) of a file, which is downloaded and not stored."""
+    def find(self, artifact: ArtifactFile, path: str) -> tuple[int, str | None] | None:
+        """The size in bytes and the SHA-256 (hexadecimal) of a file that was stored earlier; None if it is not there.
+
+        It is downloaded once more to be hashed; where the API does not have it any more, its SHA-256 is None. A store
+        that does not keep files is taken to have had it. Raises like `deliver`.
+        """
+        stored = None
         with self._counted():
-            return self._fetch(artifact, _Nowhere)
+            if self._store.keeps_files:
+                with suppress(StoreUnavailable):  # a bucket refuses a key that may not list, where there is no file
+                    stored = self._patiently(lambda: self._store.stat(path))
+                if stored is None:
+                    return None
+            try:
+                size, digest = self._fetch(artifact, _Nowhere)
+            except NotFound:
+                if stored is None:
+                    raise
+                return stored, None
+        return (size, digest) if stored in (None, size) else None
 
     def put(self, path: str, content: bytes, content_type: str) -> DeliveredFile:
         """Store a small file of the connector's own."""
-        bridge, failures = _Bridge(self._clock), 0
         with self._counted():
-            while True:
-                try:
-                    self._store.put(path, content, content_type)
-                    break
-                except StoreAway as error:
-                    bridge.bear(error)
-                failures += 1
-                self._pause(failures)
-        return self._delivered(path, len(content), hashlib.sha256(content).hexdigest())
+            self._patiently(lambda: self._store.put(path, content, content_type))
+        return _delivered(self._store, path, len(content), hashlib.sha256(content).hexdigest())
 
-    def _delivered(self, path: str, size: int, digest: str) -> DeliveredFile:
-        return DeliveredFile(path, size, digest, self._store.url(path), self._store.local_path(path))
+    def read(self, path: str) -> bytes | None:
+        """A small file that was stored earlier; None where it is not there, or cannot be read."""
+        if self._store.keeps_files:
+            with self._counted(), suppress(StoreUnavailable, FileRefused):
+                return self._patiently(lambda: None if self._store.stat(path) is None else self._store.read(path))
+        return None
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -187,6 +204,17 @@ class Downloader:
                     part.forget()
             self._pause(failures)
 
+    def _patiently(self, attempt: Callable[[], T]) -> T:
+        """What an attempt gives, while the store is not away for too long."""
+        bridge, failures = _Bridge(self._clock), 0
+        while True:
+            try:
+                return attempt()
+            except StoreAway as error:
+                bridge.bear(error)
+            failures += 1
+            self._pause(failures)
+
     def _pause(self, failures: int) -> None:
         self._client.wait(random.uniform(0, min(_LONGEST_BACK_OFF, 2.0 ** (failures - 1))))
 
@@ -221,6 +249,10 @@ class _Nowhere:
 
     def abort(self) -> None:
         pass
+
+
+def _delivered(store: Store, path: str, size: int, digest: str) -> DeliveredFile:
+    return DeliveredFile(path, size, digest, store.url(path), store.local_path(path))
 
 
 def _media_type(path: str) -> str | None:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
@@ -40,11 +40,15 @@ _FIELD = "file_path"
 
 @dataclass(frozen=True)
 class ProjectValues:
-    """What the path of a file takes from its project, which is as the API gives it, and from its storefront."""
+    """What the path of a file takes from its project, which is as the API gives it, and from its storefront.
+
+    `line_items` are those of its order (see `line_items_of`), for a template that rests on them.
+    """
 
     storefront_id: int | None
     storefront_name: str | None
     project: Row
+    line_items: Mapping[str, int] | None = None
 
 
 _Pieces = list[str]
@@ -60,8 +64,8 @@ class PathTemplate:
     def __init__(self, template: str) -> None:
         self._parts = [_pieces(part) for part in template.split("/")]
         self.placeholders = {placeholder for part in self._parts for placeholder in part[1::2]}
-        # with the project's id in it, a path need not tell apart two orders that nobody has
-        self._rests_on_order = self.placeholders.isdisjoint({"projectId", "artifactId"})
+        self.rests_on_line_items = self.placeholders.isdisjoint({"projectId", "artifactId"})
+        """Whether nothing but order and line item tells two projects apart."""
 
     def paths(self, values: ProjectValues, artifacts: Sequence[Row]) -> dict[str, str]:
         """The relative path, with slashes, of each final artifact of a project by its id: all have to be given.
@@ -98,9 +102,22 @@ class PathTemplate:
 
     def _path(self, values: ProjectValues, artifact: Row) -> str:
         extension = safe_extension(file_format(_text(artifact.get("format"))))
-        found = _values(values, artifact, extension, self._rests_on_order)
+        # with the project's id in it, a path need not tell apart two orders that nobody has
+        found = _values(values, artifact, extension, self.rests_on_line_items)
         folders = [_filled(part, found) for part in self._parts[:-1]]
         return "/".join([*folders, _filled(self._parts[-1], found, extension)])
+
+
+def line_items_of(projects: Iterable[Row]) -> dict[str, int]:
+    """The line items of an order's projects, each with the project that has it; of several the one with the lowest id.
+
+    Only that one's files are placed under the line item alone, so that they never take the place of one another.
+    """
+    found: dict[str, int] = {}
+    for project in sorted(projects, key=lambda project: project["id"], reverse=True):
+        lines = {_line_of(project) or _text(project["id"]), *map(_line_of, _items(project))}
+        found.update((line, project["id"]) for line in lines if line)
+    return found
 
 
 def check_template(template: str, storefront_ids: Collection[int] | None) -> None:
@@ -149,7 +166,7 @@ def _values(values: ProjectValues, artifact: Row, extension: str, is_order_marke
         "orderName": [project.get("orderName"), order],
         "projectId": [project_id],
         "projectName": [project.get("name"), project_id],
-        "lineItem": [_line_item(project, item, artifact), project_id],
+        "lineItem": [_line_item(values, item, artifact), project_id],
         "item": [item.get("name"), item.get("id"), project.get("name"), project_id],
         "sku": [item.get("sku"), item.get("productReference"), project.get("productReference")],
         "quantity": [item.get("quantity")],
@@ -169,19 +186,29 @@ def _order(order_id: str, is_marked: bool) -> str:
     return f"{shortened(name, '', 100)}-{mark(order_id)}" if is_marked and is_taken else name
 
 
-def _line_item(project: Row, item: Row, artifact: Row) -> int | None:
-    """Its number, from 1; None where it is not told, or where there is no order."""
-    if _text(project.get("orderId")):
-        for row in (item, artifact, project):
-            index = row.get("orderLineItemIndex")
-            if isinstance(index, int) and not isinstance(index, bool):
-                return index + 1
-    return None
+def _line_item(values: ProjectValues, item: Row, artifact: Row) -> str:
+    """The position of the line item, with the project's id where that is another project's; empty for no order."""
+    project, owners = values.project, values.line_items
+    if not _text(project.get("orderId")):
+        return ""
+    id_ = project.get("id")
+    line = _line_of(item) or _line_of(artifact) or _line_of(project) or _text(id_)
+    return line if owners is None or owners.get(line) == id_ else f"{line}-{_text(id_)}"
+
+
+def _line_of(row: Row) -> str:
+    """The position of the line item from 1; empty where there is none."""
+    index = row.get("orderLineItemIndex")
+    return str(index + 1) if isinstance(index, int) and not isinstance(index, bool) else ""
+
+
+def _items(project: Row) -> list[Row]:
+    return [item for item in project.get("items") or [] if isinstance(item, Mapping)]
 
 
 def _item_of(project: Row, artifact: Row) -> Row:
     """The item of the project that an artifact was made for; the only one where the artifact does not tell."""
-    items = [item for item in project.get("items") or [] if isinstance(item, Mapping)]
+    items = _items(project)
     for key, own in (("projectItemId", "id"), ("orderLineItemId", "orderLineItemId")):
         wanted = artifact.get(key)
         for item in items:

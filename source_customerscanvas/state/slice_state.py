@@ -70,6 +70,11 @@ class ManifestFiles:
     waits_for: int | None = None
     """The project that was not delivered when the order was last looked at; None: it has to be looked at."""
 
+    def add(self, artifact_id: str, path: str, size: int, sha256: str) -> None:
+        """Note a file that was delivered: the order may be complete by it."""
+        self.waits_for = None
+        self.files[artifact_id] = (path, size, sha256)
+
 
 @dataclass
 class SliceState:
@@ -93,6 +98,9 @@ class SliceState:
     delivered: dict[int, str] = field(default_factory=dict)
     """The order of each project that is still to be acknowledged."""
     waiting: dict[str, int] = field(default_factory=dict)
+    """The project for which each order waits; written by `wait`."""
+    awaited: dict[int, set[str]] = field(default_factory=dict, compare=False)
+    """`waiting` the other way round, with orders among them that wait for another project by now, or for none."""
     manifests: dict[str, ManifestFiles] = field(default_factory=dict)
 
     def of(self, project_id: int) -> Known:
@@ -136,9 +144,16 @@ class SliceState:
         self.tries.pop(project_id, None)
         self.end_waiting(project_id)
 
+    def wait(self, order_id: str, project_id: int) -> None:
+        """Note that an order waits for a project."""
+        self.waiting[order_id] = project_id
+        self.awaited.setdefault(project_id, set()).add(order_id)
+
     def end_waiting(self, project_id: int) -> None:
         """Note that no order waits for a project any more."""
-        self.waiting = {order: id_ for order, id_ in self.waiting.items() if id_ != project_id}
+        for order_id in self.awaited.pop(project_id, ()):
+            if self.waiting.get(order_id) == project_id:
+                del self.waiting[order_id]
 
     def restart_scan(self, covered: Scope) -> None:
         """Read everything once more in a wider scope. A second widening during the scan reads everything as if new."""
@@ -223,7 +238,8 @@ class SliceState:
         state.tries = {int(id_): Try(int(count), _moment(at)) for id_, (count, at) in tries}
         delivered = value.get("delivered", {}).items()
         state.delivered = {int(id_): str(order) for order, ids in delivered for id_ in ids}
-        state.waiting = {str(order): int(id_) for order, id_ in value.get("waiting", {}).items()}
+        for order, id_ in value.get("waiting", {}).items():
+            state.wait(str(order), int(id_))
         state.manifests = {str(order): _manifest(one) for order, one in value.get("manifests", {}).items()}
         return state
 

@@ -5,11 +5,12 @@
 No worker ever waits for another one; a project with files is finished by whichever worker finishes the last of them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from queue import Empty
 from threading import Condition, Event, Thread
 
+from source_customerscanvas.api.projects import Results
 from source_customerscanvas.errors import CustomersCanvasError, Stopped, as_known_error
 from source_customerscanvas.sync.jobs import Batch, Job, Tasks
 from source_customerscanvas.sync.kinds import FILES
@@ -79,11 +80,14 @@ class Dispatcher:
         job.batch.add()
         self._tasks.put(partial(self._run, job.batch, partial(self._projects.read, job)))
 
-    def look_at_manifest(self, slice_: Slice, order_id: str) -> None:
-        """Write the manifest of an order if it is complete, when all that was queued before has been noted."""
+    def look_at_manifest(self, slice_: Slice, order_id: str, results: Mapping[int, Results]) -> None:
+        """Write the manifest of an order if it is complete, when all that was queued before has been noted.
+
+        `results` are those of its projects that were just read; the others are asked for.
+        """
         stream = self._streams[FILES]
         if self._manifests:
-            task = partial(self._manifests.write, slice_, stream, order_id)
+            task = partial(self._manifests.write, slice_, stream, order_id, results)
             self.put(Outcome(FILES, note=partial(self._tasks.put_file, partial(self._run, None, task))))
 
     def put(self, outcome: Outcome) -> None:
@@ -163,7 +167,7 @@ class Dispatcher:
     def _done(self, batch: Batch) -> None:
         for order_id, touched in batch.done().items():
             if touched.pop(FILES, None) is not None:
-                self.look_at_manifest(batch.slice, order_id)
+                self.look_at_manifest(batch.slice, order_id, batch.results_of(order_id))
             if touched:
                 for name in touched:
                     self._streams[name].counts.expect_rows(1)

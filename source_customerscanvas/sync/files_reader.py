@@ -1,20 +1,22 @@
 """Delivers the files of one project, and tells of each when it is stored."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock
 
 from source_customerscanvas.api.artifacts import Artifact
-from source_customerscanvas.api.projects import Project, Results
+from source_customerscanvas.api.client import ApiClient
+from source_customerscanvas.api.projects import Project
 from source_customerscanvas.errors import NotFound, Stopped, StoreAway, StoreUnavailable, Trouble, as_known_error
 from source_customerscanvas.files.artifact_file import ArtifactFile, DeliveredFile
 from source_customerscanvas.files.download import Downloader
-from source_customerscanvas.files.paths import PathTemplate, ProjectValues
+from source_customerscanvas.files.paths import PathTemplate, ProjectValues, line_items_of
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.state.slice_state import ManifestFiles
 from source_customerscanvas.sync.jobs import Job
+from source_customerscanvas.sync.lists import projects_in_order
 from source_customerscanvas.sync.news import ReadProject, is_new_run, newest_of
 from source_customerscanvas.sync.outcomes import Outcome
 from source_customerscanvas.sync.progress import StreamProgress
@@ -40,8 +42,9 @@ class _Deliveries:
 class FilesReader:
     """The stream of files: rows alone where no downloader is given. Shared by the workers of a sync."""
 
-    def __init__(self, settings: Settings, downloader: Downloader | None) -> None:
+    def __init__(self, settings: Settings, client: ApiClient, downloader: Downloader | None) -> None:
         self._settings = settings
+        self._client = client
         self._downloader = downloader
         self._has_manifests = settings.order_manifest and downloader is not None
         self._template = PathTemplate(settings.file_path)
@@ -49,7 +52,6 @@ class FilesReader:
         """Filled before the first project is read."""
         self.formats: set[str] = set()
         """Those of all final files that were seen."""
-        self._results: dict[int, Results] = {}
 
     def read(
         self, read: ReadProject, stream: StreamProgress, artifacts: Sequence[Artifact]
@@ -71,14 +73,27 @@ class FilesReader:
             yield read.job.settle(stream, settled, [file_record(project, artifact, None) for artifact in news])
             self.touch(read, stream)
             return
-        paths = self.paths(project, finals)
+        order_id = project.order_id
+        line_items = None
+        if order_id:
+            line_items = self.line_items(lambda: projects_in_order(self._client, read.job.slice, order_id))
+        paths = self.paths(project, finals, line_items)
         deliveries = _Deliveries(read, stream, settled, len(news))
         for artifact in news:
             yield partial(self._deliver, self._downloader, deliveries, artifact, paths[artifact.id])
 
-    def paths(self, project: Project, finals: Sequence[Artifact]) -> dict[str, str]:
+    def line_items(self, order: Callable[[], Sequence[Project]]) -> dict[str, int] | None:
+        """What paths need to know of the projects of an order, which are asked for only where they rest on it."""
+        if not self._template.rests_on_line_items:
+            return None
+        return line_items_of({**project.row, "id": project.id} for project in order())
+
+    def paths(
+        self, project: Project, finals: Sequence[Artifact], line_items: Mapping[str, int] | None
+    ) -> dict[str, str]:
         """Where each of a project's final artifacts goes; all of them have to be given."""
-        return self._template.paths(self.values(project), [artifact.listed for artifact in finals])
+        values = replace(self.values(project), line_items=line_items)
+        return self._template.paths(values, [artifact.listed for artifact in finals])
 
     def order_folder(self, project: Project) -> str:
         """The folder that all files of the project's order share."""
@@ -92,8 +107,7 @@ class FilesReader:
     def touch(self, read: ReadProject, stream: StreamProgress) -> None:
         """Have the order looked at for its manifest when all of the batch was read."""
         if self._has_manifests and read.project.order_id:
-            self._results[read.project.id] = read.results
-            read.job.batch.touch_manifest(read.project.order_id)
+            read.job.batch.touch_manifest(read.project.order_id, {read.project.id: read.results})
         self.touch_waiting(read.job, stream)
 
     def touch_waiting(self, job: Job, stream: StreamProgress) -> None:
@@ -105,10 +119,6 @@ class FilesReader:
             orders = [order_id for order_id, one in manifests.items() if one.waits_for == job.project_id]
         for order_id in orders:
             job.batch.touch_manifest(order_id)
-
-    def take_results(self, project_id: int) -> Results | None:
-        """What this sync has just seen of a project whose order is looked at; once."""
-        return self._results.pop(project_id, None)
 
     def _sizes(self, artifacts: Sequence[Artifact]) -> int | None:
         if self._downloader is None:
@@ -158,5 +168,4 @@ class FilesReader:
             state.add_emitted(read.project.id, read.digest(artifact))
             if delivered and self._has_manifests and order_id:
                 manifest = state.manifests.setdefault(order_id, ManifestFiles())
-                manifest.waits_for = None
-                manifest.files[artifact.id] = (delivered.relative_path, delivered.size, delivered.sha256)
+                manifest.add(artifact.id, delivered.relative_path, delivered.size, delivered.sha256)

@@ -1,6 +1,6 @@
 """What the workers are given: projects to read, in batches after which their orders are looked at; and its queue."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -8,7 +8,7 @@ from queue import PriorityQueue
 from threading import Lock, Semaphore
 
 from source_customerscanvas.api.listing import Row
-from source_customerscanvas.api.projects import Project
+from source_customerscanvas.api.projects import Project, Results
 from source_customerscanvas.errors import Trouble
 from source_customerscanvas.sync.kinds import FILES
 from source_customerscanvas.sync.outcomes import Outcome
@@ -48,6 +48,7 @@ class Batch:
         self._lock = Lock()
         self._left = 1
         self._touched: dict[str, Touched] = {}
+        self._results: dict[str, dict[int, Results]] = {}
 
     def add(self) -> None:
         """One more job, or a file of one."""
@@ -60,10 +61,16 @@ class Batch:
             for order_id in one.order_ids:
                 self._touched.setdefault(order_id, {}).setdefault(stream, []).append(one)
 
-    def touch_manifest(self, order_id: str) -> None:
-        """Have an order looked at for its manifest."""
+    def touch_manifest(self, order_id: str, results: Mapping[int, Results] | None = None) -> None:
+        """Have an order looked at for its manifest, for which the `results` of a project are kept."""
         with self._lock:
             self._touched.setdefault(order_id, {}).setdefault(FILES, [])
+            self._results.setdefault(order_id, {}).update(results or {})
+
+    def results_of(self, order_id: str) -> Mapping[int, Results]:
+        """What was read of the projects of an order for its manifest."""
+        with self._lock:
+            return self._results.get(order_id, {})
 
     def done(self) -> dict[str, Touched]:
         """One job less. Gives the touched orders when it was the last one: whoever made the batch counts as one too."""

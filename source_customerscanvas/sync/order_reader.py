@@ -140,9 +140,11 @@ class OrderReader:
                 raise
             why = error.message
         with self._lock:
+            is_first = documents.refused == 0
             documents.refused += _CONCLUSIVE if is_conclusive else 1
-        where = f"storefront {storefront_id}"
-        if stream.counts.pass_over_once(f"{where}: its shop gives no documents of some orders"):
+        if is_first:
+            where = f"storefront {storefront_id}"
+            stream.counts.pass_over(f"{where}: its shop gives no documents of some orders")
             logger.warning(f"Passed over: {where}, order {order_id}: its shop gives no document of it: {why}")
         return None
 

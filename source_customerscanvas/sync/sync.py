@@ -60,7 +60,7 @@ class Sync:
         self._downloader = downloader
         artifacts = Artifacts(client)
         self._results = ResultsReader(client, clock)
-        self._files = FilesReader(settings, downloader)
+        self._files = FilesReader(settings, client, downloader)
         orders = OrderReader(settings, client, self._results, streams)
         self._projects = ProjectReader(settings, client, self._files, self._results, orders, artifacts)
         manifests = None

@@ -67,6 +67,8 @@ def slice_states(draw: st.DrawFn) -> SliceState:
         state.covered = draw(st.none() | scopes)
     state.tries = draw(st.dictionaries(ids, tries, max_size=3))
     state.delivered = draw(st.dictionaries(ids, texts, max_size=3))
-    state.waiting = {order: draw(ids) for order in state.delivered.values() if draw(st.booleans())}
+    for order in state.delivered.values():
+        if draw(st.booleans()):
+            state.wait(order, draw(ids))
     state.manifests = draw(st.dictionaries(texts, manifests, max_size=2))
     return state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -122,6 +123,23 @@ def test_given_any_projects_when_forgotten_then_no_part_names_them(state: SliceS
     value = state.to_json()
     parts = {"open", "recent", "held", "owed", "since", "unlisted", "orderless", "again"}
     assert value.keys().isdisjoint(parts | {"tries", "waiting"})
+
+
+def test_given_orders_that_wait_for_a_project_when_it_is_read_then_they_do_not_and_no_other_is_looked_at() -> None:
+    state = SliceState()
+    for order, project_id in (("5001", 8), ("5002", 8), ("5003", 9), ("5001", 9)):
+        state.wait(order, project_id)
+
+    class Untouched(dict[str, int]):
+        def items(self) -> Any:
+            raise AssertionError("there may be thousands of them")
+
+    state.waiting = Untouched(state.waiting)
+    state.end_waiting(7)
+    state.end_waiting(8)
+    assert state.waiting == {"5001": 9, "5003": 9}
+    state.end_waiting(9)
+    assert state.waiting == {}
 
 
 def test_given_a_finished_project_when_it_is_settled_as_recent_then_what_was_to_be_asked_once_more_still_is() -> None:

@@ -188,7 +188,7 @@ def test_given_a_manifest_that_is_still_to_be_looked_at_when_drained_then_it_is_
     reader = cast(ProjectReader, PlannedReader(one_row))
     dispatcher = Dispatcher(2, Event(), [files], reader, cast(OrderReader, None), cast(ManifestWriter, Writer()))
     dispatcher.start()
-    dispatcher.look_at_manifest(SLICE, "5001")
+    dispatcher.look_at_manifest(SLICE, "5001", {})
     drain = Thread(target=dispatcher.drain, daemon=True)
     drain.start()
     drain.join(A_WHILE)  # it waits for what is to be noted, and not for any task yet

@@ -133,6 +133,15 @@ def test_given_no_time_when_orders_are_acknowledged_then_from_the_beginning_of_t
     assert one.of_orders(KEY) == {"5002": frozenset([8])}
 
 
+@pytest.mark.parametrize(("scan", "expected"), [(None, True), (-1, False)])
+def test_given_a_project_that_does_not_say_when_it_was_created_when_delivered_then_it_counts_unless_a_scan_found_it(
+    scan: int | None, expected: bool
+) -> None:
+    progress, one = delivering(watched(scan=scan), since=BEFORE)
+    progress.settle(KEY, settled(progress, project(created=None), is_new_run=True))
+    assert (one.of_orders(KEY) == {"5001": frozenset([7])}) is expected
+
+
 def test_given_a_run_that_was_delivered_before_when_settled_then_it_is_no_new_delivery() -> None:
     progress, one = delivering(watched())
     progress.settle(KEY, settled(progress, project(), is_new_run=False))

@@ -104,7 +104,7 @@ def test_given_a_row_without_a_usable_id_when_listed_then_it_is_passed_over_and_
     page = lists.first(NEWEST_MODIFIED)
     for _ in range(2):
         assert sorted(one.id for one in lists.projects(page)) == [1, 2]
-    assert progress.counts.passed_over == ["storefront 11: projects that are listed without a usable id"]
+    assert progress.counts.passed_over.first == ["storefront 11: projects that are listed without a usable id"]
     assert len(caplog.messages) == 1
 
 

@@ -75,3 +75,21 @@ def test_given_a_file_of_the_connectors_own_when_it_is_put_twice_then_the_second
     assert (file.relative_path, file.size) == ("1/order.json", 18)
     assert file.url
     assert file.url.endswith("1/order.json")
+
+
+@pytest.mark.parametrize("place", STORES, indirect=True)
+def test_given_a_delivered_file_when_it_is_looked_for_then_the_store_has_it_under_its_path_only(
+    delivering: Delivering,
+) -> None:
+    project = delivering.add(FileSpec("print", id="f1", size=1000))
+    ((file, path),) = delivering.wanted(project).values()
+    downloader = delivering.downloader()
+    assert downloader.find(file, path) is None
+    delivered = downloader.deliver(file, path)
+    assert downloader.find(file, path) == (1000, delivered.sha256)
+    assert downloader.find(file, f"elsewhere/{path}") is None
+    content = downloader.read(path)
+    assert content is not None
+    assert len(content) == 1000
+    assert downloader.read("no/order.json") is None
+    downloader.end(30)

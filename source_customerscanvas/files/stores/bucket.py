@@ -81,6 +81,13 @@ class BucketStore(Store):
             self._memory.give_back(needed)
             raise
 
+    def stat(self, path: str) -> int | None:
+        with self.explained(path):
+            try:
+                return int(obstore.head(self.store, path)["size"])
+            except FileNotFoundError:
+                return None
+
     def read(self, path: str) -> bytes:
         with self.explained(path):
             return bytes(obstore.get(self.store, path).bytes())

@@ -76,6 +76,13 @@ class FolderStore(Store):
         with self.explained(path):
             return FolderWriter(self, path, self.remaking_folders(path, self._new_part))
 
+    def stat(self, path: str) -> int | None:
+        with self.explained(path):
+            try:
+                return os.lstat(self.local_path(path)).st_size
+            except FileNotFoundError:
+                return None
+
     def read(self, path: str) -> bytes:
         with self.explained(path):
             return Path(self.local_path(path)).read_bytes()
@@ -119,17 +126,14 @@ class FolderStore(Store):
     def _new_part(self) -> IO[bytes]:
         while True:
             path = os.path.join(self._parts, f".{uuid.uuid4().hex}.part")
-            part = self._create(path)
+            with self.unfinished.begun(path):
+                with suppress(FileExistsError):
+                    os.mkdir(self._parts)
+                part = open(path, "xb", buffering=0)
             if _is_own(part):
                 return part
             part.close()
             self.unfinished.finish(path)
-
-    def _create(self, path: str) -> IO[bytes]:
-        with self.unfinished.begun(path):
-            with suppress(FileExistsError):
-                os.mkdir(self._parts)
-            return open(path, "xb", buffering=0)
 
     @contextmanager
     def explained(self, path: str) -> Iterator[None]:

@@ -67,6 +67,13 @@ class SftpStore(Store):
                 self.sessions.give_back(session, is_broken=True)
                 raise
 
+    def stat(self, path: str) -> int | None:
+        with self.explained(path), self.sessions.one() as session:
+            try:
+                return session.lstat(self.tree.target(path)).st_size
+            except FileNotFoundError:
+                return None
+
     def read(self, path: str) -> bytes:
         with self.explained(path), self.sessions.one() as session, session.open(self.tree.target(path), "rb") as file:
             return file.read()

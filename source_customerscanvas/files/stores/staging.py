@@ -38,6 +38,8 @@ def staging_directory() -> Path:
 class StagingStore(FolderStore):
     """Files below the staging directory, never more of them than half of what the volume may hold."""
 
+    keeps_files = False  # the destination takes them away
+
     def __init__(self, clock: Clock, stopping: Event) -> None:
         super().__init__(staging_directory())
         self._clock = clock

@@ -47,6 +47,9 @@ class Store(ABC):
     `Stopped` once it was abandoned.
     """
 
+    keeps_files = True
+    """Whether a file stays where it was stored, so that it can be looked for later."""
+
     @property
     @abstractmethod
     def place(self) -> str:
@@ -74,6 +77,10 @@ class Store(ABC):
             writer.commit()
         finally:
             writer.abort()
+
+    @abstractmethod
+    def stat(self, path: str) -> int | None:
+        """The bytes of a file; None where there is none."""
 
     @abstractmethod
     def read(self, path: str) -> bytes:
