@@ -32,7 +32,7 @@ This module knows nothing of the framework: `streams` and `source` turn these in
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 FailureType = Literal["config_error", "transient_error", "system_error"]
 
@@ -69,17 +69,6 @@ class CustomersCanvasError(Exception):
         self.message = _writable(message)
         self.detail = detail and _writable(detail)
         super().__init__(self.message)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # each kind is made from arguments of its own, which are in its message by now
-        return _same_error, (type(self), self.__dict__)
-
-
-def _same_error(kind: type[CustomersCanvasError], attributes: dict[str, Any]) -> CustomersCanvasError:
-    error = kind.__new__(kind)
-    Exception.__init__(error, attributes["message"])
-    error.__dict__.update(attributes)
-    return error
 
 
 class ConfigurationError(CustomersCanvasError):

@@ -28,7 +28,6 @@ from unit_tests.http_server import PAGE, Answer, FakeClock, Server, api_404, jso
         ("GET", "storefront/v1/projects/statuses", ["Storefronts: Read", "Projects: Read"]),
         ("GET", "storefront/v1/projects/transitions", ["Storefronts: Read", "Projects: Read"]),
         ("GET", "storefront/v1/processing-pipelines", ["Storefronts: Read", "Projects: Read"]),
-        ("GET", "storefront/v1/tenant-info", ["Tenants: Read"]),
         ("GET", "storage/v1/artifacts", ["Artifacts: Read"]),
         ("POST", "storefront/v1/projects/5/resume-processing", ["Projects: Full"]),
     ],
