@@ -67,10 +67,6 @@ class Reading:
         """What has ended the read as a whole."""
         return next((stream.failure for stream in self._streams.values() if stream.failure), None)
 
-    def abandon(self) -> None:
-        """End it as it is, at once; what was handed over stays."""
-        self._sync.abandon()
-
 
 def begin_reading(
     settings: Settings, selected: Mapping[str, Selected], clock: Clock, given: Iterable[Any] = ()

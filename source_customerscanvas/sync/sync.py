@@ -90,13 +90,6 @@ class Sync:
         """Wait until the storefronts to sync are known, or the sync has ended without them."""
         self._has_slices.wait()
 
-    def abandon(self) -> None:
-        """End at once, without a file that is not whole."""
-        self.dispatcher.fail(Stopped())
-        self._may_change.set()
-        if self._downloader:
-            self._downloader.abandon()
-
     def _run(self) -> None:
         try:
             slices = self._slices()

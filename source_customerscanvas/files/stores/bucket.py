@@ -51,6 +51,7 @@ class BucketStore(Store):
     """Uploads in parts, of which a few lie in memory; the object is there when its last part has been confirmed."""
 
     def __init__(self, bucket: Bucket, stopping: Event, *, is_hasty: bool = False) -> None:
+        super().__init__()
         self._bucket = bucket
         self._stopping = stopping
         self._is_hasty = is_hasty

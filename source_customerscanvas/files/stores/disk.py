@@ -143,14 +143,16 @@ class Disk:
 
     def _clear_up(self) -> None:
         markers = self.directory.glob(_MARKER_NAME.format("*"))
-        left = [marker for marker in markers if _run_of(marker) != self._run and _is_left(marker)]
+        left = [marker for marker in markers if _run_of(marker.name) != self._run and _is_left(marker)]
         if not left:
             return
-        runs = {_run_of(marker) for marker in left}
-        for path in self.directory.rglob(_TEMPORARY_NAME.format("*", "*")):
-            if _run_of(path) in runs:
-                with suppress(OSError):
-                    path.unlink(missing_ok=True)
+        runs = {_run_of(marker.name) for marker in left}
+        # it passes over folders that somebody takes away meanwhile
+        for folder, _, names in os.walk(self._path):
+            for name in names:
+                if _run_of(name) in runs and not _is_marker(name):
+                    with suppress(OSError):
+                        os.unlink(os.path.join(folder, name))
         for marker in left:
             with suppress(OSError):
                 marker.unlink(missing_ok=True)
@@ -199,8 +201,8 @@ def _is_marker(path: str) -> bool:
     return path.endswith(Path(_MARKER_NAME).suffix)
 
 
-def _run_of(path: Path) -> str:
-    matched = _RUN.match(path.name)
+def _run_of(name: str) -> str:
+    matched = _RUN.match(name)
     return matched[1] if matched else ""
 
 

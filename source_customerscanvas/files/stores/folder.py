@@ -12,6 +12,7 @@ class FolderStore(Store):
     """Files below a directory, which is made where it is missing."""
 
     def __init__(self, directory: Path) -> None:
+        super().__init__()
         self._disk = Disk(directory)
 
     @property

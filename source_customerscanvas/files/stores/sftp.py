@@ -33,6 +33,7 @@ class SftpStore(Store):
     def __init__(self, files: Files, stopping: Event, *, is_hasty: bool = False) -> None:
         if not files.password and not files.private_key:
             raise InvalidSetting("files.password", "either it or `private_key` is needed")
+        super().__init__()
         self._files = files
         self._stopping = stopping
         self.tree = Tree(files.directory)
@@ -59,7 +60,8 @@ class SftpStore(Store):
 
     def abandon(self) -> None:
         parts = self.unfinished.abandon()
-        done_within(_ABORT_SECONDS, lambda: self._remove(parts))
+        if self.sessions.has_connected:
+            done_within(_ABORT_SECONDS, lambda: self._remove(parts))
         done_within(_CLOSE_SECONDS, lambda: self.sessions.close(for_good=True))
 
     def open(self, path: str, size: int | None, content_type: str | None) -> Writer:

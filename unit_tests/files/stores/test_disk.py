@@ -88,7 +88,7 @@ def test_given_a_run_that_is_killed_while_it_clears_up_when_another_begins_then_
 ) -> None:
     subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=True)
     with monkeypatch.context() as interrupted:
-        interrupted.setattr(Path, "rglob", lambda *_: sys.exit("killed"))
+        interrupted.setattr(os, "walk", lambda *_: sys.exit("killed"))
         killed = Disk(tmp_path)
         with pytest.raises(SystemExit):
             killed.begin()
@@ -117,10 +117,29 @@ def test_given_a_file_system_without_locks_when_another_run_begins_then_the_firs
     assert _found(tmp_path) == set()
 
 
+def test_given_folders_that_somebody_takes_away_when_a_run_clears_up_then_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=True)
+    (tmp_path / "2").mkdir()
+    scandir = os.scandir
+
+    def take_away_and_scan(path: str) -> object:
+        if Path(path).name == "2":
+            Path(path).rmdir()
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", take_away_and_scan)
+    run = Disk(tmp_path)
+    run.begin()
+    run.end()
+    assert _found(tmp_path) == set()
+
+
 def test_given_no_killed_run_when_another_begins_then_the_files_are_not_looked_through(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Path, "rglob", lambda *_: pytest.fail("looked through"))
+    monkeypatch.setattr(os, "walk", lambda *_: pytest.fail("looked through"))
     for _ in range(2):
         run = Disk(tmp_path)
         run.begin()
