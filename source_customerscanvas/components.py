@@ -87,7 +87,9 @@ class ListRetriever(Retriever):
                 yield record
                 emitted += 1
             logger.info(f"Summary of {self.name}: {emitted} records.")
-        except (NotFound, NotTheApi):
+        except (NotFound, NotTheApi) as error:
+            if isinstance(error, NotTheApi) and error.is_known:
+                raise traced(error) from error
             raise traced(WrongHost(settings.api_url, f"it has no {self.path}")) from None
         except Stopped as error:
             raise traced(shared.failure() or error) from error

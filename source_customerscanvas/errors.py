@@ -266,7 +266,14 @@ class ServerTrouble(TransientError):
 
 
 class NotTheApi(ServerTrouble):
-    """A 404 or 410 that does not come from the API itself, but from a gateway or a web server before it."""
+    """A 404 or 410 that does not come from the API itself, but from a gateway or a web server before it.
+
+    `is_known` says that the API has answered there before, so that the address is right.
+    """
+
+    def __init__(self, where: str, why: str, *, is_known: bool = False) -> None:
+        super().__init__(where, why)
+        self.is_known = is_known
 
 
 class ServerAway(TransientError):

@@ -69,6 +69,28 @@ def test_given_a_refusal_when_asked_then_it_is_told_at_once_and_in_the_servers_w
     assert len(server.api_requests) == 1
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("body", [b"<html>Access denied</html>", b"denied", b'{"message": "Forbidden"}'])
+def test_given_a_403_of_a_firewall_when_asked_then_no_permission_is_missing(
+    server: Server, client: ApiClient, method: str, body: bytes
+) -> None:
+    ask = client.get_json if method == "GET" else client.post
+    server.script(Answer(403, body), json_answer(PAGE))
+    ask("storefront/v1/projects/4")
+    server.answer = lambda request: Answer(403, body) if request.path.endswith("/5") else json_answer(PAGE)
+    with pytest.raises(ServerTrouble, match="HTTP 403, and not in the API's own words"):
+        ask("storefront/v1/projects/5")
+
+
+@pytest.mark.parametrize("body", [b"", b'{"title": "Forbidden", "status": 403}', b'{"detail": "No."}'])
+def test_given_a_403_of_the_api_when_asked_then_a_permission_is_missing(
+    server: Server, client: ApiClient, body: bytes
+) -> None:
+    server.answer = lambda _: Answer(403, body)
+    with pytest.raises(MissingPermission, match="Projects: Read"):
+        client.get_json("storefront/v1/projects/5")
+
+
 FOREIGN = [
     Answer(404, b"default backend - 404", {"Content-Type": "text/plain"}),
     Answer(404, b"<html>404 Not Found</html>", {"Content-Type": "text/html"}),
