@@ -67,9 +67,14 @@ class Downloader:
         self._is_over = False
         self._useless: dict[Origin, float] = {}
 
+    @property
+    def place(self) -> str:
+        """Where files go, as messages call it; without secrets."""
+        return self._store.place
+
     def begin(self) -> None:
-        """Make the store ready. Raises what `Store` raises."""
-        self._store.begin()
+        """Make the store ready, over one that is away for a while. Raises what `Store` raises, and `Stopped`."""
+        self._patiently(self._store.begin)
         self._is_over = False
 
     def end(self, patience: float) -> None:

@@ -9,7 +9,7 @@ from source_customerscanvas.sync.outcomes import Outcome
 
 @dataclass
 class Counts:
-    """Written by the stream's reader, the tracker and the workers, under a lock of its own: the one of the stream's
+    """Written by the stream's reader, the threads that list and the workers, under a lock of its own: the one of the stream's
     state would be asked for with each part of a file that comes.
     """
 
@@ -24,6 +24,8 @@ class Counts:
     passed_over: list[str] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
     """Projects that their business status keeps from being produced."""
+    failed: int = 0
+    """Of the projects that are unfinished at the end, those whose processing has failed."""
     troubles: list[Trouble] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock, repr=False)
 

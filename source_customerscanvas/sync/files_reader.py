@@ -1,7 +1,7 @@
 """Delivers the files of one project, and tells of each when it is stored."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock
@@ -51,6 +51,16 @@ class FilesReader:
         self.formats: set[str] = set()
         """Those of all final files that were seen."""
         self._results: dict[int, Results] = {}
+
+    def begin(self, streams: Iterable[StreamProgress]) -> None:
+        """Make ready where files go; if that cannot be, only their stream ends. Raises `Stopped`."""
+        for stream in streams:
+            if self._downloader and stream.name == FILES:
+                try:
+                    self._downloader.begin()
+                    logger.info(f"The stream {FILES} delivers files to {self._downloader.place}.")
+                except (StoreUnavailable, StoreAway) as error:
+                    stream.fail(error)
 
     def read(
         self, read: ReadProject, stream: StreamProgress, artifacts: Sequence[Artifact]

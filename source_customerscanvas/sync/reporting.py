@@ -73,7 +73,7 @@ def summary(stream: StreamProgress) -> str:
     parts.append(f"passed over: {_named(counts.passed_over)}")
     if counts.held:
         parts.append(f"held by their status: {_named(counts.held)}")
-    parts.append(f"failed: {_named([trouble.where for trouble in counts.troubles])}")
+    parts.append(f"could not be read: {_named([trouble.where for trouble in counts.troubles])}")
     parts.append(_unfinished(stream))
     return f"Summary of {stream.name}: {'; '.join(parts)}."
 
@@ -104,7 +104,10 @@ def _unfinished(stream: StreamProgress) -> str:
     if not unfinished:
         return "unfinished: none"
     project_id, key = min(unfinished)
-    return f"unfinished: {len(unfinished)}, the oldest project {project_id} of storefront {key.partition('/')[0]}"
+    failed = f", failed of them: {stream.counts.failed}" if stream.counts.failed else ""
+    return (
+        f"unfinished: {len(unfinished)}{failed}, the oldest project {project_id} of storefront {key.partition('/')[0]}"
+    )
 
 
 def _named(things: Sequence[str]) -> str:

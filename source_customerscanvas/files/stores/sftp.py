@@ -54,8 +54,9 @@ class SftpStore(Store):
     def end(self) -> None:
         for part in self.unfinished.all():
             self.discard(part)  # its server was away when it was given up
-        with suppress(CustomersCanvasError, *LOST), self.sessions.one() as session:
-            self.tree.remove_parts(session)
+        if self.sessions.has_connected:
+            with suppress(CustomersCanvasError, *LOST), self.sessions.one() as session:
+                self.tree.remove_parts(session)
         self.sessions.close()
 
     def abandon(self) -> None:
