@@ -17,7 +17,7 @@
     │   │   └── NotTheApi             a 404 of somebody in between
     │   ├── ServerAway                nothing at all is answered, for minutes: the sync ends
     │   ├── BrokenDownload            a file that never came whole
-    │   └── StoreAway                 the place where files go has not answered for two minutes
+    │   └── StoreAway                 the place where files go does not answer
     ├── NotFound                      404 or 410, in the API's own words
     ├── FileRefused                   the place where files go takes others, but not this one
     ├── Conflict                      409

@@ -9,8 +9,9 @@ from source_customerscanvas.sync.outcomes import Outcome
 
 @dataclass
 class Counts:
-    """Written by the stream's reader, the threads that list and the workers, under a lock of its own: the one of the stream's
-    state would be asked for with each part of a file that comes.
+    """Written by the stream's reader, the threads that list and the workers.
+
+    It has a lock of its own: that of the stream's state would be taken for each chunk of a file.
     """
 
     emitted: int = 0

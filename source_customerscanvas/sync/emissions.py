@@ -21,7 +21,7 @@ STATE_PROJECTS = 200
 """Finished projects after which a state is emitted."""
 
 STATE_SECONDS = 10.0
-"""Seconds after which a state that has changed is emitted. `_PATIENCE` says how often the reader looks whether it is."""
+"""Seconds after which a state that has changed is emitted. The reader looks for it as often as `_PATIENCE` says."""
 
 _PATIENCE = 2.5
 

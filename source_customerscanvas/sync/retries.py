@@ -156,7 +156,8 @@ class Retries:
         """Whether the project is being processed now, or may be; `before` is the try before this one."""
         # each item for itself: what is said of one is not said of the others
         parts: Sequence[int | None] = items or [None]
-        return any([self._post(one, before, part) for part in parts])
+        under_way = [self._post(one, before, part) for part in parts]
+        return any(under_way)
 
     def _post(self, one: Waited, before: Try, item: int | None) -> bool:
         """As `_try`, for one item; None: the project as a whole."""
