@@ -53,8 +53,8 @@ class ListRetriever(Retriever):
     """Reads a whole list of the API, each row once, through the connector's one HTTP client.
 
     A stock requester would ask for a token of its own, and would neither count towards `num_workers` nor slow down
-    together with the streams that follow projects. The stock paginators miss rows that move from one page to another while they
-    read, ask for ever where a server gives one page again and again, and fail on a row that is no object.
+    together with the streams that follow projects. The stock paginators miss rows that move from one page to another
+    while they read, ask for ever where a server gives one page again and again, and fail on a row that is no object.
 
     `{path: storefront/v1/storefronts, params: {sorting: Id ASC}}` →
     `GET {api_url}/api/storefront/v1/storefronts?sorting=Id%20ASC&skip=0&take=100`, and the pages after it;
