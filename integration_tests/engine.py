@@ -93,7 +93,7 @@ def read(
         with lock:
             if not is_killed and sum(len(one.messages) for one in reads.values()) == killed_after:
                 is_killed = True
-                reading.abandon()
+                reading.client.stopping.set()
             if not is_killed:
                 reads[stream].messages.append((kind, content))
                 if taken_by:

@@ -1,4 +1,4 @@
-"""Proves that a sync with these settings can work, without changing anything."""
+"""Proves that a sync with these settings can work. Nothing is changed in the shop."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

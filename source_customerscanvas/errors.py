@@ -17,7 +17,7 @@
     │   │   └── NotTheApi             a 404 of somebody in between
     │   ├── ServerAway                nothing at all is answered, for minutes: the sync ends
     │   ├── BrokenDownload            a file that never came whole
-    │   └── StoreAway                 the place where files go has not answered for two minutes
+    │   └── StoreAway                 the place where files go does not answer
     ├── NotFound                      404 or 410, in the API's own words
     ├── FileRefused                   the place where files go takes others, but not this one
     ├── Conflict                      409
@@ -264,7 +264,14 @@ class ServerTrouble(TransientError):
 
 
 class NotTheApi(ServerTrouble):
-    """A 404 or 410 that does not come from the API itself, but from a gateway or a web server before it."""
+    """A 404 or 410 that does not come from the API itself, but from a gateway or a web server before it.
+
+    `is_known` says that the API has answered there before, so that the address is right.
+    """
+
+    def __init__(self, where: str, why: str, *, is_known: bool = False) -> None:
+        super().__init__(where, why)
+        self.is_known = is_known
 
 
 class ServerAway(TransientError):

@@ -108,7 +108,7 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
         return {stream["name"] for stream in streams if stream["retriever"]["class_name"] == class_name}
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
-        """Prove what a sync needs, without changing anything (see `checks`)."""
+        """Prove what a sync needs; nothing is changed in the shop (see `checks`)."""
         try:
             settings = Settings.from_config(config)
             check_connection(ApiClient(settings, patience=CHECK_PATIENCE_SECONDS), settings)

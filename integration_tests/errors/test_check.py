@@ -119,6 +119,9 @@ WRONG: dict[str, Case] = {
     "tenant-needed": Case(("tenantId is required",), switches={"tenant_required": True}),
     "too-few": Case(("`statuses.codes`", "at least 1"), lambda _: {"statuses": {"mode": "only", "codes": []}}),
     "not-in-spec": Case(("`processing.poll_seconds`", "at least 60"), lambda _: {"processing": {"poll_seconds": 1}}),
+    "too-seldom": Case(
+        ("`processing.poll_seconds`", "at most 3600"), lambda _: {"processing": {"poll_seconds": 86_400}}
+    ),
     "not-a-region": Case(("`environment.region`", "us, eu, au, custom"), lambda _: {"environment": {"region": "ch"}}),
     "secret-of-a-wrong-type": Case(("`client_secret`", "string"), lambda _: {"client_secret": ["s3cr3t"]}),
 }

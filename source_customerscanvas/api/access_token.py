@@ -59,6 +59,7 @@ class AccessToken:
             self._error = error
             self._failures += 1
             raise
+        self._error = None
         self._text = answer["access_token"]
         self._secrets.add(self._text)
         lifetime = _seconds(answer.get("expires_in"))

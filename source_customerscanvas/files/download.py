@@ -8,9 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import PurePosixPath
 from threading import Condition
 from typing import TypeVar
-from urllib.parse import urlsplit
 
-from source_customerscanvas.addresses import Origin, normalised, origin_of
+from source_customerscanvas.addresses import Origin, is_private, normalised, origin_of
 from source_customerscanvas.api.calls import path_segment
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.errors import (
@@ -30,7 +29,6 @@ from source_customerscanvas.errors import (
 from source_customerscanvas.files.artifact_file import ArtifactFile, DeliveredFile
 from source_customerscanvas.files.incoming import Broken, Part
 from source_customerscanvas.files.stores.store import Store, Writer
-from source_customerscanvas.settings import is_loopback
 from source_customerscanvas.times import SYSTEM_CLOCK, Clock
 
 T = TypeVar("T")
@@ -66,9 +64,14 @@ class Downloader:
         self._is_over = False
         self._useless: dict[Origin, float] = {}
 
+    @property
+    def place(self) -> str:
+        """Where files go, as messages call it; without secrets."""
+        return self._store.place
+
     def begin(self) -> None:
-        """Make the store ready. Raises what `Store` raises."""
-        self._store.begin()
+        """Make the store ready, over one that is away for a while. Raises what `Store` raises, and `Stopped`."""
+        self._patiently(self._store.begin)
         self._is_over = False
 
     def end(self, patience: float) -> None:
@@ -78,10 +81,6 @@ class Downloader:
                 return
             self._is_over = True
         self._store.end()
-
-    def abandon(self) -> None:
-        """Remove what downloads under way have written, without waiting for them; from any thread, at any moment."""
-        self._store.abandon()
 
     def deliver(self, artifact: ArtifactFile, path: str) -> DeliveredFile:
         """Bring a file to a path of the store, in the place of one that is there.
@@ -171,12 +170,10 @@ class Downloader:
 
     def _is_useful(self, url: str | None) -> bool:
         """Whether a public address may be asked at all, and its host has not failed lately."""
-        parts = urlsplit(normalised(url or ""))
-        own = urlsplit(self._client.address(""))
-        is_local = parts.scheme == own.scheme == "http" and is_loopback(own.hostname or "")
-        if parts.scheme != "https" and not (is_local and is_loopback(parts.hostname or "")):
+        url = normalised(url or "")
+        if not is_private(url, beside=self._client.address("")):
             return False
-        failed = self._useless.get(origin_of(parts.geturl()))
+        failed = self._useless.get(origin_of(url))
         return failed is None or self._clock.monotonic() - failed > _USELESS_SECONDS
 
     def _fetch_from(self, url: str, with_token: bool, part: Part) -> tuple[int, str]:

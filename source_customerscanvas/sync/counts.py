@@ -25,8 +25,9 @@ class Named:
 
 @dataclass
 class Counts:
-    """Written by the stream's reader, the tracker and the workers, under a lock of its own: the one of the stream's
-    state would be asked for with each part of a file that comes.
+    """Written by the stream's reader, the threads that list and the workers.
+
+    It has a lock of its own: that of the stream's state would be taken for each chunk of a file.
     """
 
     emitted: int = 0
@@ -40,6 +41,8 @@ class Counts:
     passed_over: Named = field(default_factory=Named)
     held: Named = field(default_factory=Named)
     """Projects that their business status keeps from being produced."""
+    failed: int = 0
+    """Of the projects that are unfinished at the end, those whose processing has failed."""
     troubles: list[Trouble] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock, repr=False)
 

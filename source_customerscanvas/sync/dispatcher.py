@@ -128,11 +128,11 @@ class Dispatcher:
     def drain(self) -> None:
         """Wait until all that was handed out has been handed over and noted. Raises `Stopped`."""
         while True:
-            self._tasks.wait_until_done()
-            with self._handed_over:
-                self._handed_over.wait_for(lambda: self._pending == 0 or self._stopping.is_set(), _LOOKING_SECONDS)
-                if self._pending == 0 and self._tasks.are_done():
-                    return
+            if self._tasks.are_done(_LOOKING_SECONDS):
+                with self._handed_over:
+                    self._handed_over.wait_for(lambda: self._pending == 0 or self._stopping.is_set(), _LOOKING_SECONDS)
+                    if self._pending == 0 and self._tasks.are_done():
+                        return
             self.raise_if_stopping()
 
     def checkpoint(self, *, and_wait: bool) -> None:

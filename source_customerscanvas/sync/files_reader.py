@@ -1,7 +1,7 @@
 """Delivers the files of one project, and tells of each when it is stored."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock
@@ -16,6 +16,7 @@ from source_customerscanvas.files.paths import PathTemplate, ProjectValues, line
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.state.slice_state import ManifestFiles
 from source_customerscanvas.sync.jobs import Job
+from source_customerscanvas.sync.kinds import FILES
 from source_customerscanvas.sync.lists import projects_in_order
 from source_customerscanvas.sync.news import ReadProject, is_new_run, newest_of
 from source_customerscanvas.sync.outcomes import Outcome
@@ -52,6 +53,16 @@ class FilesReader:
         """Filled before the first project is read."""
         self.formats: set[str] = set()
         """Those of all final files that were seen."""
+
+    def begin(self, streams: Iterable[StreamProgress]) -> None:
+        """Make ready where files go; if that cannot be, only their stream ends. Raises `Stopped`."""
+        for stream in streams:
+            if self._downloader and stream.name == FILES:
+                try:
+                    self._downloader.begin()
+                    logger.info(f"The stream {FILES} delivers files to {self._downloader.place}.")
+                except (StoreUnavailable, StoreAway) as error:
+                    stream.fail(error)
 
     def read(
         self, read: ReadProject, stream: StreamProgress, artifacts: Sequence[Artifact]

@@ -150,12 +150,10 @@ class Tasks:
             finally:
                 self._queue.task_done()
 
-    def wait_until_done(self) -> None:
-        self._queue.join()
-
-    def are_done(self) -> bool:
+    def are_done(self, patience: float = 0.0) -> bool:
+        """Whether there is nothing left to do, which is waited for so many seconds."""
         with self._queue.all_tasks_done:
-            return self._queue.unfinished_tasks == 0
+            return self._queue.all_tasks_done.wait_for(lambda: self._queue.unfinished_tasks == 0, patience)
 
     def end(self, workers: int) -> None:
         for _ in range(workers):

@@ -147,7 +147,6 @@ class StreamProgress:
     def snapshot(self, *, is_last: bool = False) -> dict[str, Any]:
         """The state as it is emitted; later changes do not show in it."""
         with self.lock:
-            self.states_out.note_made()
             if is_last and self.state.refresh and not self.failure and not self.counts.troubles:
                 self.state.refresh = "ended"
             return self.state.to_json()

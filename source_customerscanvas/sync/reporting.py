@@ -71,9 +71,8 @@ def summary(stream: StreamProgress) -> str:
     parts.append(f"passed over: {_named(counts.passed_over)}")
     if counts.held.count:
         parts.append(f"held by their status: {_named(counts.held)}")
-    parts.append(
-        f"failed: {_named(Named(len(counts.troubles), [trouble.where for trouble in counts.troubles[:NAMED]]))}"
-    )
+    troubles = Named(len(counts.troubles), [trouble.where for trouble in counts.troubles[:NAMED]])
+    parts.append(f"could not be read: {_named(troubles)}")
     parts.append(_unfinished(stream))
     return f"Summary of {stream.name}: {'; '.join(parts)}."
 
@@ -104,7 +103,10 @@ def _unfinished(stream: StreamProgress) -> str:
     if not unfinished:
         return "unfinished: none"
     project_id, key = min(unfinished)
-    return f"unfinished: {len(unfinished)}, the oldest project {project_id} of storefront {key.partition('/')[0]}"
+    failed = f", failed of them: {stream.counts.failed}" if stream.counts.failed else ""
+    return (
+        f"unfinished: {len(unfinished)}{failed}, the oldest project {project_id} of storefront {key.partition('/')[0]}"
+    )
 
 
 def _named(things: Named) -> str:

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from source_customerscanvas.api.access_token import AccessToken
 from source_customerscanvas.api.client import ApiClient
+from source_customerscanvas.api.secrets import Secrets
 from source_customerscanvas.errors import (
     CustomersCanvasError,
     Refused,
@@ -284,3 +286,38 @@ def test_given_a_hub_in_trouble_when_16_workers_wait_then_they_share_its_error(
     with ThreadPoolExecutor(16) as workers:
         assert len(set(workers.map(ask, range(16)))) == 1
     assert len(server.token_requests) < 40
+
+
+def test_given_a_renewal_that_failed_when_a_later_one_has_succeeded_then_who_waited_since_before_gets_its_token() -> (
+    None
+):
+    clock = FakeClock()
+    fails = True
+
+    def request() -> dict[str, Any]:
+        if fails:
+            raise ServerTrouble("POST", "HTTP 500")
+        return {"access_token": "t", "expires_in": 60}
+
+    token = AccessToken(request, clock, Secrets("s3cret"))
+
+    class Overtaken:
+        """A lock before which somebody else's renewals fail and then succeed."""
+
+        def __init__(self, lock: Any) -> None:
+            self._lock = lock
+
+        def __enter__(self) -> None:
+            nonlocal fails
+            token._lock = self._lock
+            with pytest.raises(ServerTrouble):
+                token.get()
+            fails = False
+            token.get()
+            self._lock.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            self._lock.release()
+
+    token._lock = Overtaken(token._lock)  # type: ignore[assignment]  # it stands before the lock
+    assert token.get() == "t"

@@ -18,8 +18,8 @@ def test_given_thousands_of_projects_that_are_left_out_when_counted_then_only_th
     line = summary(progress)
     assert "held by their status: 5000 (project 0; project 1; " in line
     assert "; artifact 19 and 4980 more)" in line
-    assert "failed: 1 (project 7)" in line
+    assert "could not be read: 1 (project 7)" in line
 
 
 def test_given_nothing_that_is_left_out_when_summed_up_then_it_says_so() -> None:
-    assert "passed over: none; failed: none" in summary(stream())
+    assert "passed over: none; could not be read: none" in summary(stream())

@@ -438,8 +438,8 @@ def test_given_a_full_refresh_when_its_last_state_is_made_then_it_has_ended_only
 
 def test_given_states_that_were_made_when_waited_for_then_until_each_has_left_the_connector() -> None:
     progress = stream()
-    progress.snapshot()
-    progress.snapshot()
+    progress.states_out.note_made()
+    progress.states_out.note_made()
     assert not progress.states_out.wait(0)
     progress.states_out.note_out()
     assert not progress.states_out.wait(0)

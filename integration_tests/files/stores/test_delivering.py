@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
@@ -10,6 +11,7 @@ import pytest
 from integration_tests.files.stores.conftest import STORES, Delivering
 from sandbox import FileSpec
 from source_customerscanvas.errors import Stopped
+from source_customerscanvas.files.stores.store import abandon_stores
 from source_customerscanvas.times import SYSTEM_CLOCK
 
 MB = 1024 * 1024
@@ -50,11 +52,12 @@ def test_given_uploads_under_way_when_abandoned_then_nothing_of_them_is_left(del
             under_way.set()
             assert abandoned.wait(60)
 
+    gc.collect()  # no store of another test is left
     downloader = delivering.downloader(SYSTEM_CLOCK, hold)
     with ThreadPoolExecutor(3) as pool:
         tasks = [pool.submit(downloader.deliver, *one) for one in delivering.wanted(project).values()]
         assert under_way.wait(60)
-        downloader.abandon()
+        abandon_stores()
         assert delivering.place.contents() == {}
         abandoned.set()
         for task in tasks:

@@ -1,5 +1,6 @@
 """Buckets and containers of the clouds, and of servers that speak as they do."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from source_customerscanvas.api.secrets import Secrets
 from source_customerscanvas.errors import Stopped, StoreAway, StoreUnavailable
 from source_customerscanvas.files.stores.bucket_errors import store_error
 from source_customerscanvas.files.stores.store import Store, Unfinished, Writer, done_within
+
+logger = logging.getLogger("airbyte.source-customerscanvas")
 
 _MIB = 1024 * 1024
 
@@ -49,6 +52,7 @@ class BucketStore(Store):
     """Uploads in parts, of which a few lie in memory; the object is there when its last part has been confirmed."""
 
     def __init__(self, bucket: Bucket, stopping: Event, *, is_hasty: bool = False) -> None:
+        super().__init__()
         self._bucket = bucket
         self._is_hasty = is_hasty
         self._memory = _Memory(_MEMORY, stopping)
@@ -164,10 +168,17 @@ class _BucketWriter:
         self._give_back()
 
     def drop(self) -> None:
-        """Abort the upload, with all parts that have arrived."""
-        with suppress(Exception):
-            # what the library does where the block that writes raises
-            self._upload.__exit__(Stopped, Stopped(), None)
+        """Abort the upload, with all parts that have arrived.
+
+        From any thread: the library waits until a write that is under way has ended.
+        """
+        try:
+            if not self._upload.closed():
+                # as a `with` block does where what it holds raises
+                self._upload.__exit__(Stopped, Stopped(), None)
+        except Exception as error:
+            # without the library's words: they hold addresses, and those may be signed
+            logger.debug("An upload to %s could not be aborted: %s.", self._store.place, type(error).__name__)
 
     def _give_back(self) -> None:
         free, self._free = self._free, None

@@ -41,6 +41,7 @@ class FolderStore(Store):
     """
 
     def __init__(self, directory: Path) -> None:
+        super().__init__()
         self._path = str(directory)
         self._root = Path(os.path.realpath(directory))  # `resolve` fails where a link leads to itself
         self._parts = os.path.join(self._path, _PARTS)
@@ -129,7 +130,7 @@ class FolderStore(Store):
             with self.unfinished.begun(path):
                 with suppress(FileExistsError):
                     os.mkdir(self._parts)
-                part = open(path, "xb", buffering=0)
+                part = open(path, "xb", buffering=0)  # noqa: SIM115  its writer closes it
             if _is_own(part):
                 return part
             part.close()

@@ -32,6 +32,7 @@ class SftpStore(Store):
     def __init__(self, files: Files, stopping: Event, *, is_hasty: bool = False) -> None:
         if not files.password and not files.private_key:
             raise InvalidSetting("files.password", "either it or `private_key` is needed")
+        super().__init__()
         self._files = files
         self.tree = Tree(files.directory)
         self.sessions = Sessions(files, self.place, stopping, is_hasty=is_hasty)
@@ -48,13 +49,15 @@ class SftpStore(Store):
     def end(self) -> None:
         for part in self.unfinished.all():
             self.discard(part)  # its server was away when it was given up
-        with suppress(CustomersCanvasError, *LOST), self.sessions.one() as session:
-            self.tree.remove_parts(session)
+        if self.sessions.has_connected:
+            with suppress(CustomersCanvasError, *LOST), self.sessions.one() as session:
+                self.tree.remove_parts(session)
         self.sessions.close()
 
     def abandon(self) -> None:
         parts = self.unfinished.abandon()
-        done_within(_ABORT_SECONDS, lambda: self._remove(parts))
+        if self.sessions.has_connected:
+            done_within(_ABORT_SECONDS, lambda: self._remove(parts))
         done_within(_CLOSE_SECONDS, lambda: self.sessions.close(for_good=True))
 
     def open(self, path: str, size: int | None, content_type: str | None) -> Writer:

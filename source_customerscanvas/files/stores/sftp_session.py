@@ -77,6 +77,10 @@ class Sessions:
         self._most = _MOST_SESSIONS
         self._over = Event()
 
+    @property
+    def has_connected(self) -> bool:
+        return self._transport is not None
+
     def lend(self) -> Session:
         """A session of one's own until it is given back. Waits until there is one."""
         with self._changed:

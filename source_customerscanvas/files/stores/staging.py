@@ -57,7 +57,8 @@ class StagingStore(FolderStore):
             )
         super().begin()
         limit = os.environ.get(_LIMIT_VARIABLE, "")
-        most = int(limit) if limit.isdecimal() and int(limit) else shutil.disk_usage(self.place).free
+        with self.explained(""):
+            most = int(limit) if limit.isdecimal() and int(limit) else shutil.disk_usage(self.place).free
         self._room = Room(self.place, most // 2, self._clock, self._stopping)
 
     def open(self, path: str, size: int | None, content_type: str | None) -> Writer:

@@ -5,8 +5,9 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Condition, Thread
+from threading import Condition, Event, Thread
 from typing import Generic, Protocol, TypeVar
+from weakref import WeakSet
 
 from source_customerscanvas.errors import (
     CustomersCanvasError,
@@ -24,6 +25,17 @@ CHECK_SECONDS = 20
 
 _BEGINNING_SECONDS = 3.0
 """For what is just being begun when a sync is ended: one request, or one call of the system."""
+
+
+_stores: "WeakSet[Store]" = WeakSet()
+"""All stores of this process. They are made by the thread in which a signal is handled, and looked through there."""
+
+
+def abandon_stores() -> None:
+    """End all stores of this process at once, in a signal's handler: what is not committed is removed."""
+    for store in list(_stores):
+        store.is_probed.wait(_BEGINNING_SECONDS)  # a file of a check is soon removed by whoever has put it there
+        store.abandon()
 
 
 class Writer(Protocol):
@@ -49,6 +61,12 @@ class Store(ABC):
 
     keeps_files = True
     """Whether a file stays where it was stored, so that it can be looked for later."""
+
+    def __init__(self) -> None:
+        self.is_probed = Event()
+        """Not set while a check is under way."""
+        self.is_probed.set()
+        _stores.add(self)
 
     @property
     @abstractmethod
@@ -100,6 +118,7 @@ class Store(ABC):
 
     def check(self) -> None:
         """Write a small file with a hidden name, read it back and remove it, within twenty seconds."""
+        self.is_probed.clear()
         failures: list[CustomersCanvasError] = []
 
         def probe() -> None:
@@ -107,6 +126,8 @@ class Store(ABC):
                 _probe(self)
             except Exception as error:
                 failures.append(as_known_error(error))
+            finally:
+                self.is_probed.set()
 
         # a disk of the network that hangs cannot be told how long it may
         if not done_within(CHECK_SECONDS - 1, probe):

@@ -195,6 +195,37 @@ def test_given_uploads_whose_server_is_silent_when_abandoned_then_all_are_waited
     answer.set()
 
 
+def test_given_an_upload_that_cannot_be_aborted_when_dropped_then_the_log_tells_and_nothing_is_raised(
+    server: Server, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level("DEBUG", "airbyte.source-customerscanvas")
+    writer = begun(server).open("a.pdf", 1000, None)
+    writer.write(bytes(10))
+
+    class Failing:
+        def closed(self) -> bool:
+            return False
+
+        def __exit__(self, *_: object) -> None:
+            raise OSError("https://bucket.example/?sig=secret")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(writer, "_upload", Failing())
+        writer.abort()
+    assert [message for message in caplog.messages if "could not be aborted: OSError" in message]
+    assert "sig=" not in caplog.text
+
+
+def test_given_an_upload_that_has_been_aborted_when_dropped_again_then_there_is_nothing_to_tell(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", "airbyte.source-customerscanvas")
+    writer = begun(server).open("a.pdf", 1000, None)
+    for _ in range(3):
+        writer.abort()
+    assert caplog.messages == []
+
+
 # Parts and memory
 
 
