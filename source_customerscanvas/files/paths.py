@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -67,7 +67,7 @@ class PathTemplate:
         # with the project's id in it, a path need not tell apart two orders that nobody has
         self._rests_on_order = self.placeholders.isdisjoint({"projectId", "artifactId"})
 
-    def paths(self, values: ProjectValues, artifacts: Sequence[Row]) -> dict[str, str]:
+    def paths(self, values: ProjectValues, artifacts: Iterable[Row]) -> dict[str, str]:
         """The relative path, with slashes, of each final artifact of a project by its id: all have to be given.
 
         An artifact is its row together with its output file detail, of which `projectItemId`, `orderLineItemId` and

@@ -1,12 +1,13 @@
 """Delivers the files of one project, and tells of each when it is stored."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from threading import Lock
 
-from source_customerscanvas.api.artifacts import Artifact
+from source_customerscanvas.api.artifacts import Artifact, ProjectArtifacts
 from source_customerscanvas.api.projects import Project, Results
 from source_customerscanvas.errors import NotFound, Stopped, StoreAway, StoreUnavailable, Trouble, as_known_error
 from source_customerscanvas.files.artifact_file import ArtifactFile, DeliveredFile
@@ -16,8 +17,8 @@ from source_customerscanvas.settings import Settings
 from source_customerscanvas.state.slice_state import ManifestFiles
 from source_customerscanvas.sync.jobs import Job
 from source_customerscanvas.sync.kinds import FILES
-from source_customerscanvas.sync.news import ReadProject, is_new_run, newest_of
-from source_customerscanvas.sync.outcomes import Outcome
+from source_customerscanvas.sync.news import ReadProject, is_new_run
+from source_customerscanvas.sync.outcomes import Found, Outcome
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.records import file_record
 from source_customerscanvas.sync.reporting import warn_of_trouble
@@ -25,15 +26,21 @@ from source_customerscanvas.sync.settling import Settled
 
 logger = logging.getLogger("airbyte.source-customerscanvas")
 
+_MOST_AT_ONCE = 1000
+"""Files of one project that wait for a worker: it may have hundreds of thousands."""
+
 
 @dataclass
 class _Deliveries:
-    """The files of one project on their way; `left` counts those that no worker has finished."""
+    """The files of one project on their way: the workers have `under_way` of them, and the next are those `to_do`."""
 
     read: ReadProject
     stream: StreamProgress
     settled: Settled
-    left: int
+    downloader: Downloader
+    paths: Mapping[str, str]
+    to_do: Iterator[Artifact]
+    under_way: int
     trouble: Trouble | None = None
     lock: Lock = field(default_factory=Lock)
 
@@ -52,34 +59,36 @@ class FilesReader:
         """Those of all final files that were seen."""
         self._results: dict[int, Results] = {}
 
-    def read(
-        self, read: ReadProject, stream: StreamProgress, artifacts: Sequence[Artifact]
-    ) -> Iterator[Outcome | Callable[[], Iterator[Outcome]]]:
+    def read(self, read: ReadProject, stream: StreamProgress, artifacts: ProjectArtifacts) -> Found:
         """The rows of a completed project's files, or the tasks in which workers deliver them first."""
         project, results, known = read.project, read.results, read.known(stream)
-        finals = [artifact for artifact in artifacts if artifact.output_file] if results.is_completed else []
+        finals = artifacts.where(lambda artifact: results.is_completed and bool(artifact.output_file))
         self.formats.update(artifact.format for artifact in finals)
-        in_scope = [artifact for artifact in finals if stream.scope.has_kind(artifact.format)]
-        news = read.new_artifacts(stream, in_scope, lambda artifact: artifact.format)
-        digests = map(read.digest, in_scope) if results.is_completed else known.emitted[1:]
-        settled = read.settled(stream, emitted=(results.digest, *digests), newest=newest_of(in_scope))
+        in_scope = finals.where(lambda artifact: stream.scope.has_kind(artifact.format))
+        news = in_scope.where(read.is_new(stream, lambda artifact: artifact.format))
         if results.is_completed:
             # of all files, as a wider scope only adds to those that were delivered, while another run replaces them
-            is_new = not known.saw(results.digest) and is_new_run(known, lambda: finals)
-            settled = replace(settled, is_new_run=is_new)
-        stream.counts.expect_rows(len(news), self._sizes(news))
-        if self._downloader is None or not news:
-            yield read.job.settle(stream, settled, [file_record(project, artifact, None) for artifact in news])
+            new_run = not known.saw(results.digest) and is_new_run(known, lambda: finals)
+            settled = read.handed_over(stream, in_scope, is_new_run=new_run)
+        else:
+            settled = read.settled(stream, emitted=(results.digest, *known.emitted[1:]))
+        sizes = [ArtifactFile.from_row(artifact.id, artifact.listed).size or 0 for artifact in news]
+        stream.counts.expect_rows(len(sizes), None if self._downloader is None else sum(sizes))
+        if self._downloader is None or not sizes:
+            yield from read.job.hand_over(stream, settled, (file_record(project, artifact, None) for artifact in news))
             self.touch(read, stream)
             return
-        paths = self.paths(project, finals)
-        deliveries = _Deliveries(read, stream, settled, len(news))
-        for artifact in news:
-            yield partial(self._deliver, self._downloader, deliveries, artifact, paths[artifact.id])
+        to_do = iter(news)
+        first = list(islice(to_do, _MOST_AT_ONCE))
+        deliveries = _Deliveries(
+            read, stream, settled, self._downloader, self.paths(project, finals), to_do, len(first)
+        )
+        for artifact in first:
+            yield partial(self._deliver, deliveries, artifact)
 
-    def paths(self, project: Project, finals: Sequence[Artifact]) -> dict[str, str]:
+    def paths(self, project: Project, finals: Iterable[Artifact]) -> dict[str, str]:
         """Where each of a project's final artifacts goes; all of them have to be given."""
-        return self._template.paths(self.values(project), [artifact.listed for artifact in finals])
+        return self._template.paths(self.values(project), (artifact.listed for artifact in finals))
 
     def order_folder(self, project: Project) -> str:
         """The folder that all files of the project's order share."""
@@ -111,20 +120,14 @@ class FilesReader:
         """What this sync has just seen of a project whose order is looked at; once."""
         return self._results.pop(project_id, None)
 
-    def _sizes(self, artifacts: Sequence[Artifact]) -> int | None:
-        if self._downloader is None:
-            return None
-        return sum(ArtifactFile.from_row(artifact.id, artifact.listed).size or 0 for artifact in artifacts)
-
-    def _deliver(
-        self, downloader: Downloader, deliveries: _Deliveries, artifact: Artifact, path: str
-    ) -> Iterator[Outcome]:
-        """Deliver a file and tell of it; whoever delivers the last one finishes the project."""
+    def _deliver(self, deliveries: _Deliveries, artifact: Artifact) -> Found:
+        """Deliver a file and tell of it; the next one follows, and whoever delivers the last finishes the project."""
         stream, read = deliveries.stream, deliveries.read
         where = f"{read.project.describe()}, artifact {artifact.id}"
         try:
             if stream.failure is None:
-                delivered = downloader.deliver(ArtifactFile.from_row(artifact.id, artifact.listed), path)
+                file = ArtifactFile.from_row(artifact.id, artifact.listed)
+                delivered = deliveries.downloader.deliver(file, deliveries.paths[artifact.id])
                 row = file_record(read.project, artifact, delivered)
                 note = partial(self._note, deliveries, artifact, delivered)
                 yield Outcome(stream.name, [(row, delivered)], note)
@@ -139,10 +142,15 @@ class FilesReader:
             return
         except Exception as error:
             deliveries.trouble = Trouble(where, as_known_error(error))
+        if stream.failure is not None:
+            return
         with deliveries.lock:
-            deliveries.left -= 1
-            is_last = deliveries.left == 0
-        if not is_last or stream.failure is not None:
+            following = next(deliveries.to_do, None)
+            deliveries.under_way -= following is None
+            is_last = deliveries.under_way == 0
+        if following:
+            yield partial(self._deliver, deliveries, following)
+        if not is_last:
             return
         if deliveries.trouble:
             warn_of_trouble(deliveries.trouble)
