@@ -32,6 +32,7 @@ from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_customerscanvas.api.client import ApiClient
+from source_customerscanvas.api.packed import LONG_LIST
 from source_customerscanvas.api.storefronts import list_storefronts
 from source_customerscanvas.checks import CHECK_PATIENCE_SECONDS, check_configuration, check_connection
 from source_customerscanvas.components import ProjectRetriever, share
@@ -210,7 +211,7 @@ class Entrypoint(AirbyteEntrypoint):
         self, source_spec: ConnectorSpecification, config: Any, catalog: Any, state: list[Any]
     ) -> Iterator[AirbyteMessage]:
         for message in super().read(source_spec, config, catalog, state):
-            if message.record and any(isinstance(value, orjson.Fragment) for value in message.record.data.values()):
+            if message.record and isinstance(message.record.data.get(LONG_LIST), orjson.Fragment):
                 _write_out(orjson.dumps(AirbyteMessageSerializer.dump(message), option=orjson.OPT_APPEND_NEWLINE))
             else:
                 yield message

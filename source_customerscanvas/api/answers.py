@@ -16,7 +16,7 @@ import requests
 import urllib3.exceptions
 
 from source_customerscanvas.api.failures import network_failure
-from source_customerscanvas.api.packed import Packed
+from source_customerscanvas.api.packed import LONG_LIST, Packed
 from source_customerscanvas.api.speed import LeastSpeed
 
 _MOST_OF_AN_ERROR = 64 * 1024
@@ -32,9 +32,7 @@ _DIGITS = re.compile(r"\d{1,18}\Z", re.ASCII)
 
 _LONG = 1024 * 1024
 """Bytes of an answer that is parsed a portion at a time."""
-_LONG_LIST = "outputFileDetails"
-"""The one list that the API gives whole, however many rows it has."""
-_ITS_BEGINNING = re.compile(rb'"outputFileDetails"\s*:\s*\[')
+_BEGINNING_OF_LIST = re.compile(rb'"%b"\s*:\s*\[' % LONG_LIST.encode())
 _BETWEEN_ROWS = re.compile(rb"\}\s*,\s*\{")
 _PORTION = 64 * 1024
 
@@ -104,7 +102,7 @@ def _in_portions(body: bytes) -> Any:
 
     Raises `ValueError` where it has no such list, or is no JSON.
     """
-    beginning = _ITS_BEGINNING.search(body)
+    beginning = _BEGINNING_OF_LIST.search(body)
     if beginning is None:
         raise ValueError("there is no long list in it")
     start = beginning.end()
@@ -122,9 +120,9 @@ def _in_portions(body: bytes) -> Any:
             yield from portion
             rest, size = between.end() - 1, _PORTION
         answer.update(orjson.loads(body[:start] + body[rest:]))
-        yield from answer[_LONG_LIST]
+        yield from answer[LONG_LIST]
 
-    return answer | {_LONG_LIST: Packed(rows())}
+    return answer | {LONG_LIST: Packed(rows())}
 
 
 def _integer(digits: str) -> int | float | None:

@@ -6,8 +6,7 @@ their projects are looked at, so a window that moves along the list finds most o
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from copy import copy
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property, partial
@@ -18,7 +17,6 @@ from typing import Any
 from source_customerscanvas.api.calls import path_segment
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.api.listing import PAGE_SIZE, FetchPage, Page, Row, read_page, walk
-from source_customerscanvas.api.packed import compact
 from source_customerscanvas.errors import NotFound, Refused, ServerTrouble, TransientError
 from source_customerscanvas.settings import file_format
 from source_customerscanvas.times import format_utc, parse_utc, to_utc
@@ -47,6 +45,13 @@ class Artifact:
     output_file: Row
     details: Row
 
+    @classmethod
+    def from_json(cls, value: tuple[str, Row, Row]) -> "Artifact":
+        return cls(*value)
+
+    def to_json(self) -> tuple[str, Row, Row]:
+        return self.id, self.output_file, self.details
+
     @property
     def last_modified(self) -> str | None:
         return to_utc(self.details.get("lastModified"))
@@ -72,26 +77,6 @@ class Artifact:
     def identity(self) -> list[Any]:
         """What differs as soon as the artifact is made anew."""
         return [self.id, self.last_modified, self.output_file.get("size"), self.details.get("size")]
-
-
-class ProjectArtifacts(Iterable[Artifact]):
-    """Artifacts of one project. They may be very many: they are to be passed through, as often as needed, not kept."""
-
-    def __init__(self, artifacts: Iterable[Artifact]) -> None:
-        self._rows = compact([one.id, one.output_file, one.details] for one in artifacts)
-        self._is_meant: tuple[Callable[[Artifact], bool], ...] = ()
-
-    def __iter__(self) -> Iterator[Artifact]:
-        for row in self._rows:
-            artifact = Artifact(*row)
-            if all(is_meant(artifact) for is_meant in self._is_meant):
-                yield artifact
-
-    def where(self, is_meant: Callable[[Artifact], bool]) -> "ProjectArtifacts":
-        """Those of them that are meant: found anew each time that they are passed through."""
-        some = copy(self)
-        some._is_meant = (*self._is_meant, is_meant)
-        return some
 
 
 class Artifacts:

@@ -1,12 +1,17 @@
 """Long lists, kept so that they take little memory: one project may have hundreds of thousands of files."""
 
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 from itertools import chain, islice
-from typing import Any, overload
+from typing import Any, Generic, TypeVar, overload
 
 import orjson
+
+T = TypeVar("T")
+
+LONG_LIST = "outputFileDetails"
+"""The one list that the API gives whole, however many rows it has."""
 
 _FEW = 1000
 """Values that are kept as they are: as many take less than a megabyte."""
@@ -17,20 +22,30 @@ _PORTION = 100
 _FASTEST = 1
 
 
-class Packed(Sequence[Any]):
-    """JSON values, kept as compressed text, which is a twentieth of what they take as objects.
+def _as_it_is(value: Any) -> Any:
+    return value
 
-    They come out equal and as new objects each time, so that to change one changes nothing here.
+
+class Packed(Sequence[T]):
+    """Values kept as compressed JSON, which is a twentieth of what they take as objects.
+
+    They come out equal and as new objects each time. `to_json` makes JSON of a value, and `from_json` the value of it.
     """
 
-    def __init__(self, values: Iterable[Any]) -> None:
+    def __init__(
+        self,
+        values: Iterable[T],
+        to_json: Callable[[T], Any] = _as_it_is,
+        from_json: Callable[[Any], T] = _as_it_is,
+    ) -> None:
+        self._from_json = from_json
         self._portions: list[bytes] = []
-        self._unpacked: tuple[int, list[Any]] = (-1, [])
+        self._unpacked: tuple[int, list[T]] = (-1, [])
         self._length = 0
-        self.size = 2
+        self.size = 1
         """Bytes as JSON."""
-        values = iter(values)
-        while portion := list(islice(values, _PORTION)):
+        rest = map(to_json, values)
+        while portion := list(islice(rest, _PORTION)):
             text = orjson.dumps(portion)
             self._portions.append(zlib.compress(text, _FASTEST))
             self._length += len(portion)
@@ -39,25 +54,28 @@ class Packed(Sequence[Any]):
     def __len__(self) -> int:
         return self._length
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[T]:
         for portion in self._portions:
-            yield from orjson.loads(zlib.decompress(portion))
+            yield from self._values(portion)
 
     @overload
-    def __getitem__(self, index: int) -> Any: ...
+    def __getitem__(self, index: int) -> T: ...
     @overload
-    def __getitem__(self, index: slice) -> Sequence[Any]: ...
-    def __getitem__(self, index: int | slice) -> Any:
+    def __getitem__(self, index: slice) -> Sequence[T]: ...
+    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
         if isinstance(index, slice):
             return [self[number] for number in range(self._length)[index]]
         number, place = divmod(range(self._length)[index], _PORTION)
         unpacked, values = self._unpacked
         if unpacked != number:
-            values = orjson.loads(zlib.decompress(self._portions[number]))
+            values = list(self._values(self._portions[number]))
             self._unpacked = number, values
         return values[place]
 
-    def to_json(self) -> orjson.Fragment:
+    def _values(self, portion: bytes) -> Iterator[T]:
+        return map(self._from_json, orjson.loads(zlib.decompress(portion)))
+
+    def as_json(self) -> orjson.Fragment:
         """The list as JSON, to be written as a part of another value."""
         text = BytesIO()
         text.write(b"[")
@@ -68,26 +86,38 @@ class Packed(Sequence[Any]):
         return orjson.Fragment(text.getvalue())
 
 
-def compact(values: Iterable[Any]) -> Sequence[Any]:
-    """A list of JSON values; packed if they are many."""
-    values = iter(values)
-    few = list(islice(values, _FEW + 1))
-    return few if len(few) <= _FEW else Packed(chain(few, values))
+class _Those(Iterable[T], Generic[T]):
+    def __init__(self, values: Iterable[T], are_meant: Callable[[T], bool]) -> None:
+        self._values = values
+        self._are_meant = are_meant
+
+    def __iter__(self) -> Iterator[T]:
+        return filter(self._are_meant, self._values)
 
 
-def size_of(row: Any) -> int:
-    """The bytes of a JSON value in which lists may be packed."""
-    packed = 0
+def compact(
+    values: Iterable[T], to_json: Callable[[T], Any] = _as_it_is, from_json: Callable[[Any], T] = _as_it_is
+) -> Sequence[T]:
+    """A list of the values; packed if they are many."""
+    rest = iter(values)
+    few = list(islice(rest, _FEW + 1))
+    return few if len(few) <= _FEW else Packed(chain(few, rest), to_json, from_json)
 
-    def note(value: Packed) -> None:
-        nonlocal packed
-        packed += value.size - len("null")
 
-    return len(orjson.dumps(row, default=note)) + packed
+def those(values: Iterable[T], are_meant: Callable[[T], bool]) -> Iterable[T]:
+    """Those of the values that are meant. Of many they are not kept, but found anew each time they are gone through."""
+    return list(filter(are_meant, values)) if isinstance(values, list) else _Those(values, are_meant)
+
+
+def size_of(row: Mapping[str, Any]) -> int:
+    """The bytes of a row as JSON; its long list may be packed."""
+    packed = row.get(LONG_LIST)
+    if isinstance(packed, Packed):
+        return len(orjson.dumps({**row, LONG_LIST: None})) - len("null") + packed.size
+    return len(orjson.dumps(row))
 
 
 def unpacked(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A row with JSON in the place of what is packed, as each serializer takes it."""
-    if not any(isinstance(value, Packed) for value in row.values()):
-        return row
-    return {name: value.to_json() if isinstance(value, Packed) else value for name, value in row.items()}
+    """A row that can be written: where its long list is packed, the text of it stands in its place."""
+    packed = row.get(LONG_LIST)
+    return {**row, LONG_LIST: packed.as_json()} if isinstance(packed, Packed) else row

@@ -52,7 +52,7 @@ order that are still to be acknowledged in the shop, `waiting` those of these or
 when the order may have become complete, and else `waitsFor` is a project of it that was not delivered.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -67,7 +67,7 @@ class Known:
 
     condition: Condition | None = None
     seen: str = ""
-    emitted: tuple[str, ...] = ()
+    emitted: Sequence[str] = ()
     since: str = ""
 
     def saw(self, results_digest: str) -> bool:
@@ -161,8 +161,12 @@ class SliceState:
     def add_emitted(self, project_id: int, digest: str) -> None:
         """Note one more thing of a project that stays owed. It is open: it has not been handed over as a whole."""
         known = self.of(project_id)
-        condition = known.condition or "open"
-        self.known[project_id] = replace(known, condition=condition, emitted=(*known.emitted, digest))
+        emitted = known.emitted
+        if not isinstance(emitted, list):
+            # it may become very long: to copy it each time would take long too, and leave gaps all over the memory
+            emitted = list(emitted)
+            self.known[project_id] = replace(known, condition=known.condition or "open", emitted=emitted)
+        emitted.append(digest)
 
     def forget(self, project_id: int) -> None:
         """Note that a project does not belong to the slice any more."""

@@ -1,13 +1,14 @@
 """Delivers the files of one project, and tells of each when it is stored."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from threading import Lock
 
-from source_customerscanvas.api.artifacts import Artifact, ProjectArtifacts
+from source_customerscanvas.api.artifacts import Artifact
+from source_customerscanvas.api.packed import those
 from source_customerscanvas.api.projects import Project, Results
 from source_customerscanvas.errors import NotFound, Stopped, StoreAway, StoreUnavailable, Trouble, as_known_error
 from source_customerscanvas.files.artifact_file import ArtifactFile, DeliveredFile
@@ -59,13 +60,13 @@ class FilesReader:
         """Those of all final files that were seen."""
         self._results: dict[int, Results] = {}
 
-    def read(self, read: ReadProject, stream: StreamProgress, artifacts: ProjectArtifacts) -> Found:
+    def read(self, read: ReadProject, stream: StreamProgress, artifacts: Sequence[Artifact]) -> Found:
         """The rows of a completed project's files, or the tasks in which workers deliver them first."""
         project, results, known = read.project, read.results, read.known(stream)
-        finals = artifacts.where(lambda artifact: results.is_completed and bool(artifact.output_file))
+        finals = those(artifacts, lambda artifact: results.is_completed and bool(artifact.output_file))
         self.formats.update(artifact.format for artifact in finals)
-        in_scope = finals.where(lambda artifact: stream.scope.has_kind(artifact.format))
-        news = in_scope.where(read.is_new(stream, lambda artifact: artifact.format))
+        in_scope = those(finals, lambda artifact: stream.scope.has_kind(artifact.format))
+        news = those(in_scope, read.is_new(stream, lambda artifact: artifact.format))
         if results.is_completed:
             # of all files, as a wider scope only adds to those that were delivered, while another run replaces them
             new_run = not known.saw(results.digest) and is_new_run(known, lambda: finals)

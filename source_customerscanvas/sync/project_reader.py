@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
-from source_customerscanvas.api.artifacts import Artifact, Artifacts, ProjectArtifacts
+from source_customerscanvas.api.artifacts import Artifact, Artifacts
 from source_customerscanvas.api.client import ApiClient
+from source_customerscanvas.api.packed import compact, those
 from source_customerscanvas.api.projects import Project, Results, ask_project, digest
 from source_customerscanvas.errors import (
     ConfigurationError,
@@ -157,12 +158,13 @@ class ProjectReader:
         if waiting and waiting[0].name == FILES:
             yield from self._files.read(read, waiting.pop(0), artifacts)
 
-    def _artifacts_of(self, read: ReadProject, streams: Sequence[StreamProgress]) -> ProjectArtifacts:
+    def _artifacts_of(self, read: ReadProject, streams: Sequence[StreamProgress]) -> Sequence[Artifact]:
         """All artifacts of the project that one of the streams may want."""
         if read.job.from_scan:
             self._artifacts.prepare()
         wants_others = streams[0].name == ARTIFACTS and set(self._settings.artifact_types) != {"Final"}
-        return ProjectArtifacts(self._found_artifacts(read, wants_others=wants_others))
+        found = self._found_artifacts(read, wants_others=wants_others)
+        return compact(found, Artifact.to_json, Artifact.from_json)
 
     def _found_artifacts(self, read: ReadProject, *, wants_others: bool) -> Iterator[Artifact]:
         files, places = read.results.files or [], read.results.places
@@ -193,7 +195,7 @@ class ProjectReader:
         new_run = self._is_new_run(read, stream, known) if results.is_completed else None
         if stream.ledger and new_run is not None and not stream.scope.statuses.includes(project.business_status):
             # it is not delivered before it is produced; the second digest is of the run that was delivered before that
-            delivered = known.emitted[1:] if known.condition == "held" else () if new_run else (results.digest,)
+            delivered = tuple(known.emitted[1:]) if known.condition == "held" else () if new_run else (results.digest,)
             emitted += delivered
             if settled.condition == "finished":
                 settled = replace(settled, condition="held", held_by=str(project.business_status))
@@ -215,17 +217,17 @@ class ProjectReader:
         settled = read.settled(stream, held_by=held_by, emitted=(read.results.digest, *known.emitted[1:]))
         if settled.condition == "finished":
             # what was seen of it while it is held is not delivered, and is a new run when it is produced
-            settled = replace(settled, condition="held", emitted=known.emitted)
+            settled = replace(settled, condition="held", emitted=tuple(known.emitted))
         stream.counts.hold(read.project.describe())
         if stream.name == FILES:
             self._files.touch(read, stream)
         return read.job.settle(stream, settled)
 
-    def _artifact_rows(self, read: ReadProject, stream: StreamProgress, artifacts: ProjectArtifacts) -> Found:
-        for artifact in artifacts.where(lambda artifact: not artifact.details):
+    def _artifact_rows(self, read: ReadProject, stream: StreamProgress, artifacts: Sequence[Artifact]) -> Found:
+        for artifact in those(artifacts, lambda artifact: not artifact.details):
             stream.counts.pass_over(f"{read.project.describe()}: artifact {artifact.id} is gone")
-        in_scope = artifacts.where(lambda artifact: bool(artifact.details) and stream.scope.has_kind(artifact.type))
-        news = in_scope.where(read.is_new(stream, lambda artifact: artifact.type))
+        in_scope = those(artifacts, lambda artifact: bool(artifact.details) and stream.scope.has_kind(artifact.type))
+        news = those(in_scope, read.is_new(stream, lambda artifact: artifact.type))
         count = sum(1 for _ in news)
         stream.counts.expect_rows(count)
         settled = read.handed_over(stream, in_scope, is_new_run=count > 0)
