@@ -122,7 +122,8 @@ def _in_portions(body: bytes) -> Any:
         answer.update(orjson.loads(body[:start] + body[rest:]))
         yield from answer[LONG_LIST]
 
-    return answer | {LONG_LIST: Packed(rows())}
+    packed = Packed(rows())
+    return answer | {LONG_LIST: packed}
 
 
 def _integer(digits: str) -> int | float | None:
