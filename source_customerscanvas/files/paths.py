@@ -67,7 +67,7 @@ class PathTemplate:
         self.rests_on_line_items = self.placeholders.isdisjoint({"projectId", "artifactId"})
         """Whether nothing but order and line item tells two projects apart."""
 
-    def paths(self, values: ProjectValues, artifacts: Sequence[Row]) -> dict[str, str]:
+    def paths(self, values: ProjectValues, artifacts: Iterable[Row]) -> dict[str, str]:
         """The relative path, with slashes, of each final artifact of a project by its id: all have to be given.
 
         An artifact is its row together with its output file detail, of which `projectItemId`, `orderLineItemId` and
@@ -76,16 +76,13 @@ class PathTemplate:
 
         `{"id": "7f", "name": "Card: front", "format": "Pdf"}` → `{"7f": "2/1001/15/Card_ front.pdf"}`
         """
-        found = {str(artifact["id"]): self._path(values, artifact) for artifact in artifacts}
-        paths, marks = dict(found), Counter[str]()
-        while True:
-            shared = Counter(map(twin_key, paths.values()))
-            twins = [id_ for id_, path in paths.items() if shared[twin_key(path)] > 1]
-            if not twins:
-                return paths
+        paths = {str(artifact["id"]): self._path(values, artifact) for artifact in artifacts}
+        unmarked, marks = dict[str, str](), Counter[str]()
+        while twins := _twins(paths):
             for id_ in twins:
                 marks[id_] += 1
-                paths[id_] = _distinguished(found[id_], id_, marks[id_])
+                paths[id_] = _distinguished(unmarked.setdefault(id_, paths[id_]), id_, marks[id_])
+        return paths
 
     def order_folder(self, values: ProjectValues, storefront_ids: Collection[int] | None = None) -> str:
         """The folder of a file that belongs to a whole order: the one that all files of the order share.
@@ -266,6 +263,15 @@ def _filled(part: _Pieces, values: Mapping[str, Sequence[Any]], extension: str =
 def _without_extension(name: str, extension: str) -> str:
     stem, ending = split_extension(name)
     return stem if extension and safe_extension(file_format(ending)) == extension else name
+
+
+def _twins(paths: Mapping[str, str]) -> list[str]:
+    """The ids of those that share their path with another one."""
+    keys, shared = set[str](), set[str]()
+    for path in paths.values():
+        key = twin_key(path)
+        (shared if key in keys else keys).add(key)
+    return [id_ for id_, path in paths.items() if twin_key(path) in shared] if shared else []
 
 
 def _distinguished(path: str, id_: str, marks: int) -> str:

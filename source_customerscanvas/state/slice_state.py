@@ -29,7 +29,7 @@ What holds between the parts, in every state that leaves the connector:
 handed over: what is older than both of them was handed over with its project.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -44,7 +44,7 @@ class Known:
 
     condition: Condition | None = None
     seen: str = ""
-    emitted: tuple[str, ...] = ()
+    emitted: Sequence[str] = ()
     since: str = ""
     held_by: str = ""
     """The business status under which a held one stands."""
@@ -135,8 +135,12 @@ class SliceState:
     def add_emitted(self, project_id: int, digest: str) -> None:
         """Note one more thing of a project that stays owed. It is open: it has not been handed over as a whole."""
         known = self.of(project_id)
-        condition = known.condition or "open"
-        self.known[project_id] = replace(known, condition=condition, emitted=(*known.emitted, digest))
+        emitted = known.emitted
+        if not isinstance(emitted, list):
+            # it may become very long: to copy it each time would take long too, and leave gaps all over the memory
+            emitted = list(emitted)
+            self.known[project_id] = replace(known, condition=known.condition or "open", emitted=emitted)
+        emitted.append(digest)
 
     def forget(self, project_id: int) -> None:
         """Note that a project does not belong to the slice any more."""

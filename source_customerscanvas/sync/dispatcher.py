@@ -16,9 +16,9 @@ from source_customerscanvas.sync.jobs import Batch, Job, Tasks
 from source_customerscanvas.sync.kinds import FILES
 from source_customerscanvas.sync.manifests import ManifestWriter
 from source_customerscanvas.sync.order_reader import OrderReader
-from source_customerscanvas.sync.outcomes import Outcome
+from source_customerscanvas.sync.outcomes import Found, Outcome
 from source_customerscanvas.sync.progress import StreamProgress
-from source_customerscanvas.sync.project_reader import Found, ProjectReader
+from source_customerscanvas.sync.project_reader import ProjectReader
 from source_customerscanvas.sync.slices import Slice
 
 _LOOKING_SECONDS = 1.0

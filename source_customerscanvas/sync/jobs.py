@@ -1,9 +1,9 @@
 """What the workers are given: projects to read, in batches after which their orders are looked at; and its queue."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
+from itertools import count, islice
 from queue import PriorityQueue
 from threading import Lock, Semaphore
 
@@ -15,6 +15,9 @@ from source_customerscanvas.sync.outcomes import Outcome
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.settling import Settled
 from source_customerscanvas.sync.slices import Slice
+
+_MOST_ROWS = 500
+"""Rows of one project that are handed over together: it may have hundreds of thousands."""
 
 
 @dataclass
@@ -104,6 +107,15 @@ class Job:
     def key(self) -> str:
         """The name of its slice in the state."""
         return self.batch.slice.key
+
+    def hand_over(self, stream: StreamProgress, settled: Settled, rows: Iterable[Row]) -> Iterator[Outcome]:
+        """Rows of a stream, however many, and with the last ones what to note of the project."""
+        rows = iter(rows)
+        portion = list(islice(rows, _MOST_ROWS))
+        while following := list(islice(rows, _MOST_ROWS)):
+            yield Outcome(stream.name, [(row, None) for row in portion])
+            portion = following
+        yield self.settle(stream, settled, portion)
 
     def settle(self, stream: StreamProgress, settled: Settled, rows: Iterable[Row] = ()) -> Outcome:
         """Rows of a stream with which all that it was owed of the project is handed over."""

@@ -127,10 +127,10 @@ class ManifestWriter:
 
     def _finals(self, results: Results) -> list[Artifact]:
         """The final artifacts; their details are asked for only where the results do not name a file."""
-        output_files = results.output_files
-        nameless = [id_ for id_, file in output_files.items() if not file.get("name") or not file.get("format")]
-        details = self._artifacts.details(nameless, newest_first=True)
-        return [Artifact(id_, output_files[id_], details.get(id_, {})) for id_ in sorted(output_files)]
+        files = {str(file["artifactId"]): file for file in results.files or [] if file.get("artifactId")}
+        nameless = [id_ for id_, file in files.items() if not file.get("name") or not file.get("format")]
+        details = dict(self._artifacts.details(nameless, newest_first=True))
+        return [Artifact(id_, files[id_], details.get(id_, {})) for id_ in sorted(files)]
 
     def _earlier_paths(self, path: str) -> dict[str, str]:
         """Where the last manifest had each artifact's file, as far as it can be read: others may have written on it."""
@@ -140,7 +140,7 @@ class ManifestWriter:
         return {}
 
     def _with_details(self, artifact: Artifact) -> Artifact:
-        details = self._artifacts.details([artifact.id], newest_first=True)
+        details = dict(self._artifacts.details([artifact.id], newest_first=True))
         return replace(artifact, details=details.get(artifact.id, {}))
 
     def _entries(

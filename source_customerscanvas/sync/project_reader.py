@@ -1,12 +1,13 @@
 """Reads one project at a time and tells what is news of it: its row, results, artifacts and files."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
 from source_customerscanvas.api.artifacts import Artifact, Artifacts
 from source_customerscanvas.api.client import ApiClient
+from source_customerscanvas.api.packed import compact, those
 from source_customerscanvas.api.projects import Project, Results, ask_project, digest
 from source_customerscanvas.errors import (
     ConfigurationError,
@@ -25,9 +26,9 @@ from source_customerscanvas.sync.health import Health
 from source_customerscanvas.sync.jobs import Job, Touching
 from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, OF_ARTIFACTS, OF_ORDERS, OF_RESULTS, PROJECTS, RESULTS
 from source_customerscanvas.sync.lists import is_listed
-from source_customerscanvas.sync.news import ReadProject, is_new_run, newest_of
+from source_customerscanvas.sync.news import ReadProject, is_new_run
 from source_customerscanvas.sync.order_reader import OrderReader
-from source_customerscanvas.sync.outcomes import Outcome
+from source_customerscanvas.sync.outcomes import Found, Outcome
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.records import artifact_record, project_record, results_record
 from source_customerscanvas.sync.reporting import pass_over, warn_of_trouble
@@ -36,9 +37,6 @@ from source_customerscanvas.sync.settling import settled_of
 from source_customerscanvas.times import format_utc
 
 logger = logging.getLogger("airbyte.source-customerscanvas")
-
-Found = Iterator["Outcome | Callable[[], Iterator[Outcome]]"]
-"""Outcomes, and what else is to be done for some: a file to be fetched."""
 
 
 class ProjectReader:
@@ -150,24 +148,33 @@ class ProjectReader:
             pass_over(of_artifacts, f"{project.describe()}: output files without an artifact id")
         artifacts = self._artifacts_of(read, of_artifacts)
         if waiting[0].name == ARTIFACTS:
-            yield self._artifacts_outcome(read, waiting.pop(0), artifacts)
+            yield from self._artifact_rows(read, waiting.pop(0), artifacts)
         if waiting and waiting[0].name == FILES:
             yield from self._files.read(read, waiting.pop(0), artifacts)
 
-    def _artifacts_of(self, read: ReadProject, streams: Sequence[StreamProgress]) -> list[Artifact]:
-        """All artifacts of the project that one of the streams may want, in the order of their ids."""
+    def _artifacts_of(self, read: ReadProject, streams: Sequence[StreamProgress]) -> Sequence[Artifact]:
+        """All artifacts of the project that one of the streams may want."""
         if read.job.from_scan:
             self._artifacts.prepare()
-        output_files = read.results.output_files
+        wants_others = streams[0].name == ARTIFACTS and set(self._settings.artifact_types) != {"Final"}
+        found = self._found_artifacts(read, wants_others=wants_others)
+        return compact(found, Artifact.to_json, Artifact.from_json)
+
+    def _found_artifacts(self, read: ReadProject, *, wants_others: bool) -> Iterator[Artifact]:
+        files, places = read.results.files or [], read.results.places
+        groups: set[str] = set()
         changed = read.project.updated_at
-        details = self._artifacts.details(output_files, newest_first=not read.job.from_scan, changed=changed)
-        if streams[0].name == ARTIFACTS and set(self._settings.artifact_types) - {"Final"}:
-            groups = {str(artifact["group"]) for artifact in details.values() if artifact.get("group")}
-            for group in groups:
-                for artifact in self._artifacts.of_group(group):
-                    details.setdefault(str(artifact.get("id")), artifact)
-        ids = sorted(output_files.keys() | details.keys())
-        return [Artifact(id_, output_files.get(id_, {}), details.get(id_, {})) for id_ in ids]
+        for id_, details in self._artifacts.details(places, newest_first=not read.job.from_scan, changed=changed):
+            if wants_others and details.get("group"):
+                groups.add(str(details["group"]))
+            yield Artifact(id_, files[places[id_]], details)
+        others: set[str] = set()
+        for group in sorted(groups):
+            for row in self._artifacts.of_group(group):
+                id_ = str(row["id"])
+                if id_ not in places and id_ not in others:
+                    others.add(id_)
+                    yield Artifact(id_, {}, row)
 
     def _project(self, job: Job, stream: StreamProgress, project: Project, at: str) -> Outcome:
         settled = settled_of(stream.kind, project, None, at)
@@ -182,7 +189,7 @@ class ProjectReader:
         new_run = self._is_new_run(read, stream, known) if results.is_completed else None
         if stream.ledger and new_run is not None and not stream.scope.statuses.includes(project.business_status):
             # it is not delivered before it is produced; the second digest is of the run that was delivered before that
-            delivered = known.emitted[1:] if known.condition == "held" else () if new_run else (results.digest,)
+            delivered = tuple(known.emitted[1:]) if known.condition == "held" else () if new_run else (results.digest,)
             emitted += delivered
             if settled.condition == "finished":
                 settled = replace(settled, condition="held", held_by=str(project.business_status))
@@ -204,22 +211,21 @@ class ProjectReader:
         settled = read.settled(stream, held_by=held_by, emitted=(read.results.digest, *known.emitted[1:]))
         if settled.condition == "finished":
             # what was seen of it while it is held is not delivered, and is a new run when it is produced
-            settled = replace(settled, condition="held", emitted=known.emitted)
+            settled = replace(settled, condition="held", emitted=tuple(known.emitted))
         stream.counts.hold(read.project.describe())
         if stream.name == FILES:
             self._files.touch(read, stream)
         return read.job.settle(stream, settled)
 
-    def _artifacts_outcome(self, read: ReadProject, stream: StreamProgress, artifacts: Sequence[Artifact]) -> Outcome:
-        for artifact in artifacts:
-            if not artifact.details:
-                stream.counts.pass_over(f"{read.project.describe()}: artifact {artifact.id} is gone")
-        in_scope = [artifact for artifact in artifacts if artifact.details and stream.scope.has_kind(artifact.type)]
-        news = read.new_artifacts(stream, in_scope, lambda artifact: artifact.type)
-        stream.counts.expect_rows(len(news))
-        emitted = (read.results.digest, *map(read.digest, in_scope))
-        settled = read.settled(stream, emitted=emitted, is_new_run=bool(news), newest=newest_of(in_scope))
-        return read.job.settle(stream, settled, [artifact_record(read.project, artifact) for artifact in news])
+    def _artifact_rows(self, read: ReadProject, stream: StreamProgress, artifacts: Sequence[Artifact]) -> Found:
+        for artifact in those(artifacts, lambda artifact: not artifact.details):
+            stream.counts.pass_over(f"{read.project.describe()}: artifact {artifact.id} is gone")
+        in_scope = those(artifacts, lambda artifact: bool(artifact.details) and stream.scope.has_kind(artifact.type))
+        news = those(in_scope, read.is_new(stream, lambda artifact: artifact.type))
+        count = sum(1 for _ in news)
+        stream.counts.expect_rows(count)
+        settled = read.handed_over(stream, in_scope, is_new_run=count > 0)
+        yield from read.job.hand_over(stream, settled, (artifact_record(read.project, artifact) for artifact in news))
 
     def _order(
         self, job: Job, stream: StreamProgress, project: Project, results: Results | None, at: str

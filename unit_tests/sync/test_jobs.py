@@ -1,8 +1,11 @@
 """Jobs that belong together, and the orders that are looked at when the last of them is done."""
 
-from source_customerscanvas.sync.jobs import Batch, Touching
-from source_customerscanvas.sync.kinds import FILES, ORDERS, SHOP_ORDERS
+import pytest
+
+from source_customerscanvas.sync.jobs import Batch, Job, Touching
+from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, ORDERS, SHOP_ORDERS
 from unit_tests.sync.listed_shop import SLICE
+from unit_tests.watched import project, settled, stream
 
 
 def noted() -> None:
@@ -45,3 +48,19 @@ def test_given_a_project_that_touches_two_orders_when_they_are_handed_over_then_
     assert notes == []
     one.hand_over()
     assert notes == [1]
+
+
+@pytest.mark.parametrize(("count", "portions"), [(0, [0]), (3, [3]), (500, [500]), (501, [500, 1]), (1000, [500, 500])])
+def test_given_rows_of_one_project_when_handed_over_then_it_is_noted_with_the_last_of_them(
+    count: int, portions: list[int]
+) -> None:
+    progress = stream(name=ARTIFACTS)
+    job = Job(Batch(SLICE), 1, project(1), [progress])
+    rows = ({"id": str(number)} for number in range(count))
+    outcomes = list(job.hand_over(progress, settled(progress, project(1)), rows))
+    assert [len(outcome.records) for outcome in outcomes] == portions
+    assert [row["id"] for outcome in outcomes for row, _ in outcome.records] == [str(number) for number in range(count)]
+    *before, last = outcomes
+    assert all((outcome.note, outcome.finished) == (None, 0) for outcome in before)
+    assert last.note
+    assert last.finished == 1
