@@ -22,7 +22,7 @@ def normalised(url: str) -> str:
     request = requests.PreparedRequest()
     try:
         request.prepare_url(url, None)
-        origin_of(request.url or "")[1].encode("idna")  # which no empty part and none of more than 63 bytes passes
+        origin_of(request.url or "")[1].encode("idna")  # raises for a host with an empty label or one over 63 bytes
     except (requests.RequestException, ValueError):
         return ""
     return request.url or ""

@@ -42,7 +42,7 @@ def _invalid_setting(error: ValidationError) -> InvalidSetting:
     path = [str(part) for part in error.absolute_path]
     allowed: Any = error.validator_value
     if error.validator == "oneOf":
-        # each alternative names itself by the one value that a property of it may have
+        # an alternative is recognised by its `const` property, such as `delivery: s3`
         alternatives: dict[Any, list[ValidationError]] = {}
         for cause in error.context or ():
             alternatives.setdefault(cause.schema_path[0], []).append(cause)

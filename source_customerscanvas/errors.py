@@ -257,7 +257,7 @@ class ServerTrouble(TransientError):
 
     def __init__(self, where: str, why: str) -> None:
         super().__init__(
-            f"The server did not do its part at {where}: {shorten(why)}. Try again later; if it goes on, ask the "
+            f"The server failed to answer {where} properly: {shorten(why)}. Try again later; if it goes on, ask the "
             "support of Customer's Canvas."
         )
         self.why = why
@@ -275,7 +275,7 @@ class NotTheApi(ServerTrouble):
 
 
 class ServerAway(TransientError):
-    """The API or the identity server does not answer at all, nor to anybody: the sync cannot go on.
+    """No request to the API or the identity server is answered any more: the sync cannot go on.
 
     `why` is what came instead the last time.
     """
@@ -294,7 +294,7 @@ class BrokenDownload(TransientError):
 
 
 class StoreAway(TransientError):
-    """`is_bridged` says that it was waited for already, for as long as is worth it."""
+    """`is_bridged` says that the store's own library has waited for it already: nobody has to wait again."""
 
     def __init__(self, place: str, why: str, *, is_bridged: bool = False) -> None:
         super().__init__(
@@ -362,8 +362,8 @@ class ProjectsFailed(CustomersCanvasError):
         named = "; ".join(f"{'; '.join(places)}: {message.removesuffix('.')}" for message, places in where.items())
         more = len(troubles) - _NAMED_PROJECTS
         super().__init__(
-            f"Stream `{stream}`: {len(troubles)} could not be read and will be tried again in the next sync: {named}"
-            + (f"; and {more} more." if more > 0 else ".")
+            f"Stream `{stream}`: {len(troubles)} of its projects or files could not be read and will be "
+            f"tried again in the next sync: {named}" + (f"; and {more} more." if more > 0 else ".")
         )
         only_settings = troubles and all(trouble.error.failure_type == "config_error" for trouble in troubles)
         self.failure_type = "config_error" if only_settings else "transient_error"

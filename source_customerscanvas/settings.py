@@ -254,7 +254,7 @@ def file_format(text: str) -> str:
 def _check_texts(config: Mapping[str, Any]) -> None:
     for name in ("environment", *Settings.__dataclass_fields__):
         if not _is_text(config.get(name)):
-            raise InvalidSetting(name, "it holds half a character")
+            raise InvalidSetting(name, "it contains an invalid character (half of a surrogate pair)")
 
 
 def _is_text(value: Any) -> bool:

@@ -43,6 +43,7 @@ from source_customerscanvas.files.artifact_file import DeliveredFile
 from source_customerscanvas.sync.emissions import Emission, Estimate, State
 
 _MOST_BYTES = 1024 * 1024
+"""Bytes of one stream's records in the framework's queue, which counts nothing but records."""
 
 
 def traced(error: CustomersCanvasError) -> AirbyteTracedException:

@@ -42,12 +42,12 @@ def stream(
     *,
     name: str = RESULTS,
     key: str = KEY,
-    answers: bool = False,
+    acknowledges: bool = False,
     since: str | None = None,
 ) -> StreamProgress:
     slices = {key: state or watched()}
     stream_state = StreamState(scope or Scope(), LONG_AGO, slices)
-    return StreamProgress(KINDS[name], stream_state, lookback_minutes, since=since, answers=answers)
+    return StreamProgress(KINDS[name], stream_state, lookback_minutes, since=since, acknowledges=acknowledges)
 
 
 def settled(stream: StreamProgress, project: Project, **fields: Any) -> Settled:

@@ -51,7 +51,9 @@ BAD: dict[str, Bad] = {
     "config-no-json": Bad(("the config", "not JSON"), "check", given(config='{"client_secret": "' + SECRET)),
     "config-a-list": Bad(("the config",), "check", given(config=[SECRET])),
     "config-too-deep": Bad(("the config",), inputs=given(config='{"client_id": ' + "[" * 100_000)),
-    "config-of-half-a-character": Bad(("`order_ids`", "half a character"), inputs=config_with(order_ids=["\ud83d"])),
+    "config-of-half-a-character": Bad(
+        ("`order_ids`", "an invalid character"), inputs=config_with(order_ids=["\ud83d"])
+    ),
     "catalog-no-json": Bad(("the catalog", "not JSON"), inputs=given(catalog="{")),
     "catalog-a-list": Bad(("the catalog",), inputs=given(catalog=[])),
     "catalog-as-discovered": Bad(("the catalog",), inputs=given(catalog=bare_catalog())),

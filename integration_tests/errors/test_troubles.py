@@ -111,7 +111,7 @@ def test_given_nothing_can_be_read_when_synced_then_it_stops_with_one_clear_erro
         fault = sandbox.fault("processing-results$", status=500)
         connection = Connection(sandbox)
         reads = connection.read()
-        assert all("The server did not do its part" in str(taken.error) for taken in reads.values())
+        assert all("The server failed to answer" in str(taken.error) for taken in reads.values())
         assert sandbox.count("processing-results$") <= (25 + 4 + 8) * 6
         connection.take(reads)
         fault.remove()

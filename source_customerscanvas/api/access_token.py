@@ -12,7 +12,7 @@ _TOKEN_MARGIN_SECONDS = 30
 _DEFAULT_TOKEN_SECONDS = 300
 _LEAST_TOKEN_SECONDS = 1.0
 _SECONDS_UNTIL_KNOWN = 30
-"""After a token was renewed as it was not accepted."""
+"""For so long, a token that was just renewed is kept although the API refuses it: some servers may not know it yet."""
 
 
 class AccessToken:

@@ -23,7 +23,7 @@ _MOST_OF_AN_ERROR = 64 * 1024
 _ERROR_CHUNK = 8 * 1024
 _CHUNK = 256 * 1024
 _MUCH_MORE = 8
-"""Times what was read of a body that was too heavy is its size, for all that is known: better too few rows then."""
+"""A body that was given up is taken for so many times what was read of it: rather too few rows next time than many."""
 
 _WORDS = ("title", "detail", "description", "error", "error_description")
 _PROBLEM: Mapping[str, type] = {"type": str, "title": str, "status": int, "detail": str, "description": str}
@@ -60,7 +60,7 @@ def read_body(response: requests.Response, speed: LeastSpeed, most: int | None =
                 raise TooHeavy(_MUCH_MORE * size)
             speed.note(len(chunk))
     except (OSError, urllib3.exceptions.HTTPError, ValueError, OverflowError, MemoryError) as error:
-        # beside what breaks: a length that is negative, or more than a machine can hold
+        # the last three: a length that is negative, or more than a machine can hold
         raise network_failure(error, urlsplit(response.url).hostname or "") from None
     return body.getvalue()  # without a copy
 

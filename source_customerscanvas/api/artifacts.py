@@ -25,7 +25,7 @@ _KEPT = 5000
 """Artifacts that a window keeps at most until somebody asks for them: this bounds its memory."""
 
 _MOST_AHEAD = 2
-"""Pages that a window may have read of which nothing was asked for yet."""
+"""A window reads so many pages at most of which no artifact was asked for yet."""
 
 _PATIENCE = 5
 """Pages after which a window has to be worth its requests."""
@@ -254,9 +254,9 @@ class _Window:
             self._is_behind = False
             ends = [to_utc(row.get("lastModified")) for row in (page.rows[:1] + page.rows[-1:])]
             self._times = (ends[0], ends[1]) if len(ends) > 1 and ends[0] and ends[1] else None
-            # what was asked for singly in the meantime, nobody comes for
+            # what was asked for singly meanwhile is left out: nobody comes for it any more
             rows = {id_: row for row in page.rows if (id_ := str(row.get("id"))) not in self._missed}
-            # a page of which a third was asked for singly came late, though nothing was taken from it
+            # if a third of the page was asked for singly, the window is late: the page does not count as ahead
             read = _ReadPage(at, is_ahead=3 * len(rows) > 2 * len(page.rows))
             self._last_pages.append(read)
             for id_, row in rows.items():

@@ -57,7 +57,7 @@ class Exchange:
                 raise WrongHost(self._settings.api_url, f"it redirects {call.where}")
             url = redirected(url, target)
             self.check_address(url, f"{call.where}, which redirects to another address,")
-            # once away from the API, a stranger decides where to go: the token does not come back
+            # after a redirect to another host the token is not sent again, even if that host redirects back
             with_token = with_token and origin_of(url) == self._api
         raise ServerTrouble(call.where, "it redirects without end")
 

@@ -92,7 +92,7 @@ class Judge:
         asked = retry_after(response, self._clock.now())
         untouched = status in (425, 429) or (status == 503 and asked is not None)
         if asked is not None and asked > THROTTLED_SECONDS:
-            why = f"HTTP {status}, and it asks to be left alone for {asked / 60:.0f} minutes {said}"
+            why = f"HTTP {status}, and it asks to wait {asked / 60:.0f} minutes {said}"
             why = f"too many requests ({why.strip()})" if status == 429 else why.strip()
             return Failed(self._too_long(call, why), hopeless=True)
         if status == 429:

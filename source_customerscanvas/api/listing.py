@@ -38,7 +38,7 @@ class Page:
 
     @property
     def anchor(self) -> int:
-        """The offset of the last row that the next page can be joined to."""
+        """Offset of the last row with an id: the next page is asked for from there, and has to show it again."""
         ids = [row.get("id") for row in self.rows]
         while ids and ids[-1] is None:
             ids.pop()
@@ -102,7 +102,7 @@ def walk(fetch: FetchPage, page: Page, *, to_the_end: bool = False) -> Iterator[
     while page.rows and (to_the_end or not page.is_last):
         following = _joined(fetch, page)
         if _is_stuck(following, page) and not following.is_last:
-            # a server that gives one row at a time leaves no room for the shared one: it has to be there afterwards
+            # a server that gives one row a page cannot show the shared row too, so it is looked for afterwards
             *nameless, beyond = _beyond(fetch, page)
             following = _joined(fetch, page)
             if _is_stuck(following, page):
@@ -116,7 +116,7 @@ def walk(fetch: FetchPage, page: Page, *, to_the_end: bool = False) -> Iterator[
             yield following
         elif following.skip >= page.anchor:
             return
-        # else rows were removed, so that what follows begins where this page ends now
+        # else rows were removed meanwhile: reading goes on from the page that was found
         steps_back += following.skip <= page.skip
         if steps_back > _MOST_STEPS_BACK:
             raise ServerTrouble("a list", "its pages do not hold together")

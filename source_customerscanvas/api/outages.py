@@ -33,7 +33,7 @@ Probe = Callable[[], object]
 class Outage:
     """One server, as all workers see it. Times are seconds of the clock's `monotonic`.
 
-    `host` is what a user is told that is away; empty for a server without which the sync can go on.
+    `host` is named to the user as the server that is away; it is empty for one that the sync can do without.
     """
 
     def __init__(self, clock: Clock, stopping: Event, host: str, patience: float) -> None:
@@ -90,11 +90,11 @@ class Outage:
                 self._clock.wait(pause, self._stopping)
                 if self._stopping.is_set():
                     raise Stopped
-                self._ask(self._known_good or own, is_first=not pause and not self._given_up)
+                self._ask(self._known_good or own, is_first_probe=not pause and not self._given_up)
                 pause = min(max(2 * pause, _FIRST_PAUSE), _LONGEST_PAUSE)
             return self._was_away
 
-    def _ask(self, probe: Probe, *, is_first: bool) -> None:
+    def _ask(self, probe: Probe, *, is_first_probe: bool) -> None:
         try:
             probe()
         except Failed as failed:
@@ -110,9 +110,9 @@ class Outage:
         except CustomersCanvasError:
             pass  # it says no, so it is there
         self.note_answer()
-        self._was_away = not is_first
-        if is_first:
-            # what failed is broken by itself: with more of that kind, it takes more to be suspicious
+        self._was_away = not is_first_probe
+        if is_first_probe:
+            # only what failed is broken: twice as many failures have to follow before the server is suspected again
             self._suspicious *= 2
 
     def _as_told(self, error: CustomersCanvasError) -> CustomersCanvasError:

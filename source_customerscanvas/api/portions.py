@@ -6,7 +6,7 @@ from threading import Semaphore
 from typing import Any
 
 HEAVY_BYTES = 1024 * 1024
-"""More than that at once is not read of a list: parsed it takes several times the room, and lists are read at once."""
+"""A page of a list is read up to this size: parsed it takes several times as much, and lists are read at once."""
 
 
 _MOST_HEAVY = 4

@@ -28,9 +28,9 @@ _LONGEST_BACK_OFF = 30.0
 
 
 class Patience:
-    """That of one request: six tries within two minutes in which its server is there, and ten minutes of a limit.
+    """How long one request is tried: six times within two minutes, and for ten minutes while a limit refuses it.
 
-    Both are counted from the first failure: what stood in line before it was sent, or was silent once, is tried again.
+    Both begin with its first failure, not with its place in the queue. While the server is away, no time is counted.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -46,7 +46,7 @@ class Patience:
         return failed.throttle is not None and not (failed.is_doubtful and self._doubts > _MOST_DOUBTS)
 
     def begin_anew(self) -> None:
-        """The time until now was none for trying, as the server was away."""
+        """Start the two minutes anew: nothing could be tried while the server was away."""
         self._failing_since = None
 
     def after_refusal(self, asked: float | None) -> float | None:
@@ -87,8 +87,8 @@ class Retrying:
     ) -> T:
         """What an attempt gives, once one succeeds. Raises the error of the last one, and `Stopped`.
 
-        `probe` does what `attempt` does and gives nothing back, where that is something to be given back. What is not
-        repeatable is tried again only if the server surely did nothing.
+        `probe` sends the same request and closes the answer; it is needed where `attempt` gives back an open download.
+        A request that is not `repeatable` is sent again only if the server surely did nothing.
         """
         patience = Patience(self._clock)
         ask = (probe or attempt) if repeatable else None
@@ -96,7 +96,7 @@ class Retrying:
             if self._stopping.is_set():
                 raise Stopped
             if outage.is_away:
-                outage.wait(ask or _nothing)
+                outage.wait(ask or _assume_back)
                 patience.begin_anew()
             sent = self._clock.monotonic()
             try:
@@ -131,14 +131,14 @@ class Retrying:
         is_away = not (failed.is_unknown and not outage.has_answered) and outage.note_failure(sent)
         if is_lost:
             return None
-        if is_away and outage.wait(ask or _nothing):
+        if is_away and outage.wait(ask or _assume_back):
             patience.begin_anew()
             return 0.0
         return patience.after_failure()
 
 
-def _nothing() -> None:
-    """What is not repeatable asks nothing for the sake of it: it goes when its time has come."""
+def _assume_back() -> None:
+    """The probe of a request that must not be repeated: the server is taken to be back, and the request finds out."""
 
 
 def _back_off(failures: int) -> float:

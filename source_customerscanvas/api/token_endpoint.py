@@ -69,7 +69,7 @@ class TokenEndpoint:
             raise trouble
         document = document_of(body) or {}
         token = document.get("access_token")
-        # what cannot stand in a header would be told by the error that it makes there
+        # other characters would fail in the HTTP library, whose error quotes the token
         if status == 200 and isinstance(token, str) and _TOKEN.match(token):
             self._base = base
             return document

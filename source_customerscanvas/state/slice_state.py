@@ -6,12 +6,12 @@ What holds between the parts, in every state that leaves the connector:
 
 1. Without a `scan`, a project that is in none of `open`, `recent`, `held` and `owed` has finished, has not changed
    since the look-back window before `cursor`, and was handed over. Project 17 is nowhere: it was delivered last year.
-2. With a `scan`, that is true of the projects with an id up to `after`. Project 4800 is nowhere, and `after` is 4711:
-   nobody has read it. Where `covered` is there, it was read in that earlier, narrower scope, and the times of `since`
-   refer to that scope; it stays until nothing is owed any more.
+2. With a `scan`, only the projects with an id up to `after` have been read. Project 4800 is nowhere, and `after` is
+   4711: it was never read. With `covered` too, all projects had been read before, in that narrower scope, to which the
+   times of `since` refer. `covered` is removed when the scan has ended and nothing is owed any more.
 3. `open` are the projects whose processing may move on without a trace in `lastModified`: they have not finished, or
-   what the list shows and what the results say differ. The first text is the digest of the row that a list showed; it
-   is empty where the project is to be looked at whenever a list shows it. The others are digests of what was emitted.
+   the list's row and the processing results disagree. The first text is the digest of the list's row. Where it is
+   empty, the project is read again whenever a list shows it. Further texts are digests of what was emitted.
 4. `recent` are finished projects that a list will show again, that are asked for once more (`again`, with the time at
    which they were seen to finish), or that are `delivered` and not acknowledged. Of an order, which has few projects,
    all finished ones stay. `orderless` are those without an order that stay too, as their files come again when they
@@ -19,14 +19,15 @@ What holds between the parts, in every state that leaves the connector:
 5. `held` are finished projects whose business status, under which they stand here, keeps them from being produced.
 6. `owed` is whatever has to be read, from the moment that a list was passed on which it stood until all of its records
    were handed over.
-7. `since` says of an owed, open or held project that it had finished before, and that what is older than this time was
-   handed over. Of one without a time nothing was, or what was emitted stands with it. The earliest time stays.
+7. `since` says of an owed, open or held project that it had finished earlier, and that everything of it that is older
+   than this time was emitted then. Without a time, nothing was emitted except what the digests name. A later time never
+   replaces an earlier one.
 8. `unlisted` are the open projects without a processing status, which no list of unfinished projects shows. `missing`
    are owed projects that were not there when they were asked for, or that no list showed: they are forgotten if that is
    still so the next time.
 
-`read` is when the slice was last listed, by the shop's clock, and `newest` when the newest artifact was made that was
-handed over: what is older than both of them was handed over with its project.
+`read` is when the slice was last listed, by the shop's clock, and `newest` the time of the newest artifact that was
+emitted. An artifact that is older than both has been emitted.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

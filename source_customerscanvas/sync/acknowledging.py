@@ -26,15 +26,15 @@ class Acknowledging:
     """The orders that a stream has delivered, as far as the state that it was given says so."""
 
     def __init__(
-        self, settings: Settings, client: ApiClient, ledger: Ledger, followers: Sequence[StreamProgress]
+        self, settings: Settings, client: ApiClient, ledger: Ledger, changed: Sequence[StreamProgress]
     ) -> None:
-        """`followers` are the streams whose rows an acknowledgement may change."""
+        """`changed` are the streams whose rows an acknowledgement may change."""
         self._acknowledge = settings.acknowledge
         self._statuses = settings.statuses
         self._workers = settings.num_workers
         self._client = client
         self._ledger = ledger
-        self._followers = followers
+        self._changed = changed
         self._lock = Lock()
         self._is_permitted = True
 
@@ -115,7 +115,7 @@ class Acknowledging:
         logger.info(f"Acknowledged: {where}.")
         if self._acknowledge.moves_projects:
             # its status is another one now, and no list may show that it has changed
-            for stream in self._followers:
+            for stream in self._changed:
                 if stream.scope.includes(project.latest):
                     stream.owe(slice_.key, project.id)
         self._ledger.remove(slice_.key, {project.id})

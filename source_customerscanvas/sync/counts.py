@@ -27,7 +27,7 @@ class Named:
 class Counts:
     """Written by the stream's reader, the threads that list and the workers.
 
-    It has a lock of its own: that of the stream's state would be taken for each chunk of a file.
+    It has a lock of its own, as it is written for each chunk of a file.
     """
 
     emitted: int = 0

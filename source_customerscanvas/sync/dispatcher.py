@@ -99,8 +99,8 @@ class Dispatcher:
     def outcomes(self, stream: StreamProgress, patience: float) -> Iterator[Outcome | None]:
         """What was found for a stream, as it comes; None when nothing came for `patience` seconds.
 
-        The reader emits an outcome's records and comes back for the next one: only then it is noted. One that does not
-        come back ends the sync, as nobody may wait for it.
+        An outcome is noted in the state only when the reader asks for the next one: by then its records have been
+        emitted. If the reader stops asking, the sync ends.
         """
         try:
             while True:

@@ -80,7 +80,7 @@ class FilesReader:
         in_scope = those(finals, lambda artifact: stream.scope.has_kind(artifact.format))
         news = those(in_scope, read.is_new(stream, lambda artifact: artifact.format))
         if results.is_completed:
-            # of all files, as a wider scope only adds to those that were delivered, while another run replaces them
+            # by all files of the run, not only those in scope: a wider scope adds files of the same run
             new_run = not known.saw(results.digest) and is_new_run(known, lambda: finals)
             settled = read.handed_over(stream, in_scope, is_new_run=new_run)
         else:

@@ -38,7 +38,7 @@ class Follower:
         self._resume_manifests()
         scans = scanning(self._streams, key)
         with ThreadPoolExecutor(1, "lists") as pool:
-            # nobody has anything to do before a first sync knows both
+            # a first sync needs the tops of both lists before it can begin, so they are asked for at once
             created = pool.submit(self._lists.first, NEWEST_CREATED) if scans else None
             first = self._lists.first(NEWEST_MODIFIED)
         self.has_projects = bool(first.rows)
@@ -50,14 +50,14 @@ class Follower:
             fresh = len(scans) == len(self._streams) and is_fresh(scans, key)
             tops = self._lists.top(NEWEST_MODIFIED, first), self._lists.top(NEWEST_CREATED, created.result())
             start_watch(scans, key, self._lists.newest(*tops, until=now), now)
-            # those that were read before take what has changed for them, so that no project is asked for twice
+            # streams that have scanned already take their changes from these pages too: no project is read twice
             for projects in scan_pages(self._lists, key, scans):
                 self._take_page(ScannedPage(key, projects))
             for stream in scans:
                 if stream.failure is None:
                     self._dispatcher.put(end_of_scan(stream, key))
             if fresh:
-                return  # what changed meanwhile lies behind the cursor and is the next sync's
+                return  # what changed during the scan is newer than the cursor, so the next sync finds it
             self._dispatcher.drain()
             first = self._lists.first(NEWEST_MODIFIED)
             now = format_utc(self._client.shop_now())

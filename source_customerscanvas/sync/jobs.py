@@ -76,7 +76,10 @@ class Batch:
             return self._results.get(order_id, {})
 
     def done(self) -> dict[str, Touched]:
-        """One job less. Gives the touched orders when it was the last one: whoever made the batch counts as one too."""
+        """Note that a job is done. Gives the touched orders when it was the last one.
+
+        Whoever fills the batch counts as one job, so that it cannot end before all were added.
+        """
         with self._lock:
             self._left -= 1
             return self._touched if self._left == 0 else {}

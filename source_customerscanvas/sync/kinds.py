@@ -31,4 +31,4 @@ class Kind:
 
 
 KINDS = {name: Kind(name) for name in (PROJECTS, RESULTS, ARTIFACTS, FILES, ORDERS, SHOP_ORDERS)}
-"""In the order in which a project's outcomes are found."""
+"""In the order in which a worker reads a project for them: `ProjectReader` relies on it."""

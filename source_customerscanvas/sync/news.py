@@ -1,4 +1,4 @@
-"""Tells what of a project a stream has not handed over yet, from what it remembers of it."""
+"""A project as a worker has read it, and which of its artifacts a stream has not emitted yet."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -64,9 +64,9 @@ def is_older(artifact: Artifact, since: str) -> bool:
 
 
 def is_new_run(known: Known, artifacts: Callable[[], Iterable[Artifact]]) -> bool:
-    """Whether what a completed project shows is of a run that was not handed over before.
+    """Whether a completed project's results are of a run that was not delivered before.
 
-    Of one that had finished before, and of which nothing else is known, only the age of its artifacts tells. One
-    without a time tells nothing: it would have the project acknowledged again and again.
+    If all that is known is that the project had finished before `since`, the times of its artifacts decide. Artifacts
+    without a time count as old: otherwise the project would be acknowledged in every sync.
     """
     return not known.since or newest_of(artifacts()) >= known.since

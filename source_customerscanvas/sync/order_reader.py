@@ -133,12 +133,8 @@ class OrderReader:
             if document is not None:
                 documents.has_some = True
                 return document
-        except (NotFound, Conflict) as error:
-            why, is_conclusive = error.message, False
-        except Refused as error:
-            if error.status != _NOT_IMPLEMENTED:
-                raise
-            why = error.message
+        except (NotFound, Conflict, Refused) as error:
+            why, is_conclusive = error.message, isinstance(error, Refused) and error.status == _NOT_IMPLEMENTED
         with self._lock:
             is_first = documents.refused == 0
             documents.refused += _CONCLUSIVE if is_conclusive else 1

@@ -35,7 +35,7 @@ class Outcome:
 
 
 Found = Iterator["Outcome | Callable[[], Found]"]
-"""Outcomes, and what else is to be done for some: a file to be fetched."""
+"""What reading a project gives: outcomes, and functions that deliver a file and give its outcomes."""
 
 
 class OutcomeQueue:

@@ -25,9 +25,15 @@ class StreamProgress:
     """
 
     def __init__(
-        self, kind: Kind, state: StreamState, lookback_minutes: int, *, since: str | None = None, answers: bool = False
+        self,
+        kind: Kind,
+        state: StreamState,
+        lookback_minutes: int,
+        *,
+        since: str | None = None,
+        acknowledges: bool = False,
     ) -> None:
-        """`answers`: orders are acknowledged on this stream's word, those created from `since` on (see `Ledger`)."""
+        """`acknowledges`: orders created from `since` on are acknowledged as its state says (see `Ledger`)."""
         self.kind = kind
         self.name = kind.name
         self.lock = RLock()
@@ -38,7 +44,7 @@ class StreamProgress:
         self.failure: CustomersCanvasError | None = None
         self.outcomes = OutcomeQueue()
         self.states_out = StatesOut()
-        self.ledger = Ledger(kind, state, self.lock, self.lookback, since) if answers else None
+        self.ledger = Ledger(kind, state, self.lock, self.lookback, since) if acknowledges else None
         self._memory = Memory(kind, state.scope, self.lookback, state.slices)
         self._troubled: set[tuple[str, int]] = set()
         self._settled_in: dict[int, str] = {}
@@ -59,7 +65,7 @@ class StreamProgress:
         with self.lock:
             state = self.slice(key)
             id_ = project if isinstance(project, int) else project.id
-            # one that has moved here was not handed over where it was before
+            # a project that moved here from another slice, where it was not finished, is owed as a whole
             is_whole = any(other.is_pending(id_) for other in self.state.slices.values() if other is not state)
             if isinstance(project, int) or is_whole:
                 state.owe(id_)
@@ -95,7 +101,7 @@ class StreamProgress:
             self._memory.settle(key, state, settled)
             other = self._settled_in.get(project_id, key)
             if other != key:
-                # it moved while both were read: only reading it once more tells which of its rows should be the last
+                # it moved while both slices were read: read once more, the row of its present slice comes last
                 self.slice(other).settle(project_id, None)
                 self.slice(other).owe(project_id)
             if project_id in state.known:
@@ -109,8 +115,8 @@ class StreamProgress:
     def miss(self, key: str, project_id: int, *, is_listed: bool) -> None:
         """Note that a project was not there when it was asked for, although perhaps a list of this sync showed it.
 
-        A server may say so for a moment, and forgotten at once, one that is back would count as handed over. It stays
-        owed while a list shows it.
+        A server may answer 404 for a moment. So a missing project stays owed, and is forgotten only when the next sync
+        finds it missing too and no list shows it.
         """
         with self.lock:
             state = self.slice(key)

@@ -111,7 +111,7 @@ class ProjectReader:
             if results is None:
                 yield from self._pass_over(job, waiting, None)
                 return
-        # before its artifacts: a trouble with them is none of its order's
+        # before the artifacts: if those cannot be read, the order's row comes all the same
         for stream in [stream for stream in waiting if stream.name in OF_ORDERS]:
             waiting.remove(stream)
             yield from self._order(job, stream, project, self._results.seen_of(project.id) or results, at)
@@ -188,7 +188,7 @@ class ProjectReader:
         settled = read.settled(stream)
         new_run = self._is_new_run(read, stream, known) if results.is_completed else None
         if stream.ledger and new_run is not None and not stream.scope.statuses.includes(project.business_status):
-            # it is not delivered before it is produced; the second digest is of the run that was delivered before that
+            # a held project is not delivered; the second digest is of the run that was delivered before it was held
             delivered = tuple(known.emitted[1:]) if known.condition == "held" else () if new_run else (results.digest,)
             emitted += delivered
             if settled.condition == "finished":
@@ -200,7 +200,7 @@ class ProjectReader:
         """Whether a completed project's results are of a run that was not delivered before."""
         if known.condition == "held":
             return read.results.digest not in known.emitted[1:]
-        # of a project that had finished before only its artifacts tell, and without acknowledging nobody needs it
+        # of a project that finished before the first sync only its artifacts tell; only acknowledging is worth them
         if known.saw(read.results.digest) or (known.since and stream.ledger is None):
             return False
         return is_new_run(known, lambda: self._artifacts_of(read, [stream]))
@@ -210,7 +210,7 @@ class ProjectReader:
         known, held_by = read.known(stream), str(read.project.business_status)
         settled = read.settled(stream, held_by=held_by, emitted=(read.results.digest, *known.emitted[1:]))
         if settled.condition == "finished":
-            # what was seen of it while it is held is not delivered, and is a new run when it is produced
+            # what is seen while it is held does not count as delivered: it is a new run when it is produced
             settled = replace(settled, condition="held", emitted=tuple(known.emitted))
         stream.counts.hold(read.project.describe())
         if stream.name == FILES:

@@ -69,32 +69,34 @@ class Reading:
 
 
 def begin_reading(
-    settings: Settings, selected: Mapping[str, Selected], clock: Clock, given: Iterable[Any] = ()
+    settings: Settings, selected: Mapping[str, Selected], clock: Clock, all_states: Iterable[Any] = ()
 ) -> Reading:
     """Begin to read the selected streams; what is found waits for their readers.
 
-    `given` are the states of all streams, of which tries of failed projects count whether they are selected or not.
+    `all_states` are those of all streams, of which tries of failed projects count whether they are selected or not.
     Nothing is changed in the shop before `Reading.permit_changes`. Raises `UnreadableState` and `InvalidSetting`.
     """
     check_template(settings.file_path, settings.storefront_ids)
     delivery = settings.files.delivery
     wants_files = FILES in selected and (selected[FILES].include_files if delivery == "airbyte" else delivery != "none")
     # what proves that an order has arrived: its files, or else its results
-    answering = FILES if FILES in selected else RESULTS
+    acknowledging = FILES if FILES in selected else RESULTS
     streams = {}
     for name, kind in KINDS.items():
         if name in selected:
             one = selected[name]
-            answers = name == answering and settings.acknowledge.mode != "none"
-            scope = _scope(name, settings, wants_files, answers=answers)
+            acknowledges = name == acknowledging and settings.acknowledge.mode != "none"
+            scope = _scope(name, settings, wants_files, acknowledges=acknowledges)
             state = StreamState.from_json(name, one.state, scope, full_refresh=one.full_refresh)
             since = settings.acknowledge.since
-            streams[name] = StreamProgress(kind, state, settings.lookback_minutes, since=since, answers=answers)
+            streams[name] = StreamProgress(
+                kind, state, settings.lookback_minutes, since=since, acknowledges=acknowledges
+            )
     client = ApiClient(settings, clock)
     downloader = _downloader(settings, client, clock, streams[FILES]) if wants_files else None
     if FILES in selected and not wants_files:
         logger.info(f"The stream {FILES} emits rows without delivering files. {_how_to_get_files(settings)}")
-    sync = Sync(settings, client, clock, list(streams.values()), downloader, tries_of(given))
+    sync = Sync(settings, client, clock, list(streams.values()), downloader, tries_of(all_states))
     if streams:
         sync.start()
     return Reading(client, sync, streams, clock)
@@ -114,13 +116,13 @@ def _how_to_get_files(settings: Settings) -> str:
     )
 
 
-def _scope(name: str, settings: Settings, wants_files: bool, *, answers: bool) -> Scope:
-    """What a stream is asked for, as far as its state has to know it; `answers`: acknowledging takes its word."""
+def _scope(name: str, settings: Settings, wants_files: bool, *, acknowledges: bool) -> Scope:
+    """What a stream is asked for, as far as its state has to know it (`acknowledges`: see `StreamProgress`)."""
     kinds = {ARTIFACTS: settings.artifact_types, FILES: settings.file_formats}.get(name)
     return Scope(
         start_date=settings.start_date,
         kinds=kinds,
-        statuses=settings.statuses if name in OF_STATUSES or answers else ALL_STATUSES,
+        statuses=settings.statuses if name in OF_STATUSES or acknowledges else ALL_STATUSES,
         shard=settings.shard,
         destination=settings.files.destination if name == FILES and wants_files else None,
     )

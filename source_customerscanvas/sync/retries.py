@@ -44,17 +44,17 @@ class Waited:
 
 
 class Tries:
-    """The tries of a sync's projects; `given` are those of all states that it was given, of other streams too."""
+    """The tries of a sync's projects; `before` are those of the states that it began with, of other streams too."""
 
-    def __init__(self, streams: Sequence[StreamProgress], given: Mapping[int, Try]) -> None:
+    def __init__(self, streams: Sequence[StreamProgress], before: Mapping[int, Try]) -> None:
         self._streams = streams
-        self._given = dict(given)
+        self._before = dict(before)
         self._owed_for_a_try: set[tuple[str, str, int]] = set()
         """By stream, slice and project: what nothing but a try has made owed."""
 
     def of(self, key: str, project_id: int) -> Try:
         """The last try of a project that any stream knows of."""
-        found = [self._given.get(project_id, Try())]
+        found = [self._before.get(project_id, Try())]
         for stream in self._streams:
             with stream.lock:
                 found.append(stream.slice(key).tries.get(project_id, Try()))
@@ -122,7 +122,7 @@ class Retries:
         with ThreadPoolExecutor(self._workers, "retry") as pool:
             made = pool.map(lambda one: self._try(one, before[one], items[one] or []), before)
             under_way = {one for one, is_under_way in zip(before, made, strict=True) if is_under_way}
-        # the state may have been long in leaving, and a request in getting through: the delay counts from its end
+        # the delay counts from now: the state may have taken long to leave, and the requests too
         self._note({one: before[one] for one in under_way})
         return under_way
 

@@ -42,7 +42,7 @@ class ScannedPage:
     def take(self, streams: Sequence[StreamProgress]) -> Iterator[Outcome]:
         """Note what each stream is owed; gives what is emitted at once, of the stream that needs no more than the row.
 
-        The scan of a stream that has failed stays where it is: to owe the rest of a history would fill the state.
+        A stream that has failed is not owed further pages: its state would grow with the history.
         """
         for stream in streams:
             if stream.failure is not None:
@@ -97,7 +97,7 @@ def start_watch(streams: Sequence[StreamProgress], key: str, newest: str, read: 
         with stream.lock:
             state = stream.slice(key)
             if state.scan is None or state.scan >= 0:
-                continue  # what has changed since an earlier sync passed the first pages would lie before this time
+                continue  # a resumed scan keeps its first cursor: changes since then would be missed otherwise
             state.cursor = state.cursor or newest
             if not state.covered:
                 state.read = read

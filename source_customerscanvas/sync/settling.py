@@ -1,4 +1,4 @@
-"""What a worker found of a project, and what a stream remembers of it: so the lists tell what is a change to it."""
+"""Decides what a stream remembers of a project that was read, and whether what a list shows of it is a change."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ class Settled:
     """What a worker found of a project, as far as the state has to know it.
 
     `seen` is the digest of the project's row, empty where list and results do not agree yet. `at` is the shop's time.
-    `is_new_run`: with it, a run's files (or results) are delivered; False for one that was delivered before; None
-    while there is none.
+    `is_new_run`: True when the results are of a run that was not delivered before, False when it was delivered, None
+    when the project has not completed.
     """
 
     project_id: int
@@ -59,13 +59,13 @@ def settled_of(kind: Kind, project: Project, results: Results | None, at: str) -
 class Memory:
     """Decides what a stream remembers of projects, and what is a change. Whoever uses it holds the stream's lock."""
 
-    def __init__(self, kind: Kind, scope: Scope, lookback: Lookback, given: Mapping[str, SliceState]) -> None:
-        """`given`: the slices as they were before this sync."""
+    def __init__(self, kind: Kind, scope: Scope, lookback: Lookback, before: Mapping[str, SliceState]) -> None:
+        """`before`: the slices as they were when this sync began."""
         self._kind = kind
         self._scope = scope
         self._lookback = lookback
-        self._was_scanned = {key for key, one in given.items() if one.scan is None}
-        self._watched_since = {key: one.read for key, one in given.items() if not one.covered}
+        self._was_scanned = {key for key, one in before.items() if one.scan is None}
+        self._watched_since = {key: one.read for key, one in before.items() if not one.covered}
 
     def is_change(self, key: str, state: SliceState, project: Project) -> bool:
         """Whether a listed project has to be read, as far as the state of its slice tells."""
@@ -73,13 +73,13 @@ class Memory:
         if project.id in state.owed or (known.condition and known.seen != self._kind.digest(project)):
             return True
         if known.condition:
-            enters = known.condition == "held" and self._scope.statuses.includes(project.business_status)
-            return enters or (state.covered is not None and self._is_new_to_scan(key, state, project))
+            is_released = known.condition == "held" and self._scope.statuses.includes(project.business_status)
+            return is_released or (state.covered is not None and self._is_new_to_scan(key, state, project))
         if not self._scope.includes(project.latest):
             return False
         if self._is_new_to_scan(key, state, project):
             return True
-        # to an order, a project that is not known is new, however old it is
+        # in a slice of one order, a project that is not known is a change whatever its age
         return is_order(key) or project.latest >= self._lookback.before(state.cursor) or not project.is_completed
 
     def handed_over_until(self, key: str, state: SliceState, project: Project) -> str:
@@ -87,7 +87,7 @@ class Memory:
         if is_order(key):
             return ""
         boundary, scope = self._lookback.before(state.cursor), state.covered or self._scope
-        # one that was created before the start date may be in the scope for the first time
+        # a project created before the start date may come into the scope for the first time
         was_finished = "" < project.created < boundary and scope.includes(project.created)
         if state.scan is not None and project.id > state.scan:
             is_unchanged = project.latest < boundary and scope.includes(project.latest)
@@ -97,7 +97,7 @@ class Memory:
                 and state.covered.statuses.includes(project.business_status)
             )
             was_finished = is_covered and project.is_completed and (is_unchanged or was_finished)
-        # by the shop's own times: its clock and those of its lists need not be the same
+        # the smaller of two times, as the shop's clock and the times on its lists may differ
         return self._lookback.before(min(state.read, max(state.cursor, state.newest))) if was_finished else ""
 
     def settle(self, key: str, state: SliceState, settled: Settled) -> None:
@@ -131,7 +131,7 @@ class Memory:
         """What is remembered of a project; None: it has finished, and no list will show it again."""
         project_id, before = settled.project_id, state.of(settled.project_id)
         if settled.condition != "finished":
-            # in a wider scope, it may have more that is older and was not handed over
+            # after a widening, older artifacts may not have been emitted yet: the time is forgotten
             since = "" if state.covered else before.since
             held_by = settled.held_by if settled.condition == "held" else ""
             return Known(settled.condition, settled.seen, settled.emitted, since, held_by)

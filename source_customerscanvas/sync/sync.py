@@ -149,11 +149,11 @@ class Sync:
                 stream.state.began = stream.state.began or format_utc(self._client.shop_now())
 
     def _acknowledge(self, slices: Sequence[Slice]) -> None:
-        followers = [stream for stream in self._streams if stream.name in (PROJECTS, ORDERS, SHOP_ORDERS)]
+        changed = [stream for stream in self._streams if stream.name in (PROJECTS, ORDERS, SHOP_ORDERS)]
         for stream in self._streams:
             if stream.ledger:
                 self._wait_for_permission()
-                acknowledging = Acknowledging(self._settings, self._client, stream.ledger, followers)
+                acknowledging = Acknowledging(self._settings, self._client, stream.ledger, changed)
                 if acknowledging.acknowledge(slices):
                     self.dispatcher.checkpoint(and_wait=False)
 

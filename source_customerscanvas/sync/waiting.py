@@ -65,13 +65,13 @@ class Waiting:
         for stream in self._streams:
             if stream.failure is None:
                 for slice_ in slices:
-                    self._sort(stream, slice_, failed)
+                    self._collect(stream, slice_, failed)
         self._unfinished -= self._failed
         self._try_again()
         if self._settings.processing.wait_minutes and self._unfinished:
             self._wait()
 
-    def _sort(self, stream: StreamProgress, slice_: Slice, failed: Set[tuple[str, int]]) -> None:
+    def _collect(self, stream: StreamProgress, slice_: Slice, failed: Set[tuple[str, int]]) -> None:
         with stream.lock:
             state = stream.slice(slice_.key)
             open_ = [id_ for id_, _ in state.having("open") if id_ not in state.owed]
@@ -89,17 +89,18 @@ class Waiting:
         due = {one for one in self._failed if self._retries.is_due(one)}
         if not due:
             return
-        # a restart of what somebody else has made good meanwhile would do all of it once more
-        known_for_long = {one for one in due if self._is_known_for_long(one)}
-        answers = self._ask(known_for_long)
+        # somebody may have resumed it by hand since: ask once more before a restart, which is paid for
+        stale = {one for one in due if self._is_stale(one)}
+        answers = self._ask(stale)
         moved_on = {one for one, results in answers.items() if not results.is_failed}
         self._settle({one: answers[one] for one in moved_on})
-        tried = [one for one in due if (one in answers or one not in known_for_long) and one not in moved_on]
+        tried = [one for one in due if (one in answers or one not in stale) and one not in moved_on]
         under_way = self._retries.make({one: self._results.seen_of(one.project_id) for one in tried})
         self._failed -= under_way
         self._unfinished |= under_way
 
-    def _is_known_for_long(self, one: Waited) -> bool:
+    def _is_stale(self, one: Waited) -> bool:
+        """Whether what is known of its results is so old that they may be asked for again."""
         seen = self._results.seen(one.project_id)
         return seen is None or self._clock.monotonic() - seen.at >= LEAST_SECONDS_BETWEEN_QUESTIONS
 

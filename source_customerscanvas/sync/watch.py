@@ -47,14 +47,14 @@ class Watch:
     def look(self, modified: Page) -> None:
         """Find what changed since the cursors, and what is open and has moved on.
 
-        `modified` is the top of the list by `LastModified`: it and what follows it show all that was modified until it
-        was read; the list by `Created`, which is read after it, all that was created until then.
+        `modified` is the top of the list by `LastModified`, which is read before the list by `Created`. Together they
+        show every change up to the moment at which each was read.
         """
         created = self._lists.top(NEWEST_CREATED)
         newest, newest_created = (self._lists.newest(page, until=self._now) for page in (modified, created))
         with_cursors = min(stream.cursor(self._key) for stream in self._streams)
         if newest_created > max(newest, with_cursors):
-            # what was modified between the two pages may lie before this cursor, and the first one does not show it
+            # what was modified between the two may be older than the new cursor and on neither page: read it again
             newest, modified = newest_created, self._lists.top(NEWEST_MODIFIED)
         boundary = min(stream.lookback.before(stream.cursor(self._key)) for stream in self._streams)
         self._list_newest(NEWEST_CREATED, created, boundary)

@@ -26,7 +26,7 @@ def test_given_a_delivered_project_that_got_another_order_without_a_trace_when_a
     shop = ListedShop()
     id_ = shop.create(orderId="5002")
     known = {id_: Known("recent", shop.project(id_).fingerprint.followed)}
-    progress = stream(watched(known=known, delivered={id_: "5001"}), name=FILES, answers=True, since=LONG_AGO)
+    progress = stream(watched(known=known, delivered={id_: "5001"}), name=FILES, acknowledges=True, since=LONG_AGO)
     assert progress.ledger
     acknowledging = Acknowledging(SETTINGS, shop.client(), progress.ledger, [])
     assert acknowledging.acknowledge([SLICE]) == 0
@@ -44,7 +44,7 @@ def test_given_a_project_that_does_not_say_when_it_was_created_when_acknowledged
     ids = [shop.create(created=at) for at in created]
     known = {id_: Known("recent", shop.project(id_).fingerprint.followed) for id_ in ids}
     state = watched(known=known, delivered=dict.fromkeys(ids, "5001"))
-    progress = stream(state, name=FILES, answers=True, since=LONG_AGO)
+    progress = stream(state, name=FILES, acknowledges=True, since=LONG_AGO)
     assert progress.ledger
     assert Acknowledging(SETTINGS, shop.client(), progress.ledger, []).acknowledge([SLICE]) == posts
     assert progress.ledger.of_orders(KEY) == {}

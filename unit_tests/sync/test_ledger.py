@@ -26,7 +26,7 @@ def seen(one: Project) -> str:
 
 
 def delivering(state: SliceState, **options: Any) -> tuple[StreamProgress, Ledger]:
-    progress = stream(state, answers=True, **{"since": LONG_AGO, **options})
+    progress = stream(state, acknowledges=True, **{"since": LONG_AGO, **options})
     assert progress.ledger
     return progress, progress.ledger
 

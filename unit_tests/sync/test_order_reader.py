@@ -20,6 +20,7 @@ from unit_tests.sync.listed_shop import ListedShop
 from unit_tests.watched import KEY, settled, stream
 
 NOT_IMPLEMENTED = Refused(501, "GET order")
+BAD_REQUEST = Refused(400, "GET order")
 PROBLEM = {"title": "No order", "status": 400}
 
 
@@ -151,7 +152,9 @@ def test_given_a_shop_without_documents_when_that_is_clear_then_it_is_not_asked_
     assert progress.slice(KEY).owed == set()
 
 
-@pytest.mark.parametrize("answer", [NOT_IMPLEMENTED, NotFound("GET order"), Conflict("GET order", "no"), PROBLEM])
+@pytest.mark.parametrize(
+    "answer", [NOT_IMPLEMENTED, NotFound("GET order"), Conflict("GET order", "no"), BAD_REQUEST, PROBLEM]
+)
 def test_given_a_shop_with_some_documents_when_others_are_missing_then_every_order_is_asked_for(answer: Any) -> None:
     shop = ListedShop()
     documents(shop, [{"id": 1}, answer, answer, answer, {"id": 5}])
@@ -177,7 +180,7 @@ def test_given_two_shops_when_one_has_no_documents_then_the_others_come() -> Non
 
 def test_given_a_shop_in_trouble_when_a_document_is_asked_for_then_it_is_a_trouble_of_that_order_alone() -> None:
     shop = ListedShop()
-    documents(shop, [ServerTrouble("GET", "HTTP 500"), Refused(400, "GET order"), {"id": 3}])
+    documents(shop, [ServerTrouble("GET", "HTTP 500"), ServerTrouble("GET", "HTTP 502"), {"id": 3}])
     found, progress = read_all(shop)
     assert [row["order"]["id"] for row in found] == [3]
     assert len(progress.counts.troubles) == 2

@@ -291,7 +291,7 @@ def test_given_a_first_scan_when_it_begins_then_nothing_of_the_history_is_asked_
 
 
 def test_given_a_finished_project_when_it_is_delivered_and_not_acknowledged_then_it_is_remembered_however_old() -> None:
-    progress = stream(watched(cursor=AFTER, delivered={7: "5001"}), answers=True, since=LONG_AGO)
+    progress = stream(watched(cursor=AFTER, delivered={7: "5001"}), acknowledges=True, since=LONG_AGO)
     progress.owe(KEY, project(orderId="5001"))
     progress.settle(KEY, settled(progress, project(orderId="5001"), is_new_run=False))
     progress.move_cursor(KEY, WINDOW_LATER, WINDOW_LATER, {})

@@ -24,7 +24,7 @@ CHECK_SECONDS = 20
 """For a check of a store: whoever sets up a connection waits for it."""
 
 _BEGINNING_SECONDS = 3.0
-"""For what is just being begun when a sync is ended: one request, or one call of the system."""
+"""How long the end of a sync waits for what is just being opened: one request, or one call of the system."""
 
 
 _stores: "WeakSet[Store]" = WeakSet()
@@ -129,7 +129,7 @@ class Store(ABC):
             finally:
                 self.is_probed.set()
 
-        # a disk of the network that hangs cannot be told how long it may
+        # a network share that hangs cannot be given a time-out: the probe runs in a thread that is left behind
         if not done_within(CHECK_SECONDS - 1, probe):
             raise StoreAway(self.place, f"no answer within {CHECK_SECONDS} seconds")
         if failures:
