@@ -18,8 +18,8 @@ from source_customerscanvas.api.shop_clock import ShopClock
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.times import Clock
 
-_MEANWHILE_SECONDS = 2.0
-"""Before a request was sent: what was served then shows that the server is there."""
+_LONGEST_WINDOW = 60.0
+"""Seconds: who counts by the minute and tells it by 503 is silent for so long, and what is silent longer is away."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Transport:
             self.shop_clock.note(response.headers.get("Date", ""))
         if response.status_code not in (429, 503):
             pace.note_served(sent, now)
-        is_limit = response.status_code == 429 or pace.has_served_since(sent - _MEANWHILE_SECONDS)
+        is_limit = response.status_code == 429 or pace.last_served >= sent - _LONGEST_WINDOW
         return Answer(response, partial(pace.note_refused, sent, now), is_limit)
 
     def _begin(self, call: Call, pace: Pace, token: AccessToken | None) -> tuple[float, dict[str, str]]:
