@@ -296,6 +296,12 @@ def test_given_a_limit_that_is_lifted_when_time_passes_then_the_full_speed_retur
     assert run.seconds < 120
 
 
+def test_given_an_outage_told_by_503_when_it_is_over_then_the_full_speed_returns() -> None:
+    run = Simulation(lambda now, under_way: 1.0 if 3 <= now < 43 else None, 32, 0.05, 10_000)
+    assert run.rate(43, 120) >= 50
+    assert run.seconds <= 160
+
+
 def test_given_a_rare_refusal_when_there_is_no_limit_then_little_more_than_its_pause_is_lost() -> None:
     asked = count(1)
     run = Simulation(lambda *_: 0.5 if next(asked) == 3000 else None, 32, 0.05, 6000)
