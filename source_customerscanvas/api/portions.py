@@ -8,7 +8,6 @@ from typing import Any
 HEAVY_BYTES = 1024 * 1024
 """More than that at once is not read of a list: parsed it takes several times the room, and lists are read at once."""
 
-
 _MOST_HEAVY = 4
 """Answers of lists with heavy rows that are read and parsed at once."""
 
