@@ -88,8 +88,10 @@ class Pace:
                 self._refused = None
                 self._next = now + 1 / self._rate.at(now)
             elif self._rate.is_even:
-                # it may have come as late as its answer: the next one keeps its distance from that
-                self._next = max(self._next, now - self._shortest_trip + 1 / self._rate.at(now))
+                # it may have come as late as its answer: the next one keeps its distance from that;
+                # after a slow answer others have left, from which distance is kept already
+                spacing = 1 / self._rate.at(now)
+                self._next = max(self._next, min(now - self._shortest_trip, sent + spacing) + spacing)
             self._rate.note_served(sent)
 
     def note_refused(self, sent: float, now: float, asked: float | None) -> None:
