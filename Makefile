@@ -27,7 +27,7 @@ help:
 	@echo "make sandbox PORT=N   a fake of the Customer's Canvas API on http://localhost:N (default $(PORT))"
 	@echo "make test             all tests"
 	@echo "make test-pythons     the unit tests with each supported version of Python that is there"
-	@echo "make check            format, lint, types, Dockerfile, metadata, docs"
+	@echo "make check            format, lint, types, Dockerfile, metadata, docs, locks, examples, Airbyte's own checks"
 	@echo "make bench            speed, memory and scale (some 40 minutes; ONLY=first-sync,no-news or QUICK=1 for less)"
 	@echo "make soak             an hour of syncs among failures and kills, held against the shop (MINUTES=10 for less)"
 	@echo "make format           format the code and fix what can be fixed"

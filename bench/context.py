@@ -41,10 +41,14 @@ class Sizes:
     """Projects with rows of 1 MB each."""
     waiting: int
     """Projects that shards read from a server that is slow to answer."""
+    shared_files: tuple[int, int]
+    """Files that shards bring into a bucket: how many, and the bytes of each."""
 
 
-FULL = Sizes(7, 3, 600, 100_000, (1_000, 10_000, 100_000), 30_000, 1 << 30, 64 << 20, "grid", 600, 6_000)
-QUICK = Sizes(3, 1, 120, 2_000, (100, 500, 2_000), 3_000, 64 << 20, 4 << 20, "corner", 100, 400)
+FULL = Sizes(
+    7, 3, 600, 100_000, (1_000, 10_000, 100_000), 30_000, 1 << 30, 64 << 20, "grid", 600, 6_000, (256, 16 << 20)
+)
+QUICK = Sizes(3, 1, 120, 2_000, (100, 500, 2_000), 3_000, 64 << 20, 4 << 20, "corner", 100, 400, (16, 1 << 20))
 
 
 @dataclass

@@ -52,6 +52,8 @@ def write(folder: Path, results: Sequence[Result], noise: dict[str, Any]) -> lis
             "limits": _limits_table(cells),
             "shards": _shards_table(_details(results, "shards", "shards")),
             "waiting": _shards_table(_details(results, "shards", "waiting")),
+            "bytes": _bytes_table(_details(results, "shard-files", "shards")),
+            "slow": _bytes_table(_details(results, "shard-files", "slow")),
             "machine": _machine_line(machine),
         }
         text = page.read_text(encoding="utf-8")
@@ -115,6 +117,20 @@ def _shards_table(rows: Sequence[dict[str, Any]]) -> str:
     lines += [
         f"| {row['shards']} | {row['seconds']:,.1f} s | {sum(row['cpuSeconds']):,.1f} s | {row['peakMB']:.0f} MB |"
         f" {row['requests']:,} | {row['pages']:,} | {row['stateBytes'] / 1000:.1f} KB |"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def _bytes_table(rows: Sequence[dict[str, Any]]) -> str:
+    lines = [
+        "| shards | time | bytes a second | processor time of all | for each GB | peak memory of each | requests |",
+        "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    lines += [
+        f"| {row['shards']} | {row['seconds']:,.1f} s | {row['megabytesPerSecond']:,.0f} MB/s |"
+        f" {sum(row['cpuSeconds']):,.1f} s | {row['cpuSecondsPerGigabyte']:.1f} s |"
+        f" {', '.join(f'{peak:.0f}' for peak in row['peaksMB'])} MB | {row['requests']:,} |"
         for row in rows
     ]
     return "\n".join(lines)

@@ -123,6 +123,8 @@ def main() -> None:
         keep_requests=_KEPT_REQUESTS,
     )
     fill(sandbox, shape)
+    if shape.bytes_per_second:
+        sandbox.fault("/file$", slow=shape.bytes_per_second)
     # a large shop would be walked through again and again for garbage that it does not hold
     gc.collect()
     gc.freeze()

@@ -23,3 +23,5 @@ class Shape:
     """The share of projects that are pending, in progress or failed, one third each."""
     row_padding: int = 0
     """Bytes that make each project's row wide."""
+    bytes_per_second: float | None = None
+    """Of each download, as where a CDN or the way to it is slow; None: as fast as can be."""

@@ -7,7 +7,8 @@ with `"order_manifest": true`. The connector may run at any time, also while thi
 
 - An order is handed over when its `order.json` is there, as that comes after the last of its files. Its PDFs are copied
   to `hot-folder`, each as `<pieces>x_<artifact>_<path>`, such as `100x_66f1c0a2_11_5014_40_print.pdf`: no two files
-  have one name.
+  have one name. The pieces are those of the item that the file was made for, or of all items of a project whose files
+  do not say.
 - A file appears in the hot folder whole: it is copied under a name that begins with a dot, and renamed.
 - A file is handed over once; again only if an `order.json` names it with other bytes. What was handed over is noted in
   `print-files/.handed-over.json`. Killed at any moment and started again, it goes on, and may repeat one file.
@@ -60,7 +61,7 @@ def hand_over(delivered: Path, hot: Path) -> Iterator[str]:
     handed: dict[str, str] = json.loads(notes.read_text(encoding="utf-8")) if notes.exists() else {}
     for manifest in sorted(delivered.rglob("order.json")):
         files = pdfs(json.loads(manifest.read_bytes()))
-        new = [(quantity, file) for quantity, file in files if handed.get(file["path"]) != file["sha256"]]
+        new = [(quantity, file) for quantity, file in files if is_new(file, handed.get(file["path"]))]
         if not all(is_there(delivered, file) for _, file in new):
             print(f"{manifest}: not all of its files are there; left for the next look.", file=sys.stderr)
             continue
@@ -69,7 +70,7 @@ def hand_over(delivered: Path, hot: Path) -> Iterator[str]:
             draft = hot / f".{hashlib.sha256(name.encode()).hexdigest()}"
             shutil.copyfile(delivered / file["path"], draft)
             draft.replace(hot / name)
-            handed[file["path"]] = file["sha256"]
+            handed[file["path"]] = file["sha256"] or ""
             save(notes, handed)
             yield name
 
@@ -79,11 +80,22 @@ def pdfs(order: Any) -> list[tuple[int, dict[str, Any]]]:
     if not isinstance(order, dict) or order.get("version") != VERSION:
         return []
     return [
-        (sum(item["quantity"] or 0 for item in project["items"]) or 1, file)
+        (pieces(project, file), file)
         for project in order["projects"]
         for file in project["files"]
         if (file["format"] or "").lower() == "pdf"
     ]
+
+
+def pieces(project: dict[str, Any], file: dict[str, Any]) -> int:
+    """How often to print a file: as often as its item was ordered, or all items where it has none."""
+    of_file = [item for item in project["items"] if file["projectItemId"] in (item["id"], None)]
+    return sum(item["quantity"] or 0 for item in of_file or project["items"]) or 1
+
+
+def is_new(file: dict[str, Any], handed_over: str | None) -> bool:
+    """Whether a file was never handed over as it is; what has no checksum any more is as old as what was."""
+    return handed_over is None or file["sha256"] not in (handed_over, None)
 
 
 def hot_name(quantity: int, file: dict[str, Any]) -> str:
@@ -101,7 +113,7 @@ def is_there(delivered: Path, file: dict[str, Any]) -> bool:
     with path.open("rb") as content:
         while block := content.read(1 << 20):
             digest.update(block)
-    return digest.hexdigest() == str(file["sha256"])
+    return file["sha256"] in (digest.hexdigest(), None)
 
 
 def save(path: Path, content: Any) -> None:

@@ -10,7 +10,8 @@ from typing import Any, cast
 import pytest
 
 from integration_tests.engine import STREAMS, Read, Row, States, Warehouse, key_of, read
-from sandbox import Missing, Sandbox
+from integration_tests.expected import results_of
+from sandbox import Sandbox
 from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, PROJECTS, RESULTS
 from source_customerscanvas.times import Clock, to_utc
 
@@ -102,10 +103,7 @@ def truth(sandbox: Sandbox, ids: set[int] | None = None) -> dict[str, dict[Any, 
         order |= {"orderNumber": project["orderNumber"], "projectId": project["id"]}
         times = {"created": created, "lastModified": modified, "updatedAt": modified or created}
         rows[PROJECTS][project["id"]] = {**project, **times}
-        try:
-            results = sandbox.shop.results(project["id"])
-        except Missing:
-            results = {"status": "Pending", "statusDescription": None, "outputFileDetails": None}
+        results = results_of(sandbox.shop, project["id"])
         rows[RESULTS][project["id"]] = {**order, "updatedAt": modified or created, **results}
         for file in results["outputFileDetails"] or []:
             artifact = sandbox.shop.artifact(file["artifactId"])

@@ -93,7 +93,7 @@ def read(
         with lock:
             if not is_killed and sum(len(one.messages) for one in reads.values()) == killed_after:
                 is_killed = True
-                reading.abandon()
+                reading.client.stopping.set()
             if not is_killed:
                 reads[stream].messages.append((kind, content))
                 if taken_by:
@@ -147,7 +147,7 @@ class Warehouse:
 
 def key_of(stream: str, record: Row) -> Any:
     """The primary key of a record; that of an order is the pair of its storefront and its id."""
-    return (record["storefrontId"], record["orderId"]) if stream in OF_ORDERS else record[KEYS[stream]]
+    return (record["storefrontId"], record["orderId"]) if stream in OF_ORDERS else record[KEYS.get(stream, "id")]
 
 
 __all__ = [

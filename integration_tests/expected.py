@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from integration_tests.command_line import OF_ORDERS, TRACKED
+from integration_tests.engine import key_of
 from sandbox import Missing, Sandbox
-
-KEYS = {"processing_results": "projectId", "artifact_files": "artifactId"}
+from sandbox.shop import Shop
 
 Rows = dict[Any, dict[str, Any]]
 
@@ -21,12 +21,6 @@ def utc(time: str | None) -> str | None:
 def present(row: dict[str, Any]) -> dict[str, Any]:
     """The framework leaves a record's nulls out."""
     return {name: value for name, value in row.items() if value is not None}
-
-
-def key_of(stream: str, record: dict[str, Any]) -> Any:
-    if stream in OF_ORDERS:
-        return record["storefrontId"], record["orderId"]
-    return record[KEYS.get(stream, "id")]
 
 
 def by_key(stream: str, records: list[dict[str, Any]]) -> Rows:
@@ -52,7 +46,7 @@ def expected(
         order = {name: project[name] for name in ("storefrontId", "orderId", "orderNumber")}
         order["projectId"] = project["id"]
         rows["projects"][project["id"]] = present({**project, "created": created, "lastModified": modified, **updated})
-        results = results_of(sandbox, project["id"])
+        results = results_of(sandbox.shop, project["id"])
         rows["processing_results"][project["id"]] = present({**order, **updated, **results})
         files = {file["artifactId"]: file for file in results.get("outputFileDetails") or []}
         if results["status"] != "Completed":
@@ -71,11 +65,12 @@ def expected(
     return rows
 
 
-def results_of(sandbox: Sandbox, project_id: int) -> dict[str, Any]:
+def results_of(shop: Shop, project_id: int) -> dict[str, Any]:
+    """What the API says of a project's processing, and what the connector makes of it where there is no run."""
     try:
-        return sandbox.shop.results(project_id)
+        return dict(shop.results(project_id))
     except Missing:
-        return {"status": "Pending"}
+        return {"status": "Pending", "statusDescription": None, "outputFileDetails": None}
 
 
 def expected_orders(sandbox: Sandbox) -> dict[str, Rows]:
@@ -83,7 +78,7 @@ def expected_orders(sandbox: Sandbox) -> dict[str, Rows]:
     rows: dict[str, Rows] = {stream: {} for stream in OF_ORDERS}
     for order in sandbox.shop.orders():
         projects = [sandbox.shop.project(id_) for id_ in order["projectIds"]]
-        statuses = [results_of(sandbox, project["id"])["status"] for project in projects]
+        statuses = [results_of(sandbox.shop, project["id"])["status"] for project in projects]
         states = [{"Completed": "Ready", "Failed": "Failed"}.get(status, "InProgress") for status in statuses]
         first, key = projects[0], (order["storefrontId"], order["orderId"])
         keys = {

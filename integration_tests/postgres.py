@@ -6,13 +6,14 @@ import importlib.util
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from integration_tests.ports import free_port
 
 _HOST = "127.0.0.1"
 _SECONDS = 60
@@ -38,7 +39,7 @@ def running_server() -> Iterator[Server]:
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     try:
         programs = _programs(folder)
-        server = Server(_free_port(), secrets.token_hex(16))
+        server = Server(free_port(), secrets.token_hex(16))
         data, password = folder / "data", folder / "password"
         password.write_text(server.password, encoding="ascii")
         if os.geteuid() == 0:
@@ -99,9 +100,3 @@ def _run(program: Path, *arguments: Path | str) -> None:
         raise NoServer(f"PostgreSQL's {program.name} does not run here: {error}") from error
     if done.returncode != 0:
         raise NoServer(f"PostgreSQL's {program.name} failed: {said}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        return int(probe.getsockname()[1])

@@ -1,5 +1,7 @@
-"""Web addresses: whose they are, and whether they can be sent at all."""
+"""Web addresses: whose they are, whether they can be sent at all, and whether nobody on the way reads along."""
 
+import ipaddress
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import requests
@@ -24,3 +26,27 @@ def normalised(url: str) -> str:
     except (requests.RequestException, ValueError):
         return ""
     return request.url or ""
+
+
+def is_private(url: str, beside: str = "") -> bool:
+    """Whether nobody between here and an address can read what is sent: it is https, or http to this machine itself.
+
+    `beside` is the address of the API: where one is given, http is good only if that is on this machine too.
+    Raises `ValueError` for an address that is none.
+    """
+    parts = urlsplit(url)
+    if not parts.hostname:
+        return False
+    is_here = is_loopback(parts.hostname) and (not beside or is_loopback(urlsplit(beside).hostname or ""))
+    return parts.scheme == "https" or (parts.scheme == "http" and is_here)
+
+
+@lru_cache  # asked for each file
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine itself."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

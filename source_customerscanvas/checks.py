@@ -1,4 +1,4 @@
-"""Proves that a sync with these settings can work, without changing anything."""
+"""Proves that a sync with these settings can work. Nothing is changed in the shop."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -89,7 +89,7 @@ def check_connection(client: ApiClient, settings: Settings) -> None:
     them. A `file_path` that is no good is told before anything is asked.
     """
     check_template(settings.file_path, settings.storefront_ids)
-    store = store_for(settings, SYSTEM_CLOCK, client.stopping)
+    store = store_for(settings, SYSTEM_CLOCK, client.stopping, is_hasty=True)
     scopes = client.token_scopes()
     storefronts = list_storefronts(client, settings)
     _list(client, settings, "storefront/v1/projects", {"storefrontId": storefronts[0]["id"]})

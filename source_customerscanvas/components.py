@@ -53,8 +53,8 @@ class ListRetriever(Retriever):
     """Reads a whole list of the API, each row once, through the connector's one HTTP client.
 
     A stock requester would ask for a token of its own, and would neither count towards `num_workers` nor slow down
-    together with the tracked streams. The stock paginators miss rows that move from one page to another while they
-    read, ask for ever where a server gives one page again and again, and fail on a row that is no object.
+    together with the streams that follow projects. The stock paginators miss rows that move from one page to another
+    while they read, ask for ever where a server gives one page again and again, and fail on a row that is no object.
 
     `{path: storefront/v1/storefronts, params: {sorting: Id ASC}}` →
     `GET {api_url}/api/storefront/v1/storefronts?sorting=Id%20ASC&skip=0&take=100`, and the pages after it;
@@ -87,7 +87,9 @@ class ListRetriever(Retriever):
                 yield record
                 emitted += 1
             logger.info(f"Summary of {self.name}: {emitted} records.")
-        except (NotFound, NotTheApi):
+        except (NotFound, NotTheApi) as error:
+            if isinstance(error, NotTheApi) and error.is_known:
+                raise traced(error) from error
             raise traced(WrongHost(settings.api_url, f"it has no {self.path}")) from None
         except Stopped as error:
             raise traced(shared.failure() or error) from error

@@ -17,7 +17,7 @@
     │   │   └── NotTheApi             a 404 of somebody in between
     │   ├── ServerAway                nothing at all is answered, for minutes: the sync ends
     │   ├── BrokenDownload            a file that never came whole
-    │   └── StoreAway                 the place where files go has not answered for two minutes
+    │   └── StoreAway                 the place where files go does not answer
     ├── NotFound                      404 or 410, in the API's own words
     ├── FileRefused                   the place where files go takes others, but not this one
     ├── Conflict                      409
@@ -32,7 +32,7 @@ This module knows nothing of the framework: `streams` and `source` turn these in
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 FailureType = Literal["config_error", "transient_error", "system_error"]
 
@@ -69,17 +69,6 @@ class CustomersCanvasError(Exception):
         self.message = _writable(message)
         self.detail = detail and _writable(detail)
         super().__init__(self.message)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # each kind is made from arguments of its own, which are in its message by now
-        return _same_error, (type(self), self.__dict__)
-
-
-def _same_error(kind: type[CustomersCanvasError], attributes: dict[str, Any]) -> CustomersCanvasError:
-    error = kind.__new__(kind)
-    Exception.__init__(error, attributes["message"])
-    error.__dict__.update(attributes)
-    return error
 
 
 class ConfigurationError(CustomersCanvasError):
@@ -211,7 +200,7 @@ class WrongHost(ConfigurationError):
 class MissingPermission(ConfigurationError):
     """`permission` as the app's settings name it, such as `Projects: Read`; `purpose` ends “is needed to …”.
 
-    `alternative` is one that may do as well, where the vendor does not say which it is.
+    `alternative` is one that may do as well, where the vendor does not say which it is; `named` are both, as told.
     """
 
     def __init__(self, permission: str, purpose: str, alternative: str = "") -> None:
@@ -220,7 +209,7 @@ class MissingPermission(ConfigurationError):
             f"The external app lacks the permission {named}, which is needed to {purpose}. Grant it in {_APP_SETTINGS} "
             "> the app > permissions."
         )
-        self.permission = permission
+        self.named = named
 
 
 class MissingCertificates(ConfigurationError):
@@ -241,9 +230,8 @@ class StoreUnavailable(ConfigurationError):
         place: str,
         why: str,
         advice: str = "Make room or grant access there, or choose another place in `files`.",
-        detail: str | None = None,
     ) -> None:
-        super().__init__(f"Files cannot be written to {place}: {shorten(why)}. {advice}", detail)
+        super().__init__(f"Files cannot be written to {place}: {shorten(why)}. {advice}")
 
 
 class TransientError(CustomersCanvasError):
@@ -267,17 +255,23 @@ class Unreachable(TransientError):
 class ServerTrouble(TransientError):
     """`where` is a method and a path, or a host."""
 
-    def __init__(self, where: str, why: str, detail: str | None = None) -> None:
+    def __init__(self, where: str, why: str) -> None:
         super().__init__(
             f"The server did not do its part at {where}: {shorten(why)}. Try again later; if it goes on, ask the "
-            "support of Customer's Canvas.",
-            detail,
+            "support of Customer's Canvas."
         )
         self.why = why
 
 
 class NotTheApi(ServerTrouble):
-    """A 404 or 410 that does not come from the API itself, but from a gateway or a web server before it."""
+    """A 404 or 410 that does not come from the API itself, but from a gateway or a web server before it.
+
+    `is_known` says that the API has answered there before, so that the address is right.
+    """
+
+    def __init__(self, where: str, why: str, *, is_known: bool = False) -> None:
+        super().__init__(where, why)
+        self.is_known = is_known
 
 
 class ServerAway(TransientError):
@@ -295,10 +289,8 @@ class ServerAway(TransientError):
 class BrokenDownload(TransientError):
     """`what` names the artifact."""
 
-    def __init__(self, what: str, why: str, detail: str | None = None) -> None:
-        super().__init__(
-            f"The file of {what} did not come whole: {shorten(why)}. The next sync tries it again.", detail
-        )
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(f"The file of {what} did not come whole: {shorten(why)}. The next sync tries it again.")
 
 
 class StoreAway(TransientError):
@@ -375,7 +367,6 @@ class ProjectsFailed(CustomersCanvasError):
         )
         only_settings = troubles and all(trouble.error.failure_type == "config_error" for trouble in troubles)
         self.failure_type = "config_error" if only_settings else "transient_error"
-        self.troubles = tuple(troubles)
 
 
 class Stopped(CustomersCanvasError):

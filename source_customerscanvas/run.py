@@ -22,6 +22,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from source_customerscanvas.errors import CustomersCanvasError, UnreadableInput
+from source_customerscanvas.files.stores.store import abandon_stores
 
 if TYPE_CHECKING:
     from source_customerscanvas.sync.reading import Reading
@@ -32,39 +33,39 @@ _FAILED = 1
 _SIGNALLED = 128
 """What a shell adds to the number of the signal that has ended a command."""
 
-_begun: "list[Reading]" = []
-"""The read of this process, once there is one, for a signal to end."""
-
 
 def run() -> None:
     """Run the command that the arguments name, as the Airbyte protocol defines it.
 
-    A command that fails ends at once: some of its threads wait for a reader of their messages, who is gone by then,
-    and the interpreter would wait for those threads.
+    A command that does not succeed ends at once: some of its threads wait for a reader of their messages, who is gone
+    by then, and the interpreter would wait for those threads.
     """
     # a process that is the first of its container gets no signal that it does not handle
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
     try:
         _run(sys.argv[1:])
-    except SystemExit:
-        _abandon()
-        raise
     except BrokenPipeError:
         _leave(_FAILED)  # nobody is left to be told of it
+    except SystemExit as error:
+        _flush_and_leave(error.code if isinstance(error.code, int) else _FAILED)
     except BaseException as error:
         sys.excepthook(type(error), error, error.__traceback__)
+        _flush_and_leave(_FAILED)
+
+
+def _flush_and_leave(code: int) -> None:
+    for output in (sys.stdout, sys.stderr):
         with suppress(OSError):
-            sys.stdout.flush()
-        with suppress(OSError):
-            sys.stderr.flush()
-        _leave(_FAILED)
+            output.flush()
+    _leave(code)
 
 
 def _end(number: int, _: FrameType | None) -> None:
     """End at once, without a file that is not whole; a shell says 143 or 130 of it."""
     if sys.argv[1:2] != ["read"] and os.getpid() != 1:
         # by the signal itself: PyAirbyte ends `spec` and `check` when it has read enough, and reports any other code
+        abandon_stores()
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
     _leave(_SIGNALLED + number)
@@ -73,14 +74,9 @@ def _end(number: int, _: FrameType | None) -> None:
 def _leave(code: int) -> None:
     """End now, without a file that is not whole."""
     try:
-        _abandon()
+        abandon_stores()
     finally:
         os._exit(code)
-
-
-def _abandon() -> None:
-    for reading in _begun:
-        reading.abandon()
 
 
 def _run(arguments: list[str]) -> None:
@@ -92,8 +88,6 @@ def _run(arguments: list[str]) -> None:
     logging.raiseExceptions = False  # where the log cannot be written, nobody is left to be told of it
     held_log = _hold_log()
     begun = begin_early(arguments) if arguments[:1] == ["read"] else None
-    if begun:
-        _begun.append(begun)
 
     from airbyte_cdk.exception_handler import init_uncaught_exception_handler
     from airbyte_cdk.logger import PRINT_BUFFER, init_logger

@@ -1,16 +1,14 @@
 """The configuration, checked and typed."""
 
-import ipaddress
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from source_customerscanvas.addresses import normalised
+from source_customerscanvas.addresses import is_private, normalised, origin_of
 from source_customerscanvas.errors import InvalidDate, InvalidSetting, InvalidUrl
 from source_customerscanvas.times import to_utc
 
@@ -55,6 +53,9 @@ class Acknowledge:
 
 
 DEFAULT_FILE_PATH = "{storefrontId}/{orderId}/{projectId}/{name}"
+
+_MODE_OF = {"key": "order_data", "name": "transition"}
+"""The mode of `acknowledge` that cannot do without a text."""
 
 _SAME_FORMAT = {"jpg": "jpeg", "tif": "tiff"}
 
@@ -174,7 +175,7 @@ class Settings:
     """A configuration that fits the spec. Times are as `times.format_utc` writes them; None means "no limit"."""
 
     client_id: str
-    client_secret: str
+    client_secret: str = field(repr=False)
     hub_url: str
     api_url: str
     tenant_id: int | None = None
@@ -206,6 +207,9 @@ class Settings:
         _check_texts(config)
         hub_url, api_url = _installation(config.get("environment", {}))
         acknowledge = config.get("acknowledge", {})
+        for name in ("key", "name"):
+            if acknowledge.get(name) == "" and acknowledge.get("mode") == _MODE_OF[name]:
+                raise InvalidSetting(f"acknowledge.{name}", "it is empty")
         since = acknowledge.pop("since", "")
         if since:
             acknowledge["since"] = _date(since, "acknowledge.since")
@@ -245,17 +249,6 @@ def file_format(text: str) -> str:
     """A format as the connector compares it: `PDF`, `.pdf` and `*.pdf` are `pdf`, `jpg` is `jpeg`, `tif` is `tiff`."""
     text = text.strip().lower().lstrip("*").lstrip(".")
     return _SAME_FORMAT.get(text, text)
-
-
-@lru_cache  # asked for each file
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine itself."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _check_texts(config: Mapping[str, Any]) -> None:
@@ -306,13 +299,12 @@ def _installation(environment: Mapping[str, Any]) -> tuple[str, str]:
 def _url(text: str, field: str) -> str:
     try:
         parts = urlsplit(text.strip())
-        host, _ = parts.hostname, parts.port
+        origin_of(text.strip())  # which no port passes that is none
+        is_usable = is_private(text.strip())
     except ValueError:
         raise InvalidUrl(field) from None
     # a password in the URL would be written to logs, and a query has no meaning in a base address
-    if not host or parts.username or parts.password or parts.query or parts.fragment:
-        raise InvalidUrl(field)
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
+    if not is_usable or parts.username or parts.password or parts.query or parts.fragment:
         raise InvalidUrl(field)
     url = normalised(text.strip())
     if not url or not url.isprintable():

@@ -6,12 +6,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import orjson
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
+from airbyte_cdk.logger import PRINT_BUFFER
 from airbyte_cdk.models import (
     AirbyteCatalog,
     AirbyteConnectionStatus,
     AirbyteErrorTraceMessage,
     AirbyteMessage,
+    AirbyteMessageSerializer,
     AirbyteStateMessage,
     AirbyteStateType,
     AirbyteStreamState,
@@ -29,6 +32,7 @@ from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_customerscanvas.api.client import ApiClient
+from source_customerscanvas.api.packed import LONG_LIST
 from source_customerscanvas.api.storefronts import list_storefronts
 from source_customerscanvas.checks import CHECK_PATIENCE_SECONDS, check_configuration, check_connection
 from source_customerscanvas.components import ProjectRetriever, share
@@ -108,7 +112,7 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
         return {stream["name"] for stream in streams if stream["retriever"]["class_name"] == class_name}
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
-        """Prove what a sync needs, without changing anything (see `checks`)."""
+        """Prove what a sync needs; nothing is changed in the shop (see `checks`)."""
         try:
             settings = Settings.from_config(config)
             check_connection(ApiClient(settings, patience=CHECK_PATIENCE_SECONDS), settings)
@@ -196,10 +200,21 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
 
 
 class Entrypoint(AirbyteEntrypoint):
-    """The framework's commands, with sentences of the connector's own for a configuration that does not fit the spec.
+    """The framework's commands, but for two things.
 
-    The framework's say neither which setting is wrong nor, for one with alternatives, what is wrong about it.
+    A configuration that does not fit the spec is told in sentences of the connector's own: the framework's say neither
+    which setting is wrong nor, for one with alternatives, what is wrong about it. And a record with a very long list is
+    written as the bytes that it is: the framework makes a text of it, and has that in memory three times over.
     """
+
+    def read(
+        self, source_spec: ConnectorSpecification, config: Any, catalog: Any, state: list[Any]
+    ) -> Iterator[AirbyteMessage]:
+        for message in super().read(source_spec, config, catalog, state):
+            if message.record and isinstance(message.record.data.get(LONG_LIST), orjson.Fragment):
+                _write_out(orjson.dumps(AirbyteMessageSerializer.dump(message), option=orjson.OPT_APPEND_NEWLINE))
+            else:
+                yield message
 
     @staticmethod
     def validate_connection(source_spec: ConnectorSpecification, config: Mapping[str, Any]) -> None:
@@ -207,3 +222,12 @@ class Entrypoint(AirbyteEntrypoint):
             check_configuration(config, source_spec.connectionSpecification)
         except CustomersCanvasError as error:
             raise traced(error) from None
+
+
+def _write_out(line: bytes) -> None:
+    """Write a message behind those that were printed before it."""
+    with PRINT_BUFFER.lock:
+        PRINT_BUFFER.flush()
+        if sys.__stdout__:
+            sys.__stdout__.buffer.write(line)
+            sys.__stdout__.flush()

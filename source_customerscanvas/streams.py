@@ -37,6 +37,7 @@ from airbyte_cdk.sources.streams.concurrent.partitions.partition_generator impor
 from airbyte_cdk.sources.types import Record
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_customerscanvas.api.packed import unpacked
 from source_customerscanvas.errors import CustomersCanvasError
 from source_customerscanvas.files.artifact_file import DeliveredFile
 from source_customerscanvas.sync.emissions import Emission, Estimate, State
@@ -137,7 +138,7 @@ class FollowingPartition(Partition):
                 source_file_relative_path=file.relative_path,
                 file_size_bytes=file.size,
             )
-        return Record(data=data, stream_name=self._stream_name, file_reference=reference)
+        return Record(data=unpacked(data), stream_name=self._stream_name, file_reference=reference)
 
     def _state(self, state: State) -> AirbyteMessage:
         stream = AirbyteStreamState(

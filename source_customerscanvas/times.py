@@ -8,9 +8,6 @@ from functools import lru_cache
 from threading import Event
 from typing import Protocol
 
-ABSURD = timedelta(days=1)
-"""A time that lies further ahead than this is a mistake in the shop's data: as a cursor it would hide all changes."""
-
 _DOTNET_UTC = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:Z|z|[+-]00:?00)?\Z", re.ASCII)
 _DATED = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 

@@ -26,7 +26,8 @@ from threading import Event, Thread
 from typing import Any
 
 from integration_tests.command_line import OF_ORDERS, TRACKED, CommandLine, State, bare_catalog, configured
-from integration_tests.expected import Rows, expected, expected_orders, key_of, without_delivery
+from integration_tests.engine import key_of
+from integration_tests.expected import Rows, expected, expected_orders, without_delivery
 from integration_tests.files.stores.line import Line, line_to
 from integration_tests.files.stores.places import Place, folder_place, s3_place, sftp_place
 from sandbox import Sandbox

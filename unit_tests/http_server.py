@@ -122,7 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
                 server.in_flight -= 1
         self._send(answer)
 
-    do_POST = do_GET
+    do_POST = do_PUT = do_HEAD = do_DELETE = do_GET
 
     def _send(self, answer: Answer) -> None:
         if answer is RESET:

@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 import source_customerscanvas
+from source_customerscanvas.addresses import is_loopback, is_private
 from source_customerscanvas.errors import InvalidDate, InvalidSetting, InvalidUrl
-from source_customerscanvas.settings import Acknowledge, Files, Processing, Settings, file_format, is_loopback
+from source_customerscanvas.settings import Acknowledge, Files, Processing, Settings, file_format
 
 REQUIRED = {"client_id": "id", "client_secret": "secret"}
 
@@ -215,6 +216,21 @@ def test_given_blanks_around_pasted_values_when_read_then_they_are_no_part_of_th
 
 
 @pytest.mark.parametrize(
+    ("acknowledge", "field"),
+    [({"mode": "order_data", "key": " ", "value": "v"}, "key"), ({"mode": "transition", "name": ""}, "name")],
+)
+def test_given_blanks_for_how_an_order_is_tagged_when_read_then_the_error_names_the_field(
+    acknowledge: dict[str, str], field: str
+) -> None:
+    with pytest.raises(InvalidSetting, match=f"`acknowledge.{field}`"):
+        read(acknowledge=acknowledge)
+
+
+def test_given_an_empty_text_of_another_mode_when_read_then_it_is_left_alone() -> None:
+    assert read(acknowledge={"mode": "status", "code": 4, "key": "", "name": ""}).acknowledge.code == 4
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [("PDF", "pdf"), (".pdf", "pdf"), ("*.pdf", "pdf"), ("jpg", "jpeg"), (".TIF", "tiff"), ("tiff", "tiff")],
 )
@@ -294,6 +310,30 @@ def test_given_an_endpoint_that_is_not_https_when_read_then_it_is_refused(url: s
 )
 def test_given_a_host_when_asked_then_it_is_loopback_or_not(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+@pytest.mark.parametrize(
+    ("url", "beside", "expected"),
+    [
+        ("https://cdn.example/f.pdf", "", True),
+        ("https://cdn.example/f.pdf", "http://localhost:8080", True),
+        ("http://127.0.0.1:9000", "", True),
+        ("http://127.0.0.1:9000", "http://localhost:8080", True),
+        ("http://127.0.0.1:9000", "https://api.example", False),
+        ("http://cdn.example/f.pdf", "http://localhost:8080", False),
+        ("ftp://127.0.0.1/f.pdf", "", False),
+        ("https:///f.pdf", "", False),
+        ("", "", False),
+    ],
+)
+def test_given_an_address_when_asked_then_only_https_and_this_machine_are_private(
+    url: str, beside: str, expected: bool
+) -> None:
+    assert is_private(url, beside) is expected
+
+
+def test_given_settings_when_they_are_shown_then_their_secret_is_not() -> None:
+    assert "s3cret-of-the-app" not in repr(read(client_secret="s3cret-of-the-app"))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from bench.scenarios.large import large_file, large_object, many_files
 from bench.scenarios.limits import rate_limits
 from bench.scenarios.rows import projects, sandbox
 from bench.scenarios.scale import memory, no_news, scale
-from bench.scenarios.shards import shards
+from bench.scenarios.shards import shard_files, shards
 from bench.scenarios.start import start
 
 SCENARIOS: Mapping[str, Callable[[Context], Result]] = {
@@ -26,4 +26,5 @@ SCENARIOS: Mapping[str, Callable[[Context], Result]] = {
     "scale": scale,
     "rate-limits": rate_limits,
     "shards": shards,
+    "shard-files": shard_files,
 }

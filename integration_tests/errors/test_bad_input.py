@@ -178,3 +178,14 @@ def test_given_a_locale_without_its_characters_when_run_then_a_message_is_whole(
 
     assert (run.exit_code, run.errors) == (0, "")
     assert "\u4e2d" in run.connection_status["message"]
+
+
+def test_given_a_machine_that_knows_ascii_only_when_run_then_it_reads_and_writes_all_characters(
+    shop: Sandbox, tmp_path: Path
+) -> None:
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+    run = CommandLine(tmp_path, ascii_only).check(shop.config(start_date="\u4e2d"))
+
+    assert (run.exit_code, run.errors) == (0, "")
+    assert "\u4e2d" in run.connection_status["message"]

@@ -107,10 +107,21 @@ WRONG: dict[str, Case] = {
         lambda _: {"acknowledge": {"mode": "transition", "name": "fly"}},
     ),
     "gateway-page": Case(("the answer is not JSON", "Try again later"), faults=(("/storefronts$", {"html": True}),)),
+    "firewall-page": Case(
+        ("HTTP 403 by a web page", "“Storefronts: Read” (or “Projects: Read”)", "Try again later"),
+        faults=(("/storefronts$", {"page": "forbidden"}),),
+    ),
+    "firewall-page-for-projects": Case(
+        ("HTTP 403 by a web page", "“Projects: Read”", "Try again later"),
+        faults=(("/projects$", {"page": "forbidden"}),),
+    ),
     "gateway-trouble": Case(("HTTP 502", "Try again later"), faults=(("/projects$", {"status": 502}),)),
     "tenant-needed": Case(("tenantId is required",), switches={"tenant_required": True}),
     "too-few": Case(("`statuses.codes`", "at least 1"), lambda _: {"statuses": {"mode": "only", "codes": []}}),
     "not-in-spec": Case(("`processing.poll_seconds`", "at least 60"), lambda _: {"processing": {"poll_seconds": 1}}),
+    "too-seldom": Case(
+        ("`processing.poll_seconds`", "at most 3600"), lambda _: {"processing": {"poll_seconds": 86_400}}
+    ),
     "not-a-region": Case(("`environment.region`", "us, eu, au, custom"), lambda _: {"environment": {"region": "ch"}}),
     "secret-of-a-wrong-type": Case(("`client_secret`", "string"), lambda _: {"client_secret": ["s3cr3t"]}),
 }

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from airbyte_cdk.models import FailureType
 
 from integration_tests.conftest import STOREFRONT, Connection
 from integration_tests.shops import DAY, HOUR, LISTS, fill, shop_of
@@ -223,3 +224,28 @@ def test_given_a_list_that_fails_in_the_middle_when_synced_again_then_nothing_is
     emitted = {row["id"] for row in reads[PROJECTS].records}
     assert emitted.isdisjoint(connection.sync().get(PROJECTS, []))
     connection.assert_up_to_date()
+
+
+def test_given_a_gateway_without_its_route_when_a_later_sync_begins_then_no_setting_is_blamed(
+    sandbox: Sandbox, connection: Connection
+) -> None:
+    fill(sandbox)
+    sandbox.fault(r"/storefronts$", page="not found")
+    first = {str(taken.error) for taken in connection.read().values()}
+    assert all("Correct `environment`" in error for error in first)
+    sandbox.clear_faults()
+    connection.sync()
+    sandbox.fault(r"/storefronts$", page="not found")
+    errors = [taken.error for taken in connection.read().values()]
+    assert {getattr(error, "failure_type", None) for error in errors} == {FailureType.transient_error}
+    assert not any("environment" in str(error) for error in errors)
+
+
+def test_given_a_firewall_that_forbids_one_project_when_synced_then_no_permission_is_missing(
+    sandbox: Sandbox, connection: Connection
+) -> None:
+    ids = fill(sandbox)
+    sandbox.fault(f"projects/{ids[4]}/processing-results$", page="forbidden")
+    errors = [connection.read()[stream].error for stream in (RESULTS,)]
+    assert {getattr(error, "failure_type", None) for error in errors} == {FailureType.transient_error}
+    assert "ermission" not in str(errors)

@@ -12,6 +12,7 @@ import pytest
 
 from integration_tests.command_line import CommandLine, Message, Run, State, bare_catalog, configured
 from integration_tests.conftest import STOREFRONT
+from integration_tests.engine import folder
 from sandbox import FileSpec, Sandbox
 
 SIZE = 1_000_000
@@ -35,8 +36,7 @@ class Shop:
 
     def add(self, *files: FileSpec, **fields: Any) -> int:
         """A completed project with these files."""
-        values: dict[str, Any] = {"storefront_id": STOREFRONT, "processing": "Completed", "order_id": "1001", **fields}
-        return self.sandbox.shop.create_project(files=files, **values)
+        return add_project(self.sandbox, *files, **fields)
 
     def config(self, **settings: Any) -> dict[str, Any]:
         return self.sandbox.config(**{"files": folder(self.files), **settings})
@@ -67,9 +67,10 @@ class Shop:
         return [request.path.split("/")[-2] for request in asked if request.path.endswith("/file")]
 
 
-def folder(path: Path) -> dict[str, str]:
-    """The setting that has files delivered there."""
-    return {"delivery": "folder", "path": str(path)}
+def add_project(sandbox: Sandbox, *files: FileSpec, **fields: Any) -> int:
+    """A completed project with these files, of an order."""
+    values: dict[str, Any] = {"storefront_id": STOREFRONT, "processing": "Completed", "order_id": "1001", **fields}
+    return sandbox.shop.create_project(files=files, **values)
 
 
 def files_below(folder: Path) -> set[Path]:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from integration_tests.command_line import State
-from integration_tests.files.conftest import SIZE, Shop, error_of, files_below, folder
+from integration_tests.engine import folder
+from integration_tests.files.conftest import SIZE, Shop, error_of, files_below
 from integration_tests.files.mounts import without_mounts
 from sandbox import FileSpec
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from integration_tests.command_line import CommandLine, bare_catalog, children, configured
+from integration_tests.conftest import STOREFRONT
 from sandbox import Sandbox
 
-STOREFRONT = 11
 FILES = 16
 FILE_BYTES = 2_000_000
 SECONDS = 10
@@ -61,7 +61,13 @@ class Running:
 
 
 @contextmanager
-def running(tmp_path: Path, program: list[str], is_process_1: bool) -> Iterator[Running]:
+def running(
+    tmp_path: Path,
+    program: list[str],
+    is_process_1: bool,
+    written_as: Callable[[list[str]], list[str]] = lambda arguments: arguments,
+    state: object = None,
+) -> Iterator[Running]:
     with Sandbox(empty=True, file_size=FILE_BYTES) as sandbox:
         for _ in range(FILES):
             sandbox.shop.create_project(STOREFRONT, processing="Completed", files=1)
@@ -72,8 +78,8 @@ def running(tmp_path: Path, program: list[str], is_process_1: bool) -> Iterator[
         folder.mkdir()
         command = CommandLine(tmp_path, program=program)
         config = sandbox.config(files={"delivery": "folder", "path": str(folder)}, num_workers=2 * FILES)
-        arguments = command.arguments(config=config, catalog=configured(bare_catalog(), "artifact_files"))
-        process = command.start("read", *arguments)
+        catalog = configured(bare_catalog(), "artifact_files")
+        process = command.start("read", *written_as(command.arguments(config=config, catalog=catalog, state=state)))
         try:
             for _ in range(FILES):
                 assert asked_for.acquire(timeout=60)
@@ -130,6 +136,64 @@ def test_given_files_under_way_when_a_command_is_told_to_end_then_it_ends_at_onc
         wait_for(lambda: not any(map(is_alive, begun)))
         assert read.process.stderr
         assert read.process.stderr.read() == ""
+
+
+def with_equals_signs(arguments: list[str]) -> list[str]:
+    return [f"{name}={value}" for name, value in zip(arguments[::2], arguments[1::2], strict=True)]
+
+
+def abbreviated(arguments: list[str]) -> list[str]:
+    return [argument[:5] if argument.startswith("--") else argument for argument in arguments]
+
+
+@pytest.mark.parametrize(
+    ("written_as", "state"),
+    [
+        (with_equals_signs, None),
+        (abbreviated, None),
+        (list, [{"type": "GLOBAL", "global": {"shared_state": {}, "stream_states": []}}]),
+    ],
+    ids=["equals", "abbreviated", "global"],
+)
+def test_given_arguments_that_only_the_framework_reads_when_told_to_end_then_nothing_is_left_either(
+    tmp_path: Path, written_as: Callable[[list[str]], list[str]], state: object
+) -> None:
+    with running(tmp_path, [INSTALLED], is_process_1=False, written_as=written_as, state=state) as read:
+        assert read.end(signal.SIGTERM) == 143
+        assert read.files() == []
+
+
+SLOW_CHECK = """
+import sys, time
+from pathlib import Path
+from source_customerscanvas.files.stores.folder import FolderStore
+from source_customerscanvas.run import run
+read = FolderStore.read
+def read_late(store, path):
+    Path("reading").touch()
+    while not Path("go-on").exists():
+        time.sleep(0.01)
+    return read(store, path)
+FolderStore.read = read_late
+run()
+"""
+
+
+def test_given_a_check_that_has_written_its_file_when_told_to_end_then_the_signal_ends_it_and_nothing_is_left(
+    tmp_path: Path,
+) -> None:
+    with Sandbox() as sandbox:
+        folder = tmp_path / "print-files"
+        command = CommandLine(tmp_path, program=[sys.executable, "-c", SLOW_CHECK])
+        config = sandbox.config(files={"delivery": "folder", "path": str(folder)})
+        process = command.start("check", *command.arguments(config=config))
+        wait_for((tmp_path / "reading").exists)
+        assert len(list(folder.iterdir())) == 2
+        process.terminate()
+        (tmp_path / "go-on").touch()
+        process.communicate(timeout=SECONDS)
+        assert process.returncode == -signal.SIGTERM
+        assert list(folder.iterdir()) == []
 
 
 def test_given_a_reader_that_is_gone_when_files_are_read_then_no_trace_is_left(tmp_path: Path) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import threading
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from integration_tests.command_line import CommandLine, Run, bare_catalog, configured
+from integration_tests.conftest import STOREFRONT
 from integration_tests.files.conftest import Shop
+from integration_tests.peak import on_linux, peak_and_run
 from sandbox import FileSpec, RequestRecord
 
 
@@ -40,35 +37,19 @@ def test_given_sixteen_files_at_once_when_synced_then_they_share_the_workers_wit
     assert under_way[1] == workers
 
 
-PEAK = (
-    "import os, subprocess, sys; process = subprocess.Popen(sys.argv[2:]); _, status, used = os.wait4(process.pid, 0); "
-    "open(sys.argv[1], 'w').write(str(used.ru_maxrss)); os._exit(os.waitstatus_to_exitcode(status))"
-)
-"""Runs a command and notes its greatest memory in KiB: a process' own, which a child of pytest would begin with."""
-
-
-def peak_and_run(shop: Shop, files: Sequence[FileSpec], **settings: Any) -> tuple[int, Run]:
-    """The greatest memory in bytes of a sync of these files."""
-    note = shop.folder / "peak"
-    command = str(Path(sys.executable).with_name("source-customerscanvas"))
-    measured = CommandLine(shop.folder, program=[sys.executable, "-c", PEAK, str(note), command])
-    for file in files:
-        shop.add(file)
-    run = measured.read(shop.config(**settings), configured(bare_catalog(), "artifact_files"))
-    assert run.exit_code == 0
-    return int(note.read_text()) * 1024, run
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="each system counts a process' greatest memory in its own unit")
+@on_linux
 @pytest.mark.parametrize(
     "files", [[FileSpec(size=2**30)], [FileSpec(size=2**26)] * 16], ids=["1-of-1-GiB", "16-of-64-MiB"]
 )
 def test_given_large_files_when_downloaded_then_memory_stays_within_30_mb_of_that_for_a_small_one(
     shop: Shop, files: list[FileSpec]
 ) -> None:
-    small, _ = peak_and_run(shop, [FileSpec(size=1024)])
-    shop.sandbox.shop.remove_project(1)
-    large, run = peak_and_run(shop, files)
+    project = shop.add(FileSpec(size=1024))
+    small, _ = peak_and_run(shop.folder, shop.config(), "artifact_files")
+    shop.sandbox.shop.remove_project(project)
+    for file in files:
+        shop.add(file)
+    large, run = peak_and_run(shop.folder, shop.config(), "artifact_files")
 
     assert large - small <= 30_000_000
     records = run.records("artifact_files")
@@ -78,3 +59,14 @@ def test_given_large_files_when_downloaded_then_memory_stays_within_30_mb_of_tha
         with (shop.files / record["filePath"]).open("rb") as file:
             assert all(file.read(len(piece)) == piece for piece in content.read(0, content.length))
             assert file.read() == b""
+
+
+def test_given_more_files_of_one_project_than_wait_for_a_worker_at_once_when_synced_then_all_of_them_come(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.sandbox.shop.create_project(STOREFRONT, processing="Completed", files=1_100)
+    run = shop.sync(None, "artifacts", "artifact_files")
+    assert run.exit_code == 0
+    artifacts = {row["id"] for row in run.records("artifacts")}
+    assert len(artifacts) == 1_100
+    assert shop.delivered(run) == artifacts

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from integration_tests.command_line import CommandLine, bare_catalog, configured
 from integration_tests.conftest import STOREFRONT
-from integration_tests.files.conftest import Shop, error_of, files_below, folder
+from integration_tests.engine import folder
+from integration_tests.files.conftest import Shop, error_of, files_below
 from sandbox import FileSpec
 
 HOSTILE = (

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from integration_tests.command_line import CommandLine, Run, bare_catalog, configured
-from integration_tests.files.conftest import Shop, folder
+from integration_tests.engine import folder
+from integration_tests.files.conftest import Shop
 from sandbox import FileSpec
 
 

@@ -24,8 +24,9 @@ from integration_tests.command_line import (
     State,
     configured,
 )
+from integration_tests.engine import KEYS
 from integration_tests.engine import folder as folder_at
-from integration_tests.expected import KEYS, by_key, expected, expected_orders, utc, without_delivery
+from integration_tests.expected import by_key, expected, expected_orders, utc, without_delivery
 from sandbox import FileSpec, Sandbox
 from sandbox.shop.tables import PIPELINES, STATUSES
 

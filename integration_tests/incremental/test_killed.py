@@ -15,12 +15,11 @@ from typing import Any
 import pytest
 
 from integration_tests.command_line import TRACKED, CommandLine, Message, Run, State, bare_catalog, configured
-from integration_tests.conftest import truth
+from integration_tests.conftest import STOREFRONT, truth
 from integration_tests.engine import KEYS, folder
 from sandbox import Sandbox
 
 KILLS_OF_FIRST, KILLS_OF_LATER = 3, 1
-STOREFRONT = 11
 
 
 class Destination:

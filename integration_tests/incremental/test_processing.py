@@ -10,7 +10,7 @@ import pytest
 from integration_tests.conftest import STOREFRONT, Connection
 from integration_tests.shops import DAY, HOUR, LISTS, MINUTE, WAYS, YEAR, each_way, fill, let_lag_pass, shop_of
 from sandbox import RequestRecord, Sandbox
-from source_customerscanvas.sync.kinds import FILES, PROJECTS, RESULTS
+from source_customerscanvas.sync.kinds import FILES, ORDERS, PROJECTS, RESULTS
 
 
 @pytest.mark.parametrize(
@@ -137,9 +137,10 @@ def test_given_a_long_lag_when_synced_within_it_then_nothing_is_lost_after_it(
 
 @pytest.mark.parametrize("status", ["Pending", "InProgress", "Failed", None])
 @pytest.mark.parametrize("page_cap", [4, 100])
-@pytest.mark.parametrize("listed_again", ["before it completes", "after it has completed", "never"])
-def test_given_an_unfinished_project_that_becomes_obsolete_when_it_completes_then_it_comes(
-    sandbox: Sandbox, connection: Connection, status: Any, page_cap: int, listed_again: str
+@pytest.mark.parametrize("syncs", [1, 2], ids=["missed once", "forgotten"])
+@pytest.mark.parametrize("is_finished", [False, True], ids=["before it completes", "after it has completed"])
+def test_given_an_unfinished_project_that_is_obsolete_for_a_while_when_it_is_listed_again_then_it_comes(
+    sandbox: Sandbox, connection: Connection, status: Any, page_cap: int, syncs: int, is_finished: bool
 ) -> None:
     sandbox.switches.page_cap = page_cap
     project_id, other = (sandbox.shop.create_project(STOREFRONT, processing=status) for _ in range(2))
@@ -147,19 +148,38 @@ def test_given_an_unfinished_project_that_becomes_obsolete_when_it_completes_the
     sandbox.advance(HOUR)
     connection.sync()
     sandbox.shop.modify_project(project_id, touch=False, obsolete=True)
-    for _ in range(2):
+    for _ in range(syncs):
         assert connection.sync() == {}
-    if listed_again == "before it completes":
-        sandbox.shop.modify_project(project_id, touch=False, obsolete=False)
-        assert connection.sync() == {}
-    sandbox.shop.process(project_id, "Completed", files=2)
-    sandbox.shop.process(other, "Completed")
-    if listed_again == "after it has completed":
-        sandbox.shop.modify_project(project_id, obsolete=False)
-    elif listed_again == "never":
-        sandbox.advance(DAY + HOUR)
+    if is_finished:
+        sandbox.shop.process(project_id, "Completed", files=2)
+        sandbox.shop.process(other, "Completed")
+    sandbox.shop.modify_project(project_id, obsolete=False)
     connection.sync()
+    if not is_finished:
+        sandbox.shop.process(project_id, "Completed", files=2)
+        connection.sync()
     connection.assert_up_to_date()
+    assert connection.sync() == {}
+
+
+@pytest.mark.parametrize("is_changed", [False, True])
+def test_given_an_unfinished_project_that_becomes_obsolete_when_synced_then_its_order_and_the_state_forget_it(
+    sandbox: Sandbox, is_changed: bool
+) -> None:
+    connection = Connection(sandbox, (PROJECTS, ORDERS))
+    thrown_away, stayed = (sandbox.shop.create_project(STOREFRONT, "5001", processing="Pending") for _ in range(2))
+    fill(sandbox, 7)
+    connection.sync()
+    if is_changed:
+        sandbox.advance(HOUR)
+        sandbox.shop.modify_project(thrown_away, name="changed")
+    sandbox.shop.make_obsolete(thrown_away)
+    assert connection.sync() == {ORDERS: [(STOREFRONT, "5001")]}
+    assert [one["id"] for one in connection.warehouse.tables[ORDERS][STOREFRONT, "5001"]["projects"]] == [stayed]
+    assert connection.sync() == {}
+    for state in connection.states.values():
+        assert list(state["slices"][str(STOREFRONT)]["open"]) == [str(stayed)]
+    sandbox.shop.remove_project(thrown_away)
     assert connection.sync() == {}
 
 

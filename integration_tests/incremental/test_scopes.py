@@ -230,6 +230,16 @@ def test_given_orders_that_no_project_has_when_synced_then_one_warning_names_the
     assert set(connection.warehouse.tables[PROJECTS]) == {1, 2}
 
 
+def test_given_orders_whose_list_cannot_be_read_when_synced_then_nobody_says_that_no_project_has_them(
+    sandbox: Sandbox, connection: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(sandbox, 2, order_id="5001")
+    sandbox.fault(r"/projects$", status=400)
+    reads = connection.read(order_ids=["5001"])
+    assert "order 5001" in str(reads[PROJECTS].error)
+    assert not [warning for warning in warnings(caplog) if "`order_ids`" in warning]
+
+
 def test_given_formats_that_no_file_has_when_everything_is_read_then_one_warning_names_them_and_those_that_are_there(
     sandbox: Sandbox, connection: Connection, caplog: pytest.LogCaptureFixture
 ) -> None:

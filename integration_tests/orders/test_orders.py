@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from integration_tests.conftest import STOREFRONT, Connection
 from integration_tests.shops import DAY, MINUTE
 from sandbox import Sandbox
+from sandbox.shop.shop import Shop
 from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, ORDERS, PROJECTS, RESULTS
 
 
@@ -133,16 +135,24 @@ def test_given_an_open_project_that_moves_to_another_storefront_when_synced_then
     assert row_of(connection, storefront=12)["projectCount"] == 2
 
 
-@pytest.mark.parametrize("order_id", [None, "5002"], ids=["to none", "to another"])
+LEAVING: dict[str, Callable[[Shop, int], object]] = {
+    "to no order": lambda shop, id_: shop.move_project(id_, None),
+    "to another order": lambda shop, id_: shop.move_project(id_, "5002"),
+    "to another storefront": lambda shop, id_: shop.move_project(id_, "5001", 12),
+    "for good": lambda shop, id_: shop.remove_project(id_),
+}
+
+
+@pytest.mark.parametrize("leave", LEAVING.values(), ids=LEAVING)
 def test_given_a_project_that_left_its_order_when_the_sync_is_killed_anywhere_then_the_next_one_tells(
-    sandbox: Sandbox, connection: Connection, order_id: str | None
+    sandbox: Sandbox, connection: Connection, leave: Callable[[Shop, int], object]
 ) -> None:
-    moved, stayed = order(sandbox, "InProgress", "Completed")
+    left, stayed = order(sandbox, "InProgress", "Completed")
     order(sandbox, *["Completed"] * 8, order_id="5002")
     connection.sync()
     before = copy.deepcopy((connection.states, connection.warehouse))
     sandbox.advance(DAY)
-    sandbox.shop.move_project(moved, order_id)
+    leave(sandbox.shop, left)
     reads = connection.read(state_projects=1)
     for taken in range(len(reads[ORDERS].messages) + 1):
         connection.states, connection.warehouse = copy.deepcopy(before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -272,6 +273,28 @@ def test_given_held_projects_when_nothing_changed_then_each_hundred_cost_a_page(
         sandbox.clear_requests()
         assert connection.sync() == {}
         assert len(sandbox.requests) <= 7 + held // 100 + 1
+
+
+@each_size
+def test_given_held_projects_that_become_obsolete_when_nothing_changes_then_they_are_soon_left_alone(
+    sandbox: Sandbox, others: int
+) -> None:
+    sandbox.switches.page_cap = 4
+    connection = connection_of(sandbox)
+    fill(sandbox, others)
+    held = [add(sandbox, CANCELLED) for _ in range(3)]
+    for _ in range(2):
+        sandbox.advance(HOUR)
+        connection.sync()
+    for project_id in held:
+        sandbox.shop.make_obsolete(project_id)
+    for _ in range(2):
+        connection.sync()
+    sandbox.clear_requests()
+    assert connection.sync() == {}
+    assert not [one.path for one in sandbox.requests if re.search(r"/projects/\d+", one.path)]
+    for stream in (ARTIFACTS, FILES):
+        assert "held" not in connection.states[stream]["slices"][str(STOREFRONT)]
 
 
 def test_given_statuses_that_are_widened_when_synced_then_what_was_held_comes_and_nothing_else(

@@ -72,3 +72,21 @@ def test_given_results_that_lag_behind_the_list_when_synced_later_then_their_fai
 
     assert connection.warehouse.tables[RESULTS][project]["status"] == "Failed"
     assert len(failures_named(caplog)) == 1
+
+
+@pytest.mark.parametrize("streams", [(RESULTS,), STREAMS], ids=" ".join)
+def test_given_failed_and_unfinished_projects_when_synced_again_and_again_then_each_summary_counts_them_apart(
+    sandbox: Sandbox, connection: Connection, caplog: pytest.LogCaptureFixture, streams: tuple[str, ...]
+) -> None:
+    caplog.set_level("INFO")
+    connection.streams = streams
+    sandbox.shop.create_project(STOREFRONT, processing="Completed")
+    sandbox.shop.create_project(STOREFRONT, processing="InProgress")
+    for _ in range(7):
+        sandbox.shop.create_project(STOREFRONT, processing="Failed")
+    for _ in range(3):
+        caplog.clear()
+        connection.sync()
+        sandbox.advance(HOUR)
+        (summary,) = [one for one in caplog.messages if one.startswith(f"Summary of {RESULTS}")]
+        assert "could not be read: none; unfinished: 8, failed of them: 7, the oldest project" in summary

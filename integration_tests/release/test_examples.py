@@ -314,6 +314,37 @@ def test_given_a_hot_folder_when_a_file_is_made_anew_then_it_alone_is_handed_ove
     assert contents_in(tmp_path / "hot") == [shop.shop.file_bytes(file["artifactId"])]
 
 
+def test_given_a_hot_folder_when_a_project_has_several_items_then_each_file_says_how_often_its_item_was_ordered(
+    shop: Sandbox, tmp_path: Path, delivering: Callable[[], None]
+) -> None:
+    shop.shop.finish_all()
+    delivering()
+    ordered = {}
+    for project in shop.shop.projects():
+        quantities = {item["id"]: item["quantity"] for item in project["items"]}
+        for file in shop.shop.results(project["id"])["outputFileDetails"] or []:
+            ordered[file["artifactId"]] = quantities.get(file["projectItemId"], sum(quantities.values()))
+    names = [name.split("_", 2) for name in look(tmp_path)]
+    assert [int(pieces[:-1]) for pieces, _, _ in names] == [ordered[artifact] for _, artifact, _ in names]
+
+
+def test_given_files_of_a_manifest_when_their_item_or_checksum_is_not_known_then_all_items_count_and_it_is_taken_once(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "print-files").mkdir()
+    (tmp_path / "print-files" / "a.pdf").write_bytes(b"abc")
+    items = [{"id": number, "quantity": 100 * number} for number in (1, 2)]
+    file = {"artifactId": "7f", "projectItemId": None, "format": "pdf", "path": "a.pdf", "size": 3, "sha256": None}
+    order = {"version": 1, "projects": [{"items": items, "files": [file, {**file, "artifactId": "8", "path": "gone"}]}]}
+    manifest = tmp_path / "print-files" / "order.json"
+    manifest.write_text(json.dumps(order), encoding="utf-8")
+    assert look(tmp_path) == []
+    order["projects"][0]["files"].pop()  # type: ignore[index]  # a list of projects
+    manifest.write_text(json.dumps(order), encoding="utf-8")
+    assert look(tmp_path) == ["300x_7f_a.pdf"]
+    assert look(tmp_path) == []
+
+
 def test_given_a_file_that_is_not_what_its_manifest_says_when_looked_at_then_its_order_waits(
     shop: Sandbox, tmp_path: Path, delivering: Callable[[], None]
 ) -> None:

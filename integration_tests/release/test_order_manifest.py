@@ -83,7 +83,7 @@ def test_given_a_manifest_with_something_else_when_validated_then_the_schema_say
     for broken in ({"version": 2}, {"orderId": None}, {"projects": []}, {"storefrontId": "11"}):
         assert not validator.is_valid({**manifest, **broken})
     broken_file: dict[str, Any]
-    for broken_file in ({"sha256": "AB"}, {"size": -1}, {"path": ""}):
+    for broken_file in ({"sha256": "AB"}, {"sha256": 1}, {"size": -1}, {"path": ""}):
         project = {**manifest["projects"][0], "files": [{**file, **broken_file}]}
         assert not validator.is_valid({**manifest, "projects": [project]})
 

@@ -14,8 +14,6 @@ from sandbox.serving.limiter import Limiter
 from sandbox.serving.messages import Origin, RequestRecord
 from sandbox.serving.outages import Outage
 
-HookCall = Callable[[RequestRecord], object]
-
 
 @dataclass(eq=False)
 class Hook:

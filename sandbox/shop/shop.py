@@ -44,10 +44,6 @@ class Storefronts(Tenant):
         self._storefronts[storefront_id].listed = True
 
     @locked
-    def remove_storefront(self, storefront_id: int) -> None:
-        self._storefronts.pop(storefront_id, None)
-
-    @locked
     def storefronts(self) -> list[dict[str, Any]]:
         """Those that the list has, by id."""
         rows = sorted(self._storefronts.values(), key=lambda one: one.id)

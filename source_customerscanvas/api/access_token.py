@@ -10,6 +10,7 @@ from source_customerscanvas.times import Clock
 
 _TOKEN_MARGIN_SECONDS = 30
 _DEFAULT_TOKEN_SECONDS = 300
+_LEAST_TOKEN_SECONDS = 1.0
 _SECONDS_UNTIL_KNOWN = 30
 """After a token was renewed as it was not accepted."""
 
@@ -58,10 +59,13 @@ class AccessToken:
             self._error = error
             self._failures += 1
             raise
+        self._error = None
         self._text = answer["access_token"]
         self._secrets.add(self._text)
         lifetime = _seconds(answer.get("expires_in"))
-        self._renew_at = asked_at + lifetime - min(_TOKEN_MARGIN_SECONDS, lifetime / 2)
+        renew_at = asked_at + lifetime - min(_TOKEN_MARGIN_SECONDS, lifetime / 2)
+        # where getting it takes longer than it lives, it has to be tried all the same, or nothing else is ever asked
+        self._renew_at = max(renew_at, self._clock.monotonic() + _LEAST_TOKEN_SECONDS)
         return answer
 
     def reject(self, text: str) -> bool:
@@ -81,6 +85,6 @@ class AccessToken:
 
 def _seconds(lifetime: object) -> float:
     try:
-        return max(1.0, float(lifetime))  # type: ignore[arg-type]  # whatever the server sent
+        return max(_LEAST_TOKEN_SECONDS, float(lifetime))  # type: ignore[arg-type]  # whatever the server sent
     except (TypeError, ValueError):
         return _DEFAULT_TOKEN_SECONDS

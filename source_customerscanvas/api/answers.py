@@ -3,9 +3,11 @@
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +16,7 @@ import requests
 import urllib3.exceptions
 
 from source_customerscanvas.api.failures import network_failure
+from source_customerscanvas.api.packed import LONG_LIST, Packed
 from source_customerscanvas.api.speed import LeastSpeed
 
 _MOST_OF_AN_ERROR = 64 * 1024
@@ -22,10 +25,16 @@ _CHUNK = 256 * 1024
 _MUCH_MORE = 8
 """Times what was read of a body that was too heavy is its size, for all that is known: better too few rows then."""
 
-_WORDS = ("title", "detail", "description", "error")
+_WORDS = ("title", "detail", "description", "error", "error_description")
 _PROBLEM: Mapping[str, type] = {"type": str, "title": str, "status": int, "detail": str, "description": str}
 _GREATEST_NUMBER = 2**64
 _DIGITS = re.compile(r"\d{1,18}\Z", re.ASCII)
+
+_LONG = 1024 * 1024
+"""Bytes of an answer that is parsed a portion at a time."""
+_BEGINNING_OF_LIST = re.compile(rb'"%b"\s*:\s*\[' % LONG_LIST.encode())
+_BETWEEN_ROWS = re.compile(rb"\}\s*,\s*\{")
+_PORTION = 64 * 1024
 
 
 class TooHeavy(Exception):
@@ -41,11 +50,11 @@ def read_body(response: requests.Response, speed: LeastSpeed, most: int | None =
     announced = response.headers.get("Content-Length", "")
     if most is not None and _DIGITS.match(announced) and int(announced) > most:
         raise TooHeavy(int(announced))
-    chunks: list[bytes] = []
+    body = BytesIO()
     size = 0
     try:
         while chunk := response.raw.read1(_CHUNK, decode_content=True):
-            chunks.append(chunk)
+            body.write(chunk)
             size += len(chunk)
             if most is not None and size > most:
                 raise TooHeavy(_MUCH_MORE * size)
@@ -53,7 +62,7 @@ def read_body(response: requests.Response, speed: LeastSpeed, most: int | None =
     except (OSError, urllib3.exceptions.HTTPError, ValueError, OverflowError, MemoryError) as error:
         # beside what breaks: a length that is negative, or more than a machine can hold
         raise network_failure(error, urlsplit(response.url).hostname or "") from None
-    return b"".join(chunks)
+    return body.getvalue()  # without a copy
 
 
 def read_beginning(response: requests.Response) -> bytes:
@@ -76,10 +85,9 @@ def parsed(body: bytes) -> Any:
     What is wrong with one value does not take the others: what is no number becomes null, half an emoji, as software
     that cuts names by length leaves it, a question mark.
     """
-    try:
-        return orjson.loads(body)
-    except ValueError:
-        pass
+    for parse in (_in_portions, orjson.loads) if len(body) > _LONG else (orjson.loads,):
+        with suppress(ValueError, TypeError):
+            return parse(body)
     try:
         text = body.decode(json.detect_encoding(body), "replace")
         value = json.loads(text, strict=False, parse_int=_integer, parse_float=_number, parse_constant=_no_number)
@@ -87,6 +95,35 @@ def parsed(body: bytes) -> Any:
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     return orjson.loads(text.encode("utf-8", "replace"))
+
+
+def _in_portions(body: bytes) -> Any:
+    """The JSON of a long body, with its long list packed: parsed at once, the rows take several times the body's room.
+
+    Raises `ValueError` where it has no such list, or is no JSON.
+    """
+    beginning = _BEGINNING_OF_LIST.search(body)
+    if beginning is None:
+        raise ValueError("there is no long list in it")
+    start = beginning.end()
+    orjson.loads(body[:start] + b"]}")  # the list of another object within it is not meant
+    answer: dict[str, Any] = {}
+
+    def rows() -> Iterator[Any]:
+        rest, size = start, _PORTION
+        while between := _BETWEEN_ROWS.search(body, rest + size):
+            try:
+                portion = orjson.loads(b"[%b]" % body[rest : between.start() + 1])
+            except ValueError:
+                size *= 2  # that was within a text or a row: what is whole up to a comma ends with a row
+                continue
+            yield from portion
+            rest, size = between.end() - 1, _PORTION
+        answer.update(orjson.loads(body[:start] + body[rest:]))
+        yield from answer[LONG_LIST]
+
+    packed = Packed(rows())
+    return answer | {LONG_LIST: packed}
 
 
 def _integer(digits: str) -> int | float | None:

@@ -6,7 +6,7 @@ their projects are looked at, so a window that moves along the list finds most o
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property, partial
@@ -16,7 +16,7 @@ from typing import Any
 
 from source_customerscanvas.api.calls import path_segment
 from source_customerscanvas.api.client import ApiClient
-from source_customerscanvas.api.listing import PAGE_SIZE, Page, Row, read_page, walk
+from source_customerscanvas.api.listing import PAGE_SIZE, FetchPage, Page, Row, read_page, walk
 from source_customerscanvas.errors import NotFound, Refused, ServerTrouble, TransientError
 from source_customerscanvas.settings import file_format
 from source_customerscanvas.times import format_utc, parse_utc, to_utc
@@ -45,6 +45,13 @@ class Artifact:
     output_file: Row
     details: Row
 
+    @classmethod
+    def from_json(cls, value: tuple[str, Row, Row]) -> "Artifact":
+        return cls(*value)
+
+    def to_json(self) -> tuple[str, Row, Row]:
+        return self.id, self.output_file, self.details
+
     @property
     def last_modified(self) -> str | None:
         return to_utc(self.details.get("lastModified"))
@@ -67,6 +74,11 @@ class Artifact:
         return file_format(str(self.listed.get("format") or PurePosixPath(name).suffix))
 
     @property
+    def item(self) -> Row:
+        """The item and the line of its order that it was made for; null where the processing results do not say."""
+        return {name: self.output_file.get(name) for name in ("projectItemId", "orderLineItemId", "orderLineItemIndex")}
+
+    @property
     def identity(self) -> list[Any]:
         """What differs as soon as the artifact is made anew."""
         return [self.id, self.last_modified, self.output_file.get("size"), self.details.get("size")]
@@ -80,54 +92,54 @@ class Artifacts:
         self._oldest_first = _Window(client, "LastModified ASC,Id ASC")
         self._newest_first = _Window(client, "LastModified DESC,Id DESC")
 
-    def details(self, artifact_ids: Iterable[str], *, newest_first: bool, changed: str = "") -> dict[str, Row]:
-        """The artifacts with these ids, without those that the API does not know any more.
+    def details(self, wanted: Collection[str], *, newest_first: bool, changed: str = "") -> Iterator[tuple[str, Row]]:
+        """The artifacts with these ids, each once; an empty row for one that the API does not know any more.
 
         `newest_first` says in which order projects are being looked at: as a watch or as a scan does. `changed` (RFC
         3339, UTC) is when their project was last modified: they are as they were then, or later.
         """
         window = self._newest_first if newest_first else self._oldest_first
-        wanted = set(artifact_ids)
-        found: dict[str, Row] = {}
+        left = set(wanted)
         group = None
-        for artifact_id in sorted(wanted):
-            if artifact_id in found:
+        for artifact_id in sorted(left):
+            if artifact_id not in left:
                 continue
+            left.remove(artifact_id)
             artifact = window.take(artifact_id, changed)
             if artifact is None:
                 artifact = self._one(artifact_id)
-                if artifact is None:
-                    continue
                 window.note_single(artifact)
-            found[artifact_id] = artifact
-            if group is None and artifact.get("group") and len(wanted) > len(found) + PAGE_SIZE:
+            yield artifact_id, artifact
+            if group is None and artifact.get("group") and len(left) > PAGE_SIZE:
                 # so many of one project fill pages of their own
                 group = str(artifact["group"])
-                rows = {str(row.get("id")): row for row in self.of_group(group)}
-                found |= {id_: row for id_, row in rows.items() if id_ in wanted}
-        return found
+                for row in self.of_group(group):
+                    if (id_ := str(row.get("id"))) in left:
+                        left.remove(id_)
+                        yield id_, row
 
     def prepare(self) -> None:
         """Read the oldest part of the list now, unless somebody does: soon everybody waits for it."""
         self._oldest_first.prepare()
 
-    def of_group(self, group: str) -> list[Row]:
-        """All artifacts of a pipeline's run, whatever their type."""
+    def of_group(self, group: str) -> Iterator[Row]:
+        """All artifacts of a pipeline's run, whatever their type; some may come twice."""
+        fetch = self._list({"group": group, "sorting": "Id ASC"})
         try:
-            return self._list({"group": group, "sorting": "Id ASC"})
+            first = fetch(0)
         except Refused:
-            return self._list({"group": group})  # a run that has ended makes no more: any order will do
+            fetch = self._list({"group": group})  # a run that has ended makes no more: any order will do
+            first = fetch(0)
+        return (row for page in walk(fetch, first) for row in page.rows if row.get("id") is not None)
 
-    def _list(self, params: Mapping[str, str]) -> list[Row]:
-        fetch = partial(read_page, self._client.get_json, "storage/v1/artifacts", params)
-        rows = {str(row["id"]): row for page in walk(fetch, fetch(0)) for row in page.rows if row.get("id") is not None}
-        return list(rows.values())
+    def _list(self, params: Mapping[str, str]) -> FetchPage:
+        return partial(read_page, self._client.get_json, "storage/v1/artifacts", params)
 
-    def _one(self, artifact_id: str) -> Row | None:
+    def _one(self, artifact_id: str) -> Row:
         try:
             details: Row = self._client.get_json(f"storage/v1/artifacts/{path_segment(artifact_id)}", None, _details)
         except NotFound:
-            return None
+            return {}
         return details
 
 

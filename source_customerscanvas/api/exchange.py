@@ -2,7 +2,7 @@
 
 import requests
 
-from source_customerscanvas.addresses import origin_of
+from source_customerscanvas.addresses import is_private, origin_of
 from source_customerscanvas.api.access_token import AccessToken
 from source_customerscanvas.api.answers import read_beginning
 from source_customerscanvas.api.calls import Call, redirected
@@ -10,7 +10,7 @@ from source_customerscanvas.api.failures import Failed
 from source_customerscanvas.api.judging import Judge
 from source_customerscanvas.api.transport import Answer, Transport
 from source_customerscanvas.errors import Refused, ServerTrouble, WrongHost
-from source_customerscanvas.settings import Settings, is_loopback
+from source_customerscanvas.settings import Settings
 
 _MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -39,9 +39,7 @@ class Exchange:
 
     def check_address(self, url: str, where: str) -> None:
         """Raises `Refused` unless it is https; plain http is for loopback only, when the API is there too."""
-        scheme, host, _ = origin_of(url)
-        local = scheme == "http" and is_loopback(host) and is_loopback(self._api[1])
-        if not host or not (scheme == "https" or local):
+        if not is_private(url, beside=self._settings.api_url):
             raise Refused(None, where, "its address is not https")
 
     def _follow(self, call: Call) -> Answer:

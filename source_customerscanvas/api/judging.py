@@ -39,29 +39,39 @@ class Judge:
         self._secrets = secrets
         self._api = origin_of(settings.api_url)
         self._own = {self._api, origin_of(settings.hub_url)}
+        self._has_answered = False
+        """Whether the API itself has."""
 
     def judge(self, answer: Answer, call: Call) -> None:
         """Raises unless the answer is a success, or one that a download knows how to go on from."""
         response = answer.response
         status = response.status_code
+        is_api = call.with_token and origin_of(response.url) == self._api
         if 200 <= status < 300 or (call.is_file and status == 416):
+            self._has_answered |= is_api
             return
         body = read_beginning(response)
         said = self.quote(body)
         trouble = self.trouble(answer, call, said)
         if trouble is not None:
             raise trouble
-        is_api = origin_of(response.url) == self._api
-        if status == 403 and call.with_token and is_api:
+        is_own = is_api and is_problem(document_of(body))
+        self._has_answered |= is_own
+        if status == 403 and is_api:
             error = missing_permission(call)
+            if _is_web_page(answer, body):
+                # a firewall or a proxy on the way forbids what it likes, and knows nothing of the app
+                why = f"HTTP 403 by a web page, as firewalls send it; or the app lacks {error.named}"
+                raise Failed(ServerTrouble(call.where, why), untouched=True)
             error.detail = f"{call.where}: HTTP 403 {said}"
             raise error
         if status in (404, 410):
             # a gateway or a web server on the way answers this too, and knows nothing of what is there
-            is_thing = not body and call.with_token and _THING.search(urlsplit(call.url).path)
-            if is_api and (is_thing or is_problem(document_of(body))):
+            is_thing = is_api and not body and _THING.search(urlsplit(call.url).path)
+            if is_own or is_thing:
                 raise NotFound(call.where)
-            foreign = NotTheApi(call.where, f"HTTP {status}, and not in the API's own words")
+            why = f"HTTP {status}, and not in the API's own words"
+            foreign = NotTheApi(call.where, why, is_known=self._has_answered)
             if not call.with_token:
                 raise foreign  # a link that is no good any more
             raise Failed(foreign, untouched=True)
@@ -96,3 +106,7 @@ class Judge:
     def _too_long(self, call: Call, why: str) -> CustomersCanvasError:
         origin = origin_of(call.url)
         return ServerAway(origin[1], why) if origin in self._own else ServerTrouble(call.where, why)
+
+
+def _is_web_page(answer: Answer, body: bytes) -> bool:
+    return "html" in answer.response.headers.get("Content-Type", "").lower() or body.lstrip().startswith(b"<")

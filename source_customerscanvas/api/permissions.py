@@ -12,7 +12,6 @@ from source_customerscanvas.errors import MissingPermission
 _PROJECTS = "Projects: Read"
 _NEEDED = (
     (r"/storage/", "Artifacts: Read", "", "read artifacts and their files"),
-    (r"/tenant-info\Z", "Tenants: Read", "", "read the tenant"),
     # which of the two these need, the documentation does not say
     (r"/storefronts\Z", "Storefronts: Read", _PROJECTS, "list storefronts"),
     (r"/statuses\Z", "Storefronts: Read", _PROJECTS, "list the business statuses"),

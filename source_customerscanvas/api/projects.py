@@ -3,16 +3,19 @@
 https://customerscanvas.com/dev/backoffice/howto/download-artifacts.html
 """
 
+import re
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
+from itertools import chain
 from typing import Any
 
 import orjson
 
 from source_customerscanvas.api.listing import FetchPage, Row, read_page, row_id, walk
+from source_customerscanvas.api.packed import Packed, compact
 from source_customerscanvas.errors import NotFound, ServerTrouble
 from source_customerscanvas.times import to_utc
 
@@ -22,6 +25,7 @@ PENDING, IN_PROGRESS, COMPLETED, FAILED = "Pending", "InProgress", "Completed", 
 UNFINISHED_LISTS = (PENDING, IN_PROGRESS, FAILED)
 """In the order in which processing passes through them, so that a project on its way is met at least once."""
 
+_CODE = re.compile(r"\d{1,9}\Z", re.ASCII)
 _STATUSES = frozenset({PENDING, IN_PROGRESS, COMPLETED, FAILED})
 _RESULTS_FIELDS = frozenset({"status", "statusDescription", "outputFileDetails"})
 _PROBLEM_FIELDS = frozenset({"type", "title", "detail", "instance", "traceId"})
@@ -33,11 +37,14 @@ _FOLLOWED_FIELDS = ("processingStatus", "created", "lastModified", "storefrontId
 
 def digest(value: Any) -> str:
     """A fingerprint of a JSON value: 48 bits as eight characters without blanks or quotes."""
-    return _digest_of(orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
+    return _digest_of([orjson.dumps(value, option=orjson.OPT_SORT_KEYS)])
 
 
-def _digest_of(text: bytes) -> str:
-    return b64encode(blake2b(text, digest_size=6).digest(), b"-_").decode()
+def _digest_of(texts: Iterable[bytes]) -> str:
+    found = blake2b(digest_size=6)
+    for text in texts:
+        found.update(text)
+    return b64encode(found.digest(), b"-_").decode()
 
 
 def known_status(status: Any) -> str | None:
@@ -61,7 +68,7 @@ class Fingerprint:
     def of(cls, row: Row, project_id: int) -> "Fingerprint":
         text = orjson.dumps(row, option=orjson.OPT_SORT_KEYS)
         followed = digest([row.get(name) for name in _FOLLOWED_FIELDS] + [project_id])
-        return cls(_digest_of(text), followed, len(text))
+        return cls(_digest_of([text]), followed, len(text))
 
 
 @dataclass(frozen=True)
@@ -105,7 +112,9 @@ class Project:
 
     @property
     def business_status(self) -> Any:
-        return self.row.get("status")
+        """A number, also where the server writes its digits as a text: by it a project is held or produced."""
+        status = self.row.get("status")
+        return int(status) if isinstance(status, str) and _CODE.match(status) else status
 
     @property
     def storefront_id(self) -> Any:
@@ -154,7 +163,7 @@ class Results:
 
     status: str | None
     description: str | None
-    files: list[Row] | None
+    files: Sequence[Row] | None
 
     @classmethod
     def from_answer(cls, answer: Any) -> "Results":
@@ -168,7 +177,9 @@ class Results:
         return cls(
             answer.get("status"),
             answer.get("statusDescription"),
-            [file if isinstance(file, dict) else {} for file in files] if isinstance(files, list) else None,
+            compact(file if isinstance(file, dict) else {} for file in files)
+            if isinstance(files, (list, Packed))
+            else None,
         )
 
     @property
@@ -185,15 +196,17 @@ class Results:
         return self.status == FAILED
 
     @property
-    def output_files(self) -> dict[str, Row]:
-        """The output file details by the id of their artifact."""
-        return {str(file["artifactId"]): file for file in self.files or [] if file.get("artifactId")}
+    def places(self) -> dict[str, int]:
+        """Where among the files that of each artifact stands, by the artifact's id."""
+        files = enumerate(self.files or [])
+        return {str(file["artifactId"]): place for place, file in files if file.get("artifactId")}
 
     @cached_property
     def digest(self) -> str:
         """Changes with the run and its files, and not with a new signature of an address."""
-        files = [{key: value for key, value in file.items() if key != "url"} for file in self.files or []]
-        return digest([self.status, self.description, files])
+        files = ({key: value for key, value in file.items() if key != "url"} for file in self.files or [])
+        parts = chain([self.status, self.description], files)
+        return _digest_of(orjson.dumps(part, option=orjson.OPT_SORT_KEYS) for part in parts)
 
     def agrees_with(self, project: Project) -> bool:
         """Whether the list shows the same status; where it does not, one of the two is yet to follow the other."""

@@ -27,16 +27,21 @@ def list_storefronts(client: GetsJson, settings: Settings) -> list[Row]:
     return [rows[id_] for id_ in wanted]
 
 
-def visible_storefronts(client: GetsJson, settings: Settings) -> list[Row]:
-    """As `list_storefronts`, whichever the settings name: some of those may be missing for this time."""
-    return list(_listed(client, settings).values())
+def visible_storefronts(client: GetsJson, settings: Settings, *, is_known: bool = False) -> list[Row]:
+    """As `list_storefronts`, whichever the settings name: some of those may be missing for this time.
+
+    `is_known`: an earlier sync has read from there. Then a gateway's 404 is raised as it is (`NotTheApi`).
+    """
+    return list(_listed(client, settings, is_known=is_known).values())
 
 
-def _listed(client: GetsJson, settings: Settings) -> dict[int, Row]:
+def _listed(client: GetsJson, settings: Settings, *, is_known: bool = False) -> dict[int, Row]:
     fetch = partial(read_page, client.get_json, "storefront/v1/storefronts", {})
     try:
         first = fetch(0)
-    except (NotFound, NotTheApi):
+    except (NotFound, NotTheApi) as error:
+        if isinstance(error, NotTheApi) and (is_known or error.is_known):
+            raise
         raise WrongHost(settings.api_url, "it has no list of storefronts") from None
     except MissingPermission:
         if settings.storefront_ids is None:

@@ -1,5 +1,6 @@
 """Brings an artifact's file into a store: whole, or not at all."""
 
+import hashlib
 import mimetypes
 import random
 from collections.abc import Callable, Iterator
@@ -7,27 +8,27 @@ from contextlib import contextmanager, suppress
 from pathlib import PurePosixPath
 from threading import Condition
 from typing import TypeVar
-from urllib.parse import urlsplit
 
-from source_customerscanvas.addresses import Origin, normalised, origin_of
+from source_customerscanvas.addresses import Origin, is_private, normalised, origin_of
 from source_customerscanvas.api.calls import path_segment
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.errors import (
     BrokenDownload,
     ConfigurationError,
     Conflict,
+    FileRefused,
     NotFound,
     NotTheApi,
     Refused,
     ServerTrouble,
     Stopped,
     StoreAway,
+    StoreUnavailable,
     Unreachable,
 )
 from source_customerscanvas.files.artifact_file import ArtifactFile, DeliveredFile
 from source_customerscanvas.files.incoming import Broken, Part
-from source_customerscanvas.files.stores.store import Digester, Store, Writer
-from source_customerscanvas.settings import is_loopback
+from source_customerscanvas.files.stores.store import Store, Writer
 from source_customerscanvas.times import SYSTEM_CLOCK, Clock
 
 T = TypeVar("T")
@@ -37,12 +38,6 @@ _LONGEST_BACK_OFF = 30.0
 _STORE_AWAY_SECONDS = 120.0
 _USELESS_SECONDS = 600.0
 """For how long the files of a host that does not answer are asked of the API instead."""
-
-_LEAST_CHUNK, _MOST_CHUNK = 128 * 1024, 512 * 1024
-"""Bytes read at once. Large ones spare a single download most of its waiting for the interpreter's lock."""
-
-_ROOM_FOR_CHUNKS = 4 * 1024 * 1024
-"""Bytes that all downloads together read at once, as long as each has its least chunk: this bounds the memory."""
 
 _TYPES = mimetypes.MimeTypes()  # Python's own table: that of the machine differs from one to the next
 
@@ -69,9 +64,14 @@ class Downloader:
         self._is_over = False
         self._useless: dict[Origin, float] = {}
 
+    @property
+    def place(self) -> str:
+        """Where files go, as messages call it; without secrets."""
+        return self._store.place
+
     def begin(self) -> None:
-        """Make the store ready. Raises what `Store` raises."""
-        self._store.begin()
+        """Make the store ready, over one that is away for a while. Raises what `Store` raises, and `Stopped`."""
+        self._patiently(self._store.begin)
         self._is_over = False
 
     def end(self, patience: float) -> None:
@@ -82,10 +82,6 @@ class Downloader:
             self._is_over = True
         self._store.end()
 
-    def abandon(self) -> None:
-        """Remove what downloads under way have written, without waiting for them; from any thread, at any moment."""
-        self._store.abandon()
-
     def deliver(self, artifact: ArtifactFile, path: str) -> DeliveredFile:
         """Bring a file to a path of the store, in the place of one that is there.
 
@@ -94,26 +90,42 @@ class Downloader:
         cannot, and whatever else `ApiClient.open_file` raises. None leaves anything behind.
         """
         with self._counted():
-            writer = self._patiently(lambda: self._store.open(path, artifact.size, _media_type(path)))
-            try:
-                size, digest = self._fetch(artifact, writer)
-            finally:
-                writer.abort()
-        return self._delivered(path, size, digest)
+            size, digest = self._fetch(artifact, lambda: self._store.open(path, artifact.size, _media_type(path)))
+        return _delivered(self._store, path, size, digest)
 
-    def measure(self, artifact: ArtifactFile) -> tuple[int, str]:
-        """The size in bytes and the SHA-256 (hexadecimal) of a file, which is downloaded and not stored."""
+    def find(self, artifact: ArtifactFile, path: str) -> tuple[int, str | None] | None:
+        """The size in bytes and the SHA-256 (hexadecimal) of a file that was stored earlier; None if it is not there.
+
+        It is downloaded once more to be hashed; where the API does not have it any more, its SHA-256 is None. A store
+        that does not keep files is taken to have had it. Raises like `deliver`.
+        """
+        stored = None
         with self._counted():
-            return self._fetch(artifact, Digester())
+            if self._store.keeps_files:
+                with suppress(StoreUnavailable):  # a bucket refuses a key that may not list, where there is no file
+                    stored = self._patiently(lambda: self._store.stat(path))
+                if stored is None:
+                    return None
+            try:
+                size, digest = self._fetch(artifact, _Nowhere)
+            except NotFound:
+                if stored is None:
+                    raise
+                return stored, None
+        return (size, digest) if stored in (None, size) else None
 
     def put(self, path: str, content: bytes, content_type: str) -> DeliveredFile:
         """Store a small file of the connector's own."""
         with self._counted():
-            digest = self._patiently(lambda: self._store.put(path, content, content_type))
-            return self._delivered(path, len(content), digest)
+            self._patiently(lambda: self._store.put(path, content, content_type))
+        return _delivered(self._store, path, len(content), hashlib.sha256(content).hexdigest())
 
-    def _delivered(self, path: str, size: int, digest: str) -> DeliveredFile:
-        return DeliveredFile(path, size, digest, self._store.url(path), self._store.local_path(path))
+    def read(self, path: str) -> bytes | None:
+        """A small file that was stored earlier; None where it is not there, or cannot be read."""
+        if self._store.keeps_files:
+            with self._counted(), suppress(StoreUnavailable, FileRefused):
+                return self._patiently(lambda: None if self._store.stat(path) is None else self._store.read(path))
+        return None
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -128,14 +140,19 @@ class Downloader:
                 self._running -= 1
                 self._ended.notify_all()
 
-    def _fetch(self, artifact: ArtifactFile, writer: Writer) -> tuple[int, str]:
+    def _fetch(self, artifact: ArtifactFile, open_writer: Callable[[], Writer]) -> tuple[int, str]:
         """Size and digest of a file that has its name then."""
-        part = Part(artifact, writer, self._clock, self._client.stopping)
+        part = Part(artifact, open_writer, self._clock, self._client.stopping)
+        try:
+            return self._fetch_part(artifact, part)
+        finally:
+            part.forget()
+
+    def _fetch_part(self, artifact: ArtifactFile, part: Part) -> tuple[int, str]:
         if artifact.anonymous_access and self._is_useful(artifact.url):
             url = normalised(artifact.url or "")
             try:
-                digest = self._fetch_from(url, False, part, writer)
-                return part.size, digest
+                return self._fetch_from(url, False, part)
             except (BrokenDownload, NotFound, Refused, ServerTrouble, Unreachable) as error:
                 # the artifact's own endpoint serves public files too
                 if isinstance(error, Unreachable):
@@ -144,33 +161,31 @@ class Downloader:
         path = f"storage/v1/artifacts/{path_segment(artifact.id)}"
         own = self._client.address(f"{path}/file", {"attachment": True})
         try:
-            digest = self._fetch_from(own, True, part, writer)
+            return self._fetch_from(own, True, part)
         except NotTheApi:
             # a gateway's word is none, but where the artifact is gone, so is its file
             with suppress(ServerTrouble, Unreachable, Refused, Conflict, ConfigurationError):
                 self._client.get_json(path)
             raise
-        return part.size, digest
 
     def _is_useful(self, url: str | None) -> bool:
         """Whether a public address may be asked at all, and its host has not failed lately."""
-        parts = urlsplit(normalised(url or ""))
-        own = urlsplit(self._client.address(""))
-        is_local = parts.scheme == own.scheme == "http" and is_loopback(own.hostname or "")
-        if parts.scheme != "https" and not (is_local and is_loopback(parts.hostname or "")):
+        url = normalised(url or "")
+        if not is_private(url, beside=self._client.address("")):
             return False
-        failed = self._useless.get(origin_of(parts.geturl()))
+        failed = self._useless.get(origin_of(url))
         return failed is None or self._clock.monotonic() - failed > _USELESS_SECONDS
 
-    def _fetch_from(self, url: str, with_token: bool, part: Part, writer: Writer) -> str:
-        """The digest of the file, over as many answers of one address as it takes."""
+    def _fetch_from(self, url: str, with_token: bool, part: Part) -> tuple[int, str]:
+        """Size and digest of the file, over as many answers of one address as it takes."""
         most, failures = 0, 0
         bridge = _Bridge(self._clock)
         while True:
             try:
+                part.begin()
                 with self._client.open_file(url, with_token=with_token, headers=part.headers()) as response:
-                    part.receive(response, self._room, self._progress)
-                return writer.commit()
+                    part.receive(response, self._progress)
+                return part.commit()
             except (Broken, StoreAway) as error:
                 is_useless = isinstance(error, Broken) and error.is_useless
                 if part.size > most and not is_useless:
@@ -187,9 +202,8 @@ class Downloader:
             self._pause(failures)
 
     def _patiently(self, attempt: Callable[[], T]) -> T:
-        """What an attempt gives, over a store that is away for a while."""
-        bridge = _Bridge(self._clock)
-        failures = 0
+        """What an attempt gives, while the store is not away for too long."""
+        bridge, failures = _Bridge(self._clock), 0
         while True:
             try:
                 return attempt()
@@ -200,10 +214,6 @@ class Downloader:
 
     def _pause(self, failures: int) -> None:
         self._client.wait(random.uniform(0, min(_LONGEST_BACK_OFF, 2.0 ** (failures - 1))))
-
-    def _room(self) -> int:
-        """Bytes to read at once."""
-        return min(_MOST_CHUNK, max(_LEAST_CHUNK, _ROOM_FOR_CHUNKS // max(self._running, 1)))
 
 
 class _Bridge:
@@ -223,6 +233,23 @@ class _Bridge:
 
     def end(self) -> None:
         self._since = None
+
+
+class _Nowhere:
+    """A writer that stores nothing."""
+
+    def write(self, chunk: bytes) -> None:
+        pass
+
+    def commit(self) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+
+def _delivered(store: Store, path: str, size: int, digest: str) -> DeliveredFile:
+    return DeliveredFile(path, size, digest, store.url(path), store.local_path(path))
 
 
 def _media_type(path: str) -> str | None:

@@ -10,8 +10,12 @@ import urllib3.exceptions
 
 from source_customerscanvas.errors import Stopped
 from source_customerscanvas.files.artifact_file import ArtifactFile
+from source_customerscanvas.files.hashing import HashingThread
 from source_customerscanvas.files.stores.store import Writer
 from source_customerscanvas.times import Clock
+
+_CHUNK = 512 * 1024
+"""Bytes read at once. Large chunks spare a download most of its waiting for the interpreter's lock."""
 
 _MOST_UNPACKED = 256 * 1024
 """Bytes that a chunk gives at once when its compression is undone, which may be a thousand times as many."""
@@ -22,7 +26,11 @@ _LEAST_IN_SLOW_SECONDS = 300 * 1024
 
 _LENGTH = re.compile(r"\d{1,18}\Z", re.ASCII)  # more digits are no length of anything
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)\Z", re.ASCII)
-_DECODABLE = frozenset({"", "gzip", "x-gzip", "deflate"})
+_WHOLE = frozenset({200, 203, 204})
+"""What a file comes with: also from a proxy that says that it is one, and one without a byte."""
+
+_GZIP = 16 + zlib.MAX_WBITS
+_DECODABLE = frozenset({"", "gzip", "x-gzip"})
 
 
 class Broken(Exception):
@@ -36,25 +44,35 @@ class Broken(Exception):
 class Part:
     """The beginning of a file that has come so far, over one or more answers, and its writer.
 
+    The file is begun anew, with a writer of its own, where what has come turns out to be of no use.
     A body that is stored compressed stays as it is where the listed size is that of the compressed one: at once where
     the announced length says so, else after it has been unpacked in vain.
     """
 
-    def __init__(self, artifact: ArtifactFile, writer: Writer, clock: Clock, stopping: Event) -> None:
+    def __init__(
+        self, artifact: ArtifactFile, open_writer: Callable[[], Writer], clock: Clock, stopping: Event
+    ) -> None:
         self.size = 0
         self._artifact = artifact
-        self._writer = writer
+        self._open_writer = open_writer
+        self._writer: Writer | None = None
+        self._hash = HashingThread()
         self._clock = clock
         self._stopping = stopping
         self._encoding = ""
         self._is_stored_packed = False
         self._etag: str | None = None
         self._announced: int | None = None
-        self._is_stale = False
 
     @property
     def artifact_id(self) -> str:
         return self._artifact.id
+
+    def begin(self) -> Writer:
+        """Have a writer. Raises what `Store.open` raises."""
+        if self._writer is None:
+            self._writer = self._open_writer()
+        return self._writer
 
     def headers(self) -> dict[str, str]:
         """What to ask for: the rest where it can be told that the file has not changed since, else everything."""
@@ -63,18 +81,19 @@ class Part:
             headers.update({"Range": f"bytes={self.size}-", "If-Range": self._etag})
         return headers
 
-    def receive(self, response: requests.Response, room: Callable[[], int], progress: Callable[[int], None]) -> None:
-        """Read one answer to its end, at most `room` bytes at once. Raises `Broken` when the file is not whole then."""
+    def receive(self, response: requests.Response, progress: Callable[[int], None]) -> None:
+        """Read one answer to its end. Raises `Broken` when the file is not whole then."""
         listed = self._artifact.size
         announced = self._begin(response)
         self._refuse_what_is_no_file(response, announced)
         expected = announced if listed is None else listed
         try:
-            chunks = self._chunks(response, room, expected)
-            for chunk in _unpacked(chunks, self._encoding) if self._encoding else chunks:
+            chunks = self._chunks(response, expected)
+            for chunk in _unpacked(chunks) if self._encoding else chunks:
                 if expected is not None and self.size + len(chunk) > expected:
                     raise Broken(f"more than the expected {expected} bytes came", is_useless=True)
-                self._writer.write(chunk)
+                self._hash.add(chunk)
+                self.begin().write(chunk)
                 self.size += len(chunk)
                 progress(len(chunk))
             if expected is not None and self.size < expected:
@@ -89,10 +108,19 @@ class Part:
             # an answer that breaks off within its head looks like this too
             raise Broken("nothing came, and nothing says that the file is empty")
 
+    def commit(self) -> tuple[int, str]:
+        """Give the whole file its name. Gives its size in bytes and its SHA-256, hexadecimal."""
+        self.begin().commit()
+        return self.size, self._hash.digest()
+
     def forget(self) -> None:
-        """What has come is of no use, or the store has lost it: the next answer begins the file anew."""
+        """Leave nothing behind of what has come, unless it was committed: the next answer begins the file anew."""
         self.size = 0
-        self._is_stale = True
+        self._hash.end()
+        self._hash = HashingThread()
+        writer, self._writer = self._writer, None
+        if writer:
+            writer.abort()
 
     def _begin(self, response: requests.Response) -> int | None:
         """Make ready for an answer's body. Gives the size that the whole file is to have, None if unknown.
@@ -103,20 +131,22 @@ class Part:
         length = response.headers.get("Content-Length", "")
         etag = response.headers.get("ETag", "")
         encodings = _encodings(response)
-        if response.status_code == 206 and self.size and self._etag:
-            matched = _CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
+        matched = (
+            _CONTENT_RANGE.match(response.headers.get("Content-Range", "")) if response.status_code == 206 else None
+        )
+        if matched and self.size and self._etag:
             is_same = etag in ("", self._etag) and (not encodings or self._is_stored_packed)
-            if matched and int(matched[1]) == self.size and is_same:
+            if int(matched[1]) == self.size and is_same:
                 sizes = {self._announced, int(matched[3]) if matched[3] != "*" else None} - {None}
                 if len(sizes) == 1 or (not sizes and self._artifact.size is not None):
                     self._announced = sizes.pop() if sizes else None
                     return self._announced
-        if response.status_code != 200:
-            raise Broken(f"the server answers HTTP {response.status_code} to a request for the rest", is_useless=True)
-        if self.size or self._is_stale:
+        # some caches give the whole file as a part of itself
+        is_whole = matched and int(matched[1]) == 0 and matched[3] == str(int(matched[2]) + 1)
+        if response.status_code not in _WHOLE and not is_whole:
+            raise Broken(f"the server answers HTTP {response.status_code} instead of the file", is_useless=True)
+        if self.size:
             self.forget()
-            self._writer.restart()
-            self._is_stale = False
         announced = int(length) if _LENGTH.match(length) else None
         if encodings and self._artifact.size is not None and announced == self._artifact.size:
             self._is_stored_packed = True
@@ -138,13 +168,13 @@ class Part:
         if announced is not None and listed is not None and announced != listed:
             raise Broken(f"{listed} bytes are listed, but {announced} announced", is_useless=True)
 
-    def _chunks(self, response: requests.Response, room: Callable[[], int], expected: int | None) -> Iterator[bytes]:
+    def _chunks(self, response: requests.Response, expected: int | None) -> Iterator[bytes]:
         raw = response.raw
         waited, came = 0.0, 0
         while True:
             if self._stopping.is_set():
                 raise Stopped
-            most = room()
+            most = _CHUNK
             if expected is not None and not self._encoding:
                 # no more than are to come, as room for them has to be made
                 most = min(most, max(expected - self.size, 0) + 1)
@@ -171,18 +201,16 @@ def _encodings(response: requests.Response) -> list[str]:
     return [name for name in names if name not in ("", "identity")]
 
 
-def _unpacked(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
-    """A body without its compression, in pieces of bounded size. Raises `Broken` where it does not come to its end.
+def _unpacked(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """A body without its gzip, in pieces of bounded size. Raises `Broken` where it does not come to its end.
 
     The HTTP client's own decoders do not look whether it does, and take what is no second part of it for rubbish.
     """
     unpacker = None
-    packed = b""
     try:
-        for chunk in chunks:
-            packed += chunk
-            while packed and (unpacker or len(packed) > 1):
-                unpacker = unpacker or zlib.decompressobj(_window_bits(packed, encoding))
+        for packed in chunks:
+            while packed:
+                unpacker = unpacker or zlib.decompressobj(_GZIP)
                 piece = unpacker.decompress(packed, _MOST_UNPACKED)
                 while piece:
                     yield piece
@@ -190,14 +218,6 @@ def _unpacked(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
                 packed = unpacker.unused_data
                 unpacker = None if unpacker.eof else unpacker
     except zlib.error:
-        raise Broken(f"it is not {encoding}, which it is said to be") from None
-    if unpacker or packed:
-        raise Broken(f"it breaks off within its {encoding}")
-
-
-def _window_bits(packed: bytes, encoding: str) -> int:
-    if encoding != "deflate":
-        return 16 + zlib.MAX_WBITS
-    # some servers leave the wrapper out, which the first two bytes tell: they are a number divisible by 31
-    has_wrapper = packed[0] & 15 == zlib.DEFLATED and int.from_bytes(packed[:2], "big") % 31 == 0
-    return zlib.MAX_WBITS if has_wrapper else -zlib.MAX_WBITS
+        raise Broken("it is not gzip, which it is said to be") from None
+    if unpacker:
+        raise Broken("it breaks off within its gzip")

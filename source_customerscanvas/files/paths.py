@@ -2,9 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import takewhile
 from typing import Any
 
 from source_customerscanvas.errors import InvalidSetting
@@ -34,25 +34,25 @@ _OF_THE_ORDER = frozenset({"storefrontId", "storefrontName", "orderId", "orderNu
 _IDS = frozenset({"storefrontId", "orderId", "projectId", "lineItem", "artifactId"})
 """What makes a path unique, and so gives way to no other part of a name."""
 
-_PIECE = re.compile(r"\{([^{}]*)\}|([^{}]+)|[{}]")
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _FIELD = "file_path"
 
 
 @dataclass(frozen=True)
 class ProjectValues:
-    """What the path of a file takes from its project, which is as the API gives it, and from its storefront."""
+    """What the path of a file takes from its project, which is as the API gives it, and from its storefront.
+
+    `line_items` are those of its order (see `line_items_of`), for a template that rests on them.
+    """
 
     storefront_id: int | None
     storefront_name: str | None
     project: Row
+    line_items: Mapping[str, int] | None = None
 
 
-@dataclass(frozen=True)
-class _Piece:
-    """A placeholder, or the literal text between two."""
-
-    text: str
-    is_placeholder: bool = False
+_Pieces = list[str]
+"""One part of a template: literal texts, and between each two of them a placeholder; they may be empty."""
 
 
 class PathTemplate:
@@ -63,11 +63,11 @@ class PathTemplate:
 
     def __init__(self, template: str) -> None:
         self._parts = [_pieces(part) for part in template.split("/")]
-        self.placeholders = {piece.text for part in self._parts for piece in part if piece.is_placeholder}
-        # with the project's id in it, a path need not tell apart two orders that nobody has
-        self._rests_on_order = self.placeholders.isdisjoint({"projectId", "artifactId"})
+        self.placeholders = {placeholder for part in self._parts for placeholder in part[1::2]}
+        self.rests_on_line_items = self.placeholders.isdisjoint({"projectId", "artifactId"})
+        """Whether nothing but order and line item tells two projects apart."""
 
-    def paths(self, values: ProjectValues, artifacts: Sequence[Row]) -> dict[str, str]:
+    def paths(self, values: ProjectValues, artifacts: Iterable[Row]) -> dict[str, str]:
         """The relative path, with slashes, of each final artifact of a project by its id: all have to be given.
 
         An artifact is its row together with its output file detail, of which `projectItemId`, `orderLineItemId` and
@@ -76,39 +76,45 @@ class PathTemplate:
 
         `{"id": "7f", "name": "Card: front", "format": "Pdf"}` → `{"7f": "2/1001/15/Card_ front.pdf"}`
         """
-        found = {str(artifact["id"]): self._path(values, artifact) for artifact in artifacts}
-        paths, marks = dict(found), Counter[str]()
-        while True:
-            shared = Counter(map(twin_key, paths.values()))
-            twins = [id_ for id_, path in paths.items() if shared[twin_key(path)] > 1]
-            if not twins:
-                return paths
+        paths = {str(artifact["id"]): self._path(values, artifact) for artifact in artifacts}
+        unmarked, marks = dict[str, str](), Counter[str]()
+        while twins := _twins(paths):
             for id_ in twins:
                 marks[id_] += 1
-                paths[id_] = _distinguished(found[id_], id_, marks[id_])
+                paths[id_] = _distinguished(unmarked.setdefault(id_, paths[id_]), id_, marks[id_])
+        return paths
 
     def order_folder(self, values: ProjectValues, storefront_ids: Collection[int] | None = None) -> str:
         """The folder of a file that belongs to a whole order: the one that all files of the order share.
 
         Where no folder of the template belongs to one order alone, it is `{storefrontId}/{orderId}`.
         """
-        folders: list[list[_Piece]] = []
-        for part in self._parts[:-1]:
-            if not {piece.text for piece in part if piece.is_placeholder} <= _OF_THE_ORDER:
-                break
-            folders.append(part)
-        named = {piece.text for part in folders for piece in part if piece.is_placeholder}
+        folders = list(takewhile(lambda part: _OF_THE_ORDER.issuperset(part[1::2]), self._parts[:-1]))
+        named = {placeholder for part in folders for placeholder in part[1::2]}
         own = {"orderId"} if _is_one(storefront_ids) else {"orderId", "storefrontId"}
         if not own <= named:
             folders = [_pieces("{storefrontId}"), _pieces("{orderId}")]
-        texts = _Values(values, {}, is_order_marked=True)
-        return "/".join(_filled(part, texts) for part in folders)
+        found = _values(values, {}, "", is_order_marked=True)
+        return "/".join(_filled(part, found) for part in folders)
 
     def _path(self, values: ProjectValues, artifact: Row) -> str:
-        texts = _Values(values, artifact, self._rests_on_order)
-        folders = [_filled(part, texts) for part in self._parts[:-1]]
-        name = _filled(self._parts[-1], texts, texts["format"] if texts.extension else "")
-        return "/".join([*folders, name])
+        extension = safe_extension(file_format(_text(artifact.get("format"))))
+        # with the project's id in it, a path need not tell apart two orders that nobody has
+        found = _values(values, artifact, extension, self.rests_on_line_items)
+        folders = [_filled(part, found) for part in self._parts[:-1]]
+        return "/".join([*folders, _filled(self._parts[-1], found, extension)])
+
+
+def line_items_of(projects: Iterable[Row]) -> dict[str, int]:
+    """The line items of an order's projects, each with the project that has it; of several the one with the lowest id.
+
+    Only that one's files are placed under the line item alone, so that they never take the place of one another.
+    """
+    found: dict[str, int] = {}
+    for project in sorted(projects, key=lambda project: project["id"], reverse=True):
+        lines = {_line_of(project) or _text(project["id"]), *map(_line_of, _items(project))}
+        found.update((line, project["id"]) for line in lines if line)
+    return found
 
 
 def check_template(template: str, storefront_ids: Collection[int] | None) -> None:
@@ -130,89 +136,76 @@ def _is_one(storefront_ids: Collection[int] | None) -> bool:
     return storefront_ids is not None and len(storefront_ids) == 1
 
 
-def _pieces(part: str) -> list[_Piece]:
+def _pieces(part: str) -> _Pieces:
     if not part.strip(" ."):
         raise InvalidSetting(_FIELD, "it has an empty part: a slash at its beginning or end, two in a row, or dots")
-    pieces = []
-    for matched in _PIECE.finditer(part):
-        placeholder, literal = matched.groups()
-        if placeholder is None and literal is None:
-            raise InvalidSetting(_FIELD, "it has a brace that belongs to no placeholder")
-        if placeholder is not None and placeholder not in PLACEHOLDERS:
+    pieces = _PLACEHOLDER.split(part)
+    if any("{" in literal or "}" in literal for literal in pieces[::2]):
+        raise InvalidSetting(_FIELD, "it has a brace that belongs to no placeholder")
+    for placeholder in pieces[1::2]:
+        if placeholder not in PLACEHOLDERS:
             known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
             raise InvalidSetting(_FIELD, f"{{{placeholder[:50]}}} is no placeholder. There are {known}")
-        pieces.append(_Piece(literal) if placeholder is None else _Piece(placeholder, True))
     return pieces
 
 
-class _Values:
-    """What stands for each placeholder, safe as a part of a name and never empty."""
+def _values(values: ProjectValues, artifact: Row, extension: str, is_order_marked: bool) -> Mapping[str, Sequence[Any]]:
+    """What may stand for each placeholder: the first one that makes a name does."""
+    project = values.project
+    item = _item_of(project, artifact)
+    project_id, artifact_id = project.get("id"), safe_id(_text(artifact.get("id")))
+    order = _order(_text(project.get("orderId")), is_order_marked)
+    return {
+        "storefrontId": [values.storefront_id],
+        "storefrontName": [values.storefront_name, values.storefront_id],
+        "orderId": [order],
+        "orderNumber": [project.get("orderNumber"), order],
+        "orderName": [project.get("orderName"), order],
+        "projectId": [project_id],
+        "projectName": [project.get("name"), project_id],
+        "lineItem": [_line_item(values, item, artifact), project_id],
+        "item": [item.get("name"), item.get("id"), project.get("name"), project_id],
+        "sku": [item.get("sku"), item.get("productReference"), project.get("productReference")],
+        "quantity": [item.get("quantity")],
+        "name": [artifact.get("name"), artifact_id],
+        "format": [extension],
+        "artifactId": [artifact_id],
+        "date": [(to_utc(project.get("created")) or "")[: len("2024-03-05")]],
+    }
 
-    def __init__(self, values: ProjectValues, artifact: Row, is_order_marked: bool) -> None:
-        self._values = values
-        self._project = values.project
-        self._artifact = artifact
-        self._item = _item_of(values.project, artifact)
-        self._is_order_marked = is_order_marked
-        self.extension = safe_extension(file_format(_text(artifact.get("format"))))
 
-    def __getitem__(self, placeholder: str) -> str:
-        project, item = self._project, self._item
-        if placeholder == "storefrontId":
-            return _first(self._values.storefront_id)
-        if placeholder == "storefrontName":
-            return _first(self._values.storefront_name, self._values.storefront_id)
-        if placeholder == "orderId":
-            return self._order
-        if placeholder in ("orderNumber", "orderName"):
-            return safe_name(_text(project.get(placeholder))) or self._order
-        if placeholder == "projectId":
-            return _first(project.get("id"))
-        if placeholder == "projectName":
-            return _first(project.get("name"), project.get("id"))
-        if placeholder == "lineItem":
-            return self._line_item
-        if placeholder == "item":
-            return _first(item.get("name"), item.get("id"), project.get("name"), project.get("id"))
-        if placeholder == "sku":
-            return _first(item.get("sku"), item.get("productReference"), project.get("productReference"))
-        if placeholder == "quantity":
-            return _first(item.get("quantity"))
-        if placeholder == "artifactId":
-            return safe_id(_text(self._artifact.get("id"))) or NOTHING
-        if placeholder == "date":
-            return (to_utc(project.get("created")) or NOTHING)[: len("2024-03-05")]
-        if placeholder == "format":
-            return self.extension or NOTHING
-        return _first(self._artifact.get("name")) if safe_name(_text(self._artifact.get("name"))) else self._nameless
+def _order(order_id: str, is_marked: bool) -> str:
+    if not order_id:
+        return NO_ORDER
+    # an order whose id consists of dots or spaces is still an order
+    name = safe_name(order_id) or "_"
+    is_taken = name != order_id or name == NO_ORDER
+    return f"{shortened(name, '', 100)}-{mark(order_id)}" if is_marked and is_taken else name
 
-    @property
-    def _nameless(self) -> str:
-        return safe_id(_text(self._artifact.get("id"))) or NOTHING
 
-    @property
-    def _order(self) -> str:
-        order_id = _text(self._project.get("orderId"))
-        if not order_id:
-            return NO_ORDER
-        # an order whose id consists of dots or spaces is still an order
-        name = safe_name(order_id) or "_"
-        is_taken = name != order_id or name == NO_ORDER
-        return f"{shortened(name, '', 100)}-{mark(order_id)}" if self._is_order_marked and is_taken else name
+def _line_item(values: ProjectValues, item: Row, artifact: Row) -> str:
+    """The position of the line item, with the project's id where that is another project's; empty for no order."""
+    project, owners = values.project, values.line_items
+    if not _text(project.get("orderId")):
+        return ""
+    id_ = project.get("id")
+    line = _line_of(item) or _line_of(artifact) or _line_of(project) or _text(id_)
+    return line if owners is None or owners.get(line) == id_ else f"{line}-{_text(id_)}"
 
-    @property
-    def _line_item(self) -> str:
-        if _text(self._project.get("orderId")):
-            for row in (self._item, self._artifact, self._project):
-                index = row.get("orderLineItemIndex")
-                if isinstance(index, int) and not isinstance(index, bool):
-                    return str(index + 1)
-        return _first(self._project.get("id"))
+
+def _line_of(row: Row) -> str:
+    """The position of the line item from 1; empty where there is none."""
+    index = row.get("orderLineItemIndex")
+    return str(index + 1) if isinstance(index, int) and not isinstance(index, bool) else ""
+
+
+def _items(project: Row) -> list[Row]:
+    return [item for item in project.get("items") or [] if isinstance(item, Mapping)]
 
 
 def _item_of(project: Row, artifact: Row) -> Row:
     """The item of the project that an artifact was made for; the only one where the artifact does not tell."""
-    items = [item for item in project.get("items") or [] if isinstance(item, Mapping)]
+    items = _items(project)
     for key, own in (("projectItemId", "id"), ("orderLineItemId", "orderLineItemId")):
         wanted = artifact.get(key)
         for item in items:
@@ -234,14 +227,21 @@ def _first(*values: Any) -> str:
     return next((name for name in (safe_name(_text(value)) for value in values) if name), NOTHING)
 
 
-def _filled(part: list[_Piece], values: _Values, extension: str = "") -> str:
+def _standing_for(placeholder: str, values: Mapping[str, Sequence[Any]]) -> str:
+    if placeholder == "format":
+        # safe already: `prn` may not be a file's name, but its extension
+        return values["format"][0] or NOTHING
+    return _first(*values[placeholder])
+
+
+def _filled(part: _Pieces, values: Mapping[str, Sequence[Any]], extension: str = "") -> str:
     """One part of the path. With an extension it ends with it, in whatever spelling its name has it already."""
-    texts = [values[piece.text] if piece.is_placeholder else piece.text for piece in part]
-    for number, (piece, after) in enumerate(pairwise(part)):
+    texts = [_standing_for(piece, values) if number % 2 else piece for number, piece in enumerate(part)]
+    for number in range(1, len(part), 2):
         # `{name}.{format}` is meant to end with the format once
-        if piece == _Piece("name", True) and not after.is_placeholder and after.text.startswith("."):
+        if part[number] == "name" and part[number + 1].startswith("."):
             texts[number] = _without_extension(texts[number], extension)
-    free = [number for number, piece in enumerate(part) if piece.is_placeholder and piece.text not in _IDS]
+    free = [number for number in range(1, len(part), 2) if part[number] not in _IDS]
     whole = "".join(texts)
     has_it = not extension or _without_extension(whole, extension) != whole
     room = MOST_BYTES - (0 if has_it else len(f".{extension}".encode()))
@@ -263,6 +263,15 @@ def _filled(part: list[_Piece], values: _Values, extension: str = "") -> str:
 def _without_extension(name: str, extension: str) -> str:
     stem, ending = split_extension(name)
     return stem if extension and safe_extension(file_format(ending)) == extension else name
+
+
+def _twins(paths: Mapping[str, str]) -> list[str]:
+    """The ids of those that share their path with another one."""
+    keys, shared = set[str](), set[str]()
+    for path in paths.values():
+        key = twin_key(path)
+        (shared if key in keys else keys).add(key)
+    return [id_ for id_, path in paths.items() if twin_key(path) in shared] if shared else []
 
 
 def _distinguished(path: str, id_: str, marks: int) -> str:

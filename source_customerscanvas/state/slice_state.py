@@ -1,24 +1,6 @@
 """What a stream remembers of one slice: a storefront, or one order of it.
 
-    {"cursor": "2026-01-31T12:00:00.000000Z",
-     "read": "2026-01-31T12:00:03.000000Z",
-     "scan": {"after": 4711},
-     "covered": {"startDate": null, "kinds": ["Final"]},
-     "open": {"4690": ["k3Jd92mQ"]},
-     "recent": {"4698": ["k3Jd92mQ", "p0Zx71cc"]},
-     "held": {"5": {"4655": ["Zk0q81ab"]}},
-     "owed": [4713, 4714],
-     "since": {"4690": "2026-01-31T11:50:00.000000Z", "4713": "2026-01-31T11:50:00.000000Z"},
-     "unlisted": [4690],
-     "obsolete": [4601],
-     "missing": [4713],
-     "newest": "2026-01-31T11:59:00.000000Z",
-     "orderless": [4698],
-     "again": {"4698": "2026-01-31T11:58:00.000000Z"},
-     "tries": {"4690": [1, "2026-01-31T11:30:00.000000Z"]},
-     "delivered": {"5001": [4698, 4699]},
-     "waiting": {"5001": 4712},
-     "manifests": {"5001": {"due": false, "waitsFor": 4690, "files": {"7f": ["11/5001/4698/a.pdf", 1024, "9f86…"]}}}}
+`docs/state.md` shows one, and says what each part is.
 
 What holds between the parts, in every state that leaves the connector:
 
@@ -39,20 +21,15 @@ What holds between the parts, in every state that leaves the connector:
    were handed over.
 7. `since` says of an owed, open or held project that it had finished before, and that what is older than this time was
    handed over. Of one without a time nothing was, or what was emitted stands with it. The earliest time stays.
-8. `unlisted` are the open projects without a processing status, which no list of unfinished projects shows;
-   `obsolete` those that no list shows at all, in the order in which they are asked for. `missing` are owed projects
-   that were not there when they were asked for: they are forgotten if they are still not there the next time.
+8. `unlisted` are the open projects without a processing status, which no list of unfinished projects shows. `missing`
+   are owed projects that were not there when they were asked for, or that no list showed: they are forgotten if that is
+   still so the next time.
 
 `read` is when the slice was last listed, by the shop's clock, and `newest` when the newest artifact was made that was
 handed over: what is older than both of them was handed over with its project.
-
-`tries` counts how often a failed project was resumed or restarted, and when last. `delivered` are the projects of each
-order that are still to be acknowledged in the shop, `waiting` those of these orders that wait for a project.
-`manifests` are the delivered files of orders whose `order.json` is not written yet: path, size and SHA-256; it is `due`
-when the order may have become complete, and else `waitsFor` is a project of it that was not delivered.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -67,8 +44,10 @@ class Known:
 
     condition: Condition | None = None
     seen: str = ""
-    emitted: tuple[str, ...] = ()
+    emitted: Sequence[str] = ()
     since: str = ""
+    held_by: str = ""
+    """The business status under which a held one stands."""
 
     def saw(self, results_digest: str) -> bool:
         """Whether the processing results had this digest when what is known was emitted."""
@@ -84,20 +63,17 @@ class Try:
 
 
 @dataclass
-class Scan:
-    """How far a reading of all projects in the order of their ids has come."""
-
-    after: int = -1
-
-
-@dataclass
 class ManifestFiles:
     """The delivered files of an order without a manifest, by artifact: path, size and SHA-256."""
 
-    due: bool = False
     files: dict[str, tuple[str, int, str]] = field(default_factory=dict)
     waits_for: int | None = None
-    """The project that was not delivered when the order was last looked at."""
+    """The project that was not delivered when the order was last looked at; None: it has to be looked at."""
+
+    def add(self, artifact_id: str, path: str, size: int, sha256: str) -> None:
+        """Note a file that was delivered: the order may be complete by it."""
+        self.waits_for = None
+        self.files[artifact_id] = (path, size, sha256)
 
 
 @dataclass
@@ -106,16 +82,13 @@ class SliceState:
 
     cursor: str = ""
     read: str = ""
-    scan: Scan | None = field(default_factory=Scan)
+    scan: int | None = -1
+    """The id up to which a first reading of all projects has come; None when it has come to its end."""
     covered: Scope | None = None
     """The earlier, narrower scope in which the projects of a scan were handed over before."""
     known: dict[int, Known] = field(default_factory=dict)
     owed: set[int] = field(default_factory=set)
-    held_by: dict[int, str] = field(default_factory=dict)
-    """The business status of each held project."""
     unlisted: set[int] = field(default_factory=set)
-    obsolete: dict[int, None] = field(default_factory=dict)
-    """Ids in the order in which they are to be asked for."""
     missing: set[int] = field(default_factory=set)
     newest: str = ""
     orderless: dict[int, None] = field(default_factory=dict)
@@ -125,6 +98,9 @@ class SliceState:
     delivered: dict[int, str] = field(default_factory=dict)
     """The order of each project that is still to be acknowledged."""
     waiting: dict[str, int] = field(default_factory=dict)
+    """The project for which each order waits; written by `wait`."""
+    awaited: dict[int, set[str]] = field(default_factory=dict, compare=False)
+    """`waiting` the other way round, with orders among them that wait for another project by now, or for none."""
     manifests: dict[str, ManifestFiles] = field(default_factory=dict)
 
     def of(self, project_id: int) -> Known:
@@ -147,12 +123,10 @@ class SliceState:
         """Note that all that was owed of a project was handed over; None: nothing has to be remembered of it."""
         self.owed.discard(project_id)
         self.unlisted.discard(project_id)
-        self.obsolete.pop(project_id, None)
         self.missing.discard(project_id)
         if known is None or known.condition != "recent":
             self.orderless.pop(project_id, None)
             self.again.pop(project_id, None)
-        self.held_by.pop(project_id, None)
         if known is None:
             self.known.pop(project_id, None)
         else:
@@ -161,8 +135,12 @@ class SliceState:
     def add_emitted(self, project_id: int, digest: str) -> None:
         """Note one more thing of a project that stays owed. It is open: it has not been handed over as a whole."""
         known = self.of(project_id)
-        condition = known.condition or "open"
-        self.known[project_id] = replace(known, condition=condition, emitted=(*known.emitted, digest))
+        emitted = known.emitted
+        if not isinstance(emitted, list):
+            # it may become very long: to copy it each time would take long too, and leave gaps all over the memory
+            emitted = list(emitted)
+            self.known[project_id] = replace(known, condition=known.condition or "open", emitted=emitted)
+        emitted.append(digest)
 
     def forget(self, project_id: int) -> None:
         """Note that a project does not belong to the slice any more."""
@@ -170,16 +148,23 @@ class SliceState:
         self.tries.pop(project_id, None)
         self.end_waiting(project_id)
 
+    def wait(self, order_id: str, project_id: int) -> None:
+        """Note that an order waits for a project."""
+        self.waiting[order_id] = project_id
+        self.awaited.setdefault(project_id, set()).add(order_id)
+
     def end_waiting(self, project_id: int) -> None:
         """Note that no order waits for a project any more."""
-        self.waiting = {order: id_ for order, id_ in self.waiting.items() if id_ != project_id}
+        for order_id in self.awaited.pop(project_id, ()):
+            if self.waiting.get(order_id) == project_id:
+                del self.waiting[order_id]
 
     def restart_scan(self, covered: Scope) -> None:
         """Read everything once more in a wider scope. A second widening during the scan reads everything as if new."""
         is_first = self.scan is None and self.covered is None
         if not is_first:
             self._forget_since()
-        self.scan = Scan()
+        self.scan = -1
         self.covered = covered if is_first else None
 
     def deliver_again(self) -> None:
@@ -198,14 +183,14 @@ class SliceState:
     def to_json(self) -> dict[str, Any]:
         value: dict[str, Any] = {"cursor": self.cursor or None}
         value |= {name: time for name, time in (("read", self.read), ("newest", self.newest)) if time}
-        if self.scan:
-            value["scan"] = {"after": self.scan.after}
+        if self.scan is not None:
+            value["scan"] = {"after": self.scan}
         if self.covered:
             value["covered"] = self.covered.to_json()
         parts: dict[str, dict[str, Any]] = {"open": {}, "recent": {}, "held": {}, "since": {}}
         for project_id, known in self.known.items():
             if known.condition == "held":
-                by_status = parts["held"].setdefault(self.held_by.get(project_id, ""), {})
+                by_status = parts["held"].setdefault(known.held_by, {})
                 by_status[str(project_id)] = [known.seen, *known.emitted]
             elif known.condition:
                 parts[known.condition][str(project_id)] = [known.seen, *known.emitted]
@@ -213,8 +198,7 @@ class SliceState:
                 parts["since"][str(project_id)] = known.since
         value |= {name: part for name, part in parts.items() if part}
         lists: dict[str, Any] = {"owed": sorted(self.owed), "unlisted": sorted(self.unlisted)}
-        lists |= {"obsolete": list(self.obsolete), "missing": sorted(self.missing)}
-        lists["orderless"] = list(self.orderless)
+        lists |= {"missing": sorted(self.missing), "orderless": list(self.orderless)}
         lists["again"] = {str(id_): at for id_, at in self.again.items()}
         lists["tries"] = {str(id_): [one.count, one.at] for id_, one in self.tries.items()}
         delivered: dict[str, list[int]] = {}
@@ -224,7 +208,6 @@ class SliceState:
         lists["waiting"] = {order: id_ for order, id_ in self.waiting.items() if order in delivered}
         lists["manifests"] = {
             order: {
-                "due": one.due,
                 **({} if one.waits_for is None else {"waitsFor": one.waits_for}),
                 "files": {id_: list(file) for id_, file in one.files.items()},
             }
@@ -237,7 +220,7 @@ class SliceState:
         """Raises `ValueError`, `KeyError`, `TypeError`, `AttributeError` or `OverflowError` for what is no state."""
         state = cls(cursor=read_time(value["cursor"]), read=read_time(value.get("read")), scan=None)
         if value.get("scan") is not None:
-            state.scan = Scan(int(value["scan"]["after"]))
+            state.scan = int(value["scan"]["after"])
         since = {int(id_): _moment(at) for id_, at in value.get("since", {}).items()}
         for id_, texts in value.get("open", {}).items():
             state.known[int(id_)] = _known("open", texts, since.get(int(id_), ""))
@@ -245,14 +228,12 @@ class SliceState:
             state.known[int(id_)] = _known("recent", texts)
         for status, held in value.get("held", {}).items():
             for id_, texts in held.items():
-                state.known[int(id_)] = _known("held", texts, since.get(int(id_), ""))
-                state.held_by[int(id_)] = str(status)
+                state.known[int(id_)] = _known("held", texts, since.get(int(id_), ""), str(status))
         for id_ in _ids(value.get("owed", [])):
             state.owe(id_, since.get(id_, ""))
-        if value.get("covered") is not None and (state.scan or state.owed):
+        if value.get("covered") is not None and (state.scan is not None or state.owed):
             state.covered = Scope.from_json(value["covered"])
         state.unlisted = set(_ids(value.get("unlisted", [])))
-        state.obsolete = dict.fromkeys(_ids(value.get("obsolete", [])))
         state.missing = set(_ids(value.get("missing", [])))
         state.newest = read_time(value.get("newest"))
         state.orderless = dict.fromkeys(_ids(value.get("orderless", [])))
@@ -261,7 +242,8 @@ class SliceState:
         state.tries = {int(id_): Try(int(count), _moment(at)) for id_, (count, at) in tries}
         delivered = value.get("delivered", {}).items()
         state.delivered = {int(id_): str(order) for order, ids in delivered for id_ in ids}
-        state.waiting = {str(order): int(id_) for order, id_ in value.get("waiting", {}).items()}
+        for order, id_ in value.get("waiting", {}).items():
+            state.wait(str(order), int(id_))
         state.manifests = {str(order): _manifest(one) for order, one in value.get("manifests", {}).items()}
         return state
 
@@ -278,13 +260,13 @@ def _ids(value: Any) -> list[int]:
     return [int(id_) for id_ in value]
 
 
-def _known(condition: Condition, texts: Any, since: str = "") -> Known:
+def _known(condition: Condition, texts: Any, since: str = "", held_by: str = "") -> Known:
     seen, *emitted = read_texts(texts)
-    return Known(condition, seen, tuple(emitted), since)
+    return Known(condition, seen, tuple(emitted), since, held_by)
 
 
 def _manifest(value: Mapping[str, Any]) -> ManifestFiles:
     given: Mapping[str, Any] = value["files"]
     files = {str(id_): (read_text(path), int(size), read_text(sha256)) for id_, (path, size, sha256) in given.items()}
     waits_for = value.get("waitsFor")
-    return ManifestFiles(bool(value["due"]), files, None if waits_for is None else int(waits_for))
+    return ManifestFiles(files, None if waits_for is None else int(waits_for))

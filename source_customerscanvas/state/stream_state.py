@@ -1,13 +1,7 @@
 """The state of a stream from one sync to the next, and what a changed scope does to it.
 
-    {"version": 2,
-     "began": "2026-01-30T09:00:00.000000Z",
-     "scope": {"startDate": null, "kinds": ["Final"]},
-     "slices": {"11": {…}, "12": {…}}}
-
-`began` is when the first sync of the stream began, by the shop's clock. A slice is a storefront (`11`), or one of its
-orders where only some are synced (`11/5001`); `slice_state` says what is remembered of one. `refresh` is there in the
-states of a full refresh: one that is `running` is gone on with, after one that has `ended` the next begins anew.
+`docs/state.md` shows one. A slice is a storefront (`11`), or one of its orders where only some are synced (`11/5001`);
+`slice_state` says what is remembered of one.
 """
 
 from collections.abc import Iterable, Mapping

@@ -78,8 +78,11 @@ class Acknowledging:
         return sum(self._acknowledge_project(slice_, order_id, found[id_]) for id_ in produced)
 
     def _is_due(self, slice_: Slice, order_id: str, delivered: Set[int], projects: Sequence[Project]) -> bool:
-        created = min((project.created for project in projects), default="")
+        created = min((project.created for project in projects if project.created), default="")
         if created < self._ledger.since:
+            if delivered and not created:
+                where = f"storefront {slice_.storefront_id}, order {order_id or 'none'}"
+                logger.warning(f"Not acknowledged: {where}: its projects do not say when they were created.")
             self._ledger.remove(slice_.key, delivered)
             return False
         produced = [project for project in projects if self._is_produced(project)]

@@ -6,11 +6,28 @@ from threading import Lock
 from source_customerscanvas.errors import Trouble
 from source_customerscanvas.sync.outcomes import Outcome
 
+NAMED = 20
+"""Things that a summary names at most."""
+
+
+@dataclass
+class Named:
+    """How many things there are, and the first of them: a history may have very many."""
+
+    count: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def add(self, what: str) -> None:
+        self.count += 1
+        if self.count <= NAMED:
+            self.first.append(what)
+
 
 @dataclass
 class Counts:
-    """Written by the stream's reader, the tracker and the workers, under a lock of its own: the one of the stream's
-    state would be asked for with each part of a file that comes.
+    """Written by the stream's reader, the threads that list and the workers.
+
+    It has a lock of its own: that of the stream's state would be taken for each chunk of a file.
     """
 
     emitted: int = 0
@@ -21,9 +38,11 @@ class Counts:
     expected_rows: int | None = None
     """Rows, where a project may have more or fewer than one."""
     expected_bytes: int | None = None
-    passed_over: list[str] = field(default_factory=list)
-    held: list[str] = field(default_factory=list)
+    passed_over: Named = field(default_factory=Named)
+    held: Named = field(default_factory=Named)
     """Projects that their business status keeps from being produced."""
+    failed: int = 0
+    """Of the projects that are unfinished at the end, those whose processing has failed."""
     troubles: list[Trouble] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
@@ -53,19 +72,11 @@ class Counts:
 
     def pass_over(self, what: str) -> None:
         with self._lock:
-            self.passed_over.append(what)
-
-    def pass_over_once(self, what: str) -> bool:
-        """Whether it is passed over for the first time."""
-        with self._lock:
-            is_first = what not in self.passed_over
-            if is_first:
-                self.passed_over.append(what)
-            return is_first
+            self.passed_over.add(what)
 
     def hold(self, what: str) -> None:
         with self._lock:
-            self.held.append(what)
+            self.held.add(what)
 
     def note_trouble(self, trouble: Trouble, *, first: bool = False) -> None:
         """`first`: it is more than one project's, and named before those."""

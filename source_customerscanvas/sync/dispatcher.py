@@ -5,19 +5,20 @@
 No worker ever waits for another one; a project with files is finished by whichever worker finishes the last of them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from queue import Empty
 from threading import Condition, Event, Thread
 
+from source_customerscanvas.api.projects import Results
 from source_customerscanvas.errors import CustomersCanvasError, Stopped, as_known_error
 from source_customerscanvas.sync.jobs import Batch, Job, Tasks
 from source_customerscanvas.sync.kinds import FILES
 from source_customerscanvas.sync.manifests import ManifestWriter
 from source_customerscanvas.sync.order_reader import OrderReader
-from source_customerscanvas.sync.outcomes import Outcome
+from source_customerscanvas.sync.outcomes import Found, Outcome
 from source_customerscanvas.sync.progress import StreamProgress
-from source_customerscanvas.sync.project_reader import Found, ProjectReader
+from source_customerscanvas.sync.project_reader import ProjectReader
 from source_customerscanvas.sync.slices import Slice
 
 _LOOKING_SECONDS = 1.0
@@ -79,11 +80,14 @@ class Dispatcher:
         job.batch.add()
         self._tasks.put(partial(self._run, job.batch, partial(self._projects.read, job)))
 
-    def look_at_manifest(self, slice_: Slice, order_id: str) -> None:
-        """Write the manifest of an order if it is complete, when all that was queued before has been noted."""
+    def look_at_manifest(self, slice_: Slice, order_id: str, results: Mapping[int, Results]) -> None:
+        """Write the manifest of an order if it is complete, when all that was queued before has been noted.
+
+        `results` are those of its projects that were just read; the others are asked for.
+        """
         stream = self._streams[FILES]
         if self._manifests:
-            task = partial(self._manifests.write, slice_, stream, order_id)
+            task = partial(self._manifests.write, slice_, stream, order_id, results)
             self.put(Outcome(FILES, note=partial(self._tasks.put_file, partial(self._run, None, task))))
 
     def put(self, outcome: Outcome) -> None:
@@ -124,11 +128,11 @@ class Dispatcher:
     def drain(self) -> None:
         """Wait until all that was handed out has been handed over and noted. Raises `Stopped`."""
         while True:
-            self._tasks.wait_until_done()
-            with self._handed_over:
-                self._handed_over.wait_for(lambda: self._pending == 0 or self._stopping.is_set(), _LOOKING_SECONDS)
-                if self._pending == 0 and self._tasks.are_done():
-                    return
+            if self._tasks.are_done(_LOOKING_SECONDS):
+                with self._handed_over:
+                    self._handed_over.wait_for(lambda: self._pending == 0 or self._stopping.is_set(), _LOOKING_SECONDS)
+                    if self._pending == 0 and self._tasks.are_done():
+                        return
             self.raise_if_stopping()
 
     def checkpoint(self, *, and_wait: bool) -> None:
@@ -162,10 +166,10 @@ class Dispatcher:
 
     def _done(self, batch: Batch) -> None:
         for order_id, touched in batch.done().items():
-            if touched.settled.pop(FILES, None) is not None:
-                self.look_at_manifest(batch.slice, order_id)
-            if touched.settled:
-                for name in touched.settled:
+            if touched.pop(FILES, None) is not None:
+                self.look_at_manifest(batch.slice, order_id, batch.results_of(order_id))
+            if touched:
+                for name in touched:
                     self._streams[name].counts.expect_rows(1)
-                task = partial(self._orders.read, batch, order_id, touched)
+                task = partial(self._orders.read, batch.slice, order_id, touched)
                 self._tasks.put_file(partial(self._run, None, task))

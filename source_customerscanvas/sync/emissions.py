@@ -21,9 +21,12 @@ STATE_PROJECTS = 200
 """Finished projects after which a state is emitted."""
 
 STATE_SECONDS = 10.0
-"""Seconds after which a state is emitted. The reader looks whether it is due as often as `_PATIENCE` says."""
+"""Seconds after which a state that has changed is emitted. The reader looks for it as often as `_PATIENCE` says."""
 
 _PATIENCE = 2.5
+
+LIFE_SECONDS = 600.0
+"""Seconds after which one that has not changed is emitted too: a platform takes a source that is silent for dead."""
 
 
 @dataclass(frozen=True)
@@ -57,23 +60,30 @@ def emissions(
 ) -> Iterator[Emission]:
     """All that a sync finds for one stream. Raises what ended it, or `ProjectsFailed`, after everything else."""
     counts = progress.counts
-    emitted_at = clock.monotonic()
+    emitted_at = looked_at = clock.monotonic()
     emitted_finished = 0
+    emitted: Mapping[str, Any] | None = None
     estimated = _NOTHING
     for outcome in dispatcher.outcomes(progress, patience=_PATIENCE):
         now = clock.monotonic()
-        if estimated == _NOTHING or now - emitted_at >= STATE_SECONDS:
+        is_time = now - looked_at >= STATE_SECONDS
+        if estimated == _NOTHING or is_time:
             yield from _changed(estimated, estimated := Estimate(*estimate(counts)))
         finished = counts.finished - emitted_finished
-        is_due = finished >= state_projects or now - emitted_at >= STATE_SECONDS
-        if outcome and finished + outcome.finished > state_projects:
+        is_due = finished >= state_projects or now - emitted_at >= LIFE_SECONDS
+        if outcome and (outcome.checkpoint or finished + outcome.finished > state_projects):
             is_due = True  # a page of projects finishes many at once
-        if is_due or (outcome and outcome.checkpoint):
-            yield State(progress.snapshot())
-            emitted_at, emitted_finished = now, counts.finished
+        if is_due or is_time:
+            looked_at = now
+            content = progress.snapshot()
+            if is_due or content != emitted:
+                progress.states_out.note_made()
+                yield State(content)
+                emitted, emitted_at, emitted_finished = content, now, counts.finished
         if outcome and outcome.records:
             yield Rows(outcome.records, outcome.weight)
     yield from _changed(estimated, Estimate(*estimate(counts)))
+    progress.states_out.note_made()
     yield State(progress.snapshot(is_last=True))
     logger.info(summary(progress))
     if progress.failure:

@@ -1,23 +1,27 @@
 """Delivers the files of one project, and tells of each when it is stored."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from threading import Lock
 
 from source_customerscanvas.api.artifacts import Artifact
-from source_customerscanvas.api.projects import Project, Results
+from source_customerscanvas.api.client import ApiClient
+from source_customerscanvas.api.packed import those
+from source_customerscanvas.api.projects import Project
 from source_customerscanvas.errors import NotFound, Stopped, StoreAway, StoreUnavailable, Trouble, as_known_error
 from source_customerscanvas.files.artifact_file import ArtifactFile, DeliveredFile
 from source_customerscanvas.files.download import Downloader
-from source_customerscanvas.files.paths import PathTemplate, ProjectValues
+from source_customerscanvas.files.paths import PathTemplate, ProjectValues, line_items_of
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.state.slice_state import ManifestFiles
 from source_customerscanvas.sync.jobs import Job
 from source_customerscanvas.sync.kinds import FILES
-from source_customerscanvas.sync.news import ReadProject, is_new_run, newest_of
-from source_customerscanvas.sync.outcomes import Outcome
+from source_customerscanvas.sync.lists import projects_in_order
+from source_customerscanvas.sync.news import ReadProject, is_new_run
+from source_customerscanvas.sync.outcomes import Found, Outcome
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.records import file_record
 from source_customerscanvas.sync.reporting import warn_of_trouble
@@ -25,15 +29,21 @@ from source_customerscanvas.sync.settling import Settled
 
 logger = logging.getLogger("airbyte.source-customerscanvas")
 
+_MOST_AT_ONCE = 1000
+"""Files of one project that wait for a worker: it may have hundreds of thousands."""
+
 
 @dataclass
 class _Deliveries:
-    """The files of one project on their way; `left` counts those that no worker has finished."""
+    """The files of one project on their way: the workers have `under_way` of them, and the next are those `to_do`."""
 
     read: ReadProject
     stream: StreamProgress
     settled: Settled
-    left: int
+    downloader: Downloader
+    paths: Mapping[str, str]
+    to_do: Iterator[Artifact]
+    under_way: int
     trouble: Trouble | None = None
     lock: Lock = field(default_factory=Lock)
 
@@ -41,8 +51,9 @@ class _Deliveries:
 class FilesReader:
     """The stream of files: rows alone where no downloader is given. Shared by the workers of a sync."""
 
-    def __init__(self, settings: Settings, downloader: Downloader | None) -> None:
+    def __init__(self, settings: Settings, client: ApiClient, downloader: Downloader | None) -> None:
         self._settings = settings
+        self._client = client
         self._downloader = downloader
         self._has_manifests = settings.order_manifest and downloader is not None
         self._template = PathTemplate(settings.file_path)
@@ -50,36 +61,59 @@ class FilesReader:
         """Filled before the first project is read."""
         self.formats: set[str] = set()
         """Those of all final files that were seen."""
-        self._results: dict[int, Results] = {}
 
-    def read(
-        self, read: ReadProject, stream: StreamProgress, artifacts: Sequence[Artifact]
-    ) -> Iterator[Outcome | Callable[[], Iterator[Outcome]]]:
+    def begin(self, streams: Iterable[StreamProgress]) -> None:
+        """Make ready where files go; if that cannot be, only their stream ends. Raises `Stopped`."""
+        for stream in streams:
+            if self._downloader and stream.name == FILES:
+                try:
+                    self._downloader.begin()
+                    logger.info(f"The stream {FILES} delivers files to {self._downloader.place}.")
+                except (StoreUnavailable, StoreAway) as error:
+                    stream.fail(error)
+
+    def read(self, read: ReadProject, stream: StreamProgress, artifacts: Sequence[Artifact]) -> Found:
         """The rows of a completed project's files, or the tasks in which workers deliver them first."""
         project, results, known = read.project, read.results, read.known(stream)
-        finals = [artifact for artifact in artifacts if artifact.output_file] if results.is_completed else []
+        finals = those(artifacts, lambda artifact: results.is_completed and bool(artifact.output_file))
         self.formats.update(artifact.format for artifact in finals)
-        in_scope = [artifact for artifact in finals if stream.scope.has_kind(artifact.format)]
-        news = read.new_artifacts(stream, in_scope, lambda artifact: artifact.format)
-        digests = map(read.digest, in_scope) if results.is_completed else known.emitted[1:]
-        settled = read.settled(stream, emitted=(results.digest, *digests), newest=newest_of(in_scope))
+        in_scope = those(finals, lambda artifact: stream.scope.has_kind(artifact.format))
+        news = those(in_scope, read.is_new(stream, lambda artifact: artifact.format))
         if results.is_completed:
             # of all files, as a wider scope only adds to those that were delivered, while another run replaces them
-            is_new = not known.saw(results.digest) and is_new_run(known, lambda: finals)
-            settled = replace(settled, is_new_run=is_new)
-        stream.counts.expect_rows(len(news), self._sizes(news))
-        if self._downloader is None or not news:
-            yield read.job.settle(stream, settled, [file_record(project, artifact, None) for artifact in news])
+            new_run = not known.saw(results.digest) and is_new_run(known, lambda: finals)
+            settled = read.handed_over(stream, in_scope, is_new_run=new_run)
+        else:
+            settled = read.settled(stream, emitted=(results.digest, *known.emitted[1:]))
+        sizes = [ArtifactFile.from_row(artifact.id, artifact.listed).size or 0 for artifact in news]
+        stream.counts.expect_rows(len(sizes), None if self._downloader is None else sum(sizes))
+        if self._downloader is None or not sizes:
+            yield from read.job.hand_over(stream, settled, (file_record(project, artifact, None) for artifact in news))
             self.touch(read, stream)
             return
-        paths = self.paths(project, finals)
-        deliveries = _Deliveries(read, stream, settled, len(news))
-        for artifact in news:
-            yield partial(self._deliver, self._downloader, deliveries, artifact, paths[artifact.id])
+        order_id = project.order_id
+        line_items = None
+        if order_id:
+            line_items = self.line_items(lambda: projects_in_order(self._client, read.job.slice, order_id))
+        paths = self.paths(project, finals, line_items)
+        to_do = iter(news)
+        first = list(islice(to_do, _MOST_AT_ONCE))
+        deliveries = _Deliveries(read, stream, settled, self._downloader, paths, to_do, len(first))
+        for artifact in first:
+            yield partial(self._deliver, deliveries, artifact)
 
-    def paths(self, project: Project, finals: Sequence[Artifact]) -> dict[str, str]:
+    def line_items(self, order: Callable[[], Sequence[Project]]) -> dict[str, int] | None:
+        """What paths need to know of the projects of an order, which are asked for only where they rest on it."""
+        if not self._template.rests_on_line_items:
+            return None
+        return line_items_of({**project.row, "id": project.id} for project in order())
+
+    def paths(
+        self, project: Project, finals: Iterable[Artifact], line_items: Mapping[str, int] | None
+    ) -> dict[str, str]:
         """Where each of a project's final artifacts goes; all of them have to be given."""
-        return self._template.paths(self.values(project), [artifact.listed for artifact in finals])
+        values = replace(self.values(project), line_items=line_items)
+        return self._template.paths(values, (artifact.listed for artifact in finals))
 
     def order_folder(self, project: Project) -> str:
         """The folder that all files of the project's order share."""
@@ -93,8 +127,7 @@ class FilesReader:
     def touch(self, read: ReadProject, stream: StreamProgress) -> None:
         """Have the order looked at for its manifest when all of the batch was read."""
         if self._has_manifests and read.project.order_id:
-            self._results[read.project.id] = read.results
-            read.job.batch.touch(read.project.order_id, FILES)
+            read.job.batch.touch_manifest(read.project.order_id, {read.project.id: read.results})
         self.touch_waiting(read.job, stream)
 
     def touch_waiting(self, job: Job, stream: StreamProgress) -> None:
@@ -105,26 +138,16 @@ class FilesReader:
             manifests = stream.slice(job.key).manifests
             orders = [order_id for order_id, one in manifests.items() if one.waits_for == job.project_id]
         for order_id in orders:
-            job.batch.touch(order_id, FILES)
+            job.batch.touch_manifest(order_id)
 
-    def take_results(self, project_id: int) -> Results | None:
-        """What this sync has just seen of a project whose order is looked at; once."""
-        return self._results.pop(project_id, None)
-
-    def _sizes(self, artifacts: Sequence[Artifact]) -> int | None:
-        if self._downloader is None:
-            return None
-        return sum(ArtifactFile.from_row(artifact.id, artifact.listed).size or 0 for artifact in artifacts)
-
-    def _deliver(
-        self, downloader: Downloader, deliveries: _Deliveries, artifact: Artifact, path: str
-    ) -> Iterator[Outcome]:
-        """Deliver a file and tell of it; whoever delivers the last one finishes the project."""
+    def _deliver(self, deliveries: _Deliveries, artifact: Artifact) -> Found:
+        """Deliver a file and tell of it; the next one follows, and whoever delivers the last finishes the project."""
         stream, read = deliveries.stream, deliveries.read
         where = f"{read.project.describe()}, artifact {artifact.id}"
         try:
             if stream.failure is None:
-                delivered = downloader.deliver(ArtifactFile.from_row(artifact.id, artifact.listed), path)
+                file = ArtifactFile.from_row(artifact.id, artifact.listed)
+                delivered = deliveries.downloader.deliver(file, deliveries.paths[artifact.id])
                 row = file_record(read.project, artifact, delivered)
                 note = partial(self._note, deliveries, artifact, delivered)
                 yield Outcome(stream.name, [(row, delivered)], note)
@@ -139,10 +162,15 @@ class FilesReader:
             return
         except Exception as error:
             deliveries.trouble = Trouble(where, as_known_error(error))
+        if stream.failure is not None:
+            return
         with deliveries.lock:
-            deliveries.left -= 1
-            is_last = deliveries.left == 0
-        if not is_last or stream.failure is not None:
+            following = next(deliveries.to_do, None)
+            deliveries.under_way -= following is None
+            is_last = deliveries.under_way == 0
+        if following:
+            yield partial(self._deliver, deliveries, following)
+        if not is_last:
             return
         if deliveries.trouble:
             warn_of_trouble(deliveries.trouble)
@@ -159,5 +187,4 @@ class FilesReader:
             state.add_emitted(read.project.id, read.digest(artifact))
             if delivered and self._has_manifests and order_id:
                 manifest = state.manifests.setdefault(order_id, ManifestFiles())
-                manifest.due = True
-                manifest.files[artifact.id] = (delivered.relative_path, delivered.size, delivered.sha256)
+                manifest.add(artifact.id, delivered.relative_path, delivered.size, delivered.sha256)

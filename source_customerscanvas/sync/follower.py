@@ -81,4 +81,4 @@ class Follower:
         for stream in self._streams:
             if stream.name == FILES:
                 for order_id in due_manifests(stream, self._slice.key):
-                    self._dispatcher.look_at_manifest(self._slice, order_id)
+                    self._dispatcher.look_at_manifest(self._slice, order_id, {})

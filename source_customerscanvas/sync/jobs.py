@@ -1,33 +1,43 @@
 """What the workers are given: projects to read, in batches after which their orders are looked at; and its queue."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from itertools import count
+from itertools import count, islice
 from queue import PriorityQueue
 from threading import Lock, Semaphore
 
 from source_customerscanvas.api.listing import Row
-from source_customerscanvas.api.projects import Project
+from source_customerscanvas.api.projects import Project, Results
 from source_customerscanvas.errors import Trouble
+from source_customerscanvas.sync.kinds import FILES
 from source_customerscanvas.sync.outcomes import Outcome
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.settling import Settled
 from source_customerscanvas.sync.slices import Slice
 
+_MOST_ROWS = 500
+"""Rows of one project that are handed over together: it may have hundreds of thousands."""
+
 
 @dataclass
-class Touched:
-    """An order of which projects were read: what each stream has to note of them once the order was handed over."""
+class Touching:
+    """A project that touches orders: what a stream notes of it when the rows of all of them were handed over."""
 
-    settled: dict[str, list[Settled]] = field(default_factory=dict)
+    project_id: int
+    order_ids: Sequence[str]
+    note: Callable[[], None]
+    handed_over: int = 0
 
-    def updated_at(self, order_id: str) -> str:
-        """When a project that is in the order now was last modified; empty where none is."""
-        return max(
-            (one.latest for some in self.settled.values() for one in some if one.order_id == order_id), default=""
-        )
+    def hand_over(self) -> None:
+        """Note that the row of one of the orders was handed over; called by the one thread that reads the stream."""
+        self.handed_over += 1
+        if self.handed_over == len(self.order_ids):
+            self.note()
+
+
+Touched = dict[str, list[Touching]]
+"""What touches an order, by stream."""
 
 
 class Batch:
@@ -41,27 +51,29 @@ class Batch:
         self._lock = Lock()
         self._left = 1
         self._touched: dict[str, Touched] = {}
-        self._awaited: Counter[tuple[str, int]] = Counter()
-        """By stream and project, how many of the orders that it touches were not handed over yet."""
+        self._results: dict[str, dict[int, Results]] = {}
 
     def add(self) -> None:
         """One more job, or a file of one."""
         with self._lock:
             self._left += 1
 
-    def touch(self, order_id: str, stream: str, settled: Settled | None = None) -> None:
-        """Have an order looked at for a stream; `settled` is noted when all orders that it touches were handed over."""
+    def touch(self, stream: str, one: Touching) -> None:
+        """Have the orders that a project touches looked at for a stream."""
         with self._lock:
-            some = self._touched.setdefault(order_id, Touched()).settled.setdefault(stream, [])
-            if settled:
-                some.append(settled)
-                self._awaited[stream, settled.project_id] += 1
+            for order_id in one.order_ids:
+                self._touched.setdefault(order_id, {}).setdefault(stream, []).append(one)
 
-    def is_settled(self, stream: str, project_id: int) -> bool:
-        """One of the orders that a project touches was handed over: whether it was the last one."""
+    def touch_manifest(self, order_id: str, results: Mapping[int, Results] | None = None) -> None:
+        """Have an order looked at for its manifest, for which the `results` of a project are kept."""
         with self._lock:
-            self._awaited[stream, project_id] -= 1
-            return self._awaited[stream, project_id] == 0
+            self._touched.setdefault(order_id, {}).setdefault(FILES, [])
+            self._results.setdefault(order_id, {}).update(results or {})
+
+    def results_of(self, order_id: str) -> Mapping[int, Results]:
+        """What was read of the projects of an order for its manifest."""
+        with self._lock:
+            return self._results.get(order_id, {})
 
     def done(self) -> dict[str, Touched]:
         """One job less. Gives the touched orders when it was the last one: whoever made the batch counts as one too."""
@@ -95,6 +107,15 @@ class Job:
     def key(self) -> str:
         """The name of its slice in the state."""
         return self.batch.slice.key
+
+    def hand_over(self, stream: StreamProgress, settled: Settled, rows: Iterable[Row]) -> Iterator[Outcome]:
+        """Rows of a stream, however many, and with the last ones what to note of the project."""
+        rows = iter(rows)
+        portion = list(islice(rows, _MOST_ROWS))
+        while following := list(islice(rows, _MOST_ROWS)):
+            yield Outcome(stream.name, [(row, None) for row in portion])
+            portion = following
+        yield self.settle(stream, settled, portion)
 
     def settle(self, stream: StreamProgress, settled: Settled, rows: Iterable[Row] = ()) -> Outcome:
         """Rows of a stream with which all that it was owed of the project is handed over."""
@@ -141,12 +162,10 @@ class Tasks:
             finally:
                 self._queue.task_done()
 
-    def wait_until_done(self) -> None:
-        self._queue.join()
-
-    def are_done(self) -> bool:
+    def are_done(self, patience: float = 0.0) -> bool:
+        """Whether there is nothing left to do, which is waited for so many seconds."""
         with self._queue.all_tasks_done:
-            return self._queue.unfinished_tasks == 0
+            return self._queue.all_tasks_done.wait_for(lambda: self._queue.unfinished_tasks == 0, patience)
 
     def end(self, workers: int) -> None:
         for _ in range(workers):

@@ -33,8 +33,9 @@ class Ledger:
         if settled.condition == "open":
             state.delivered.pop(project_id, None)
         elif settled.is_new_run:
-            # an order is as old as its oldest project, so this one's can only be older
-            if settled.created >= self.since:
+            # an order is as old as its oldest project, so this one's can only be older. Of a project that does not say
+            # when it was created, those beside it will tell; what a scan finds of these is taken to be old
+            if settled.created >= self.since if settled.created else state.scan is None:
                 state.delivered[project_id] = order_id
         elif project_id in state.delivered:
             state.delivered[project_id] = order_id  # it may belong to another order by now
@@ -82,7 +83,7 @@ class Ledger:
                 known = state.known.get(project.id)
                 is_left_out = known is None and not self._state.scope.includes(project.latest)
                 if project.id in state.owed or is_left_out or (known and known.condition in ("open", "held")):
-                    state.waiting[order_id] = project.id
+                    state.wait(order_id, project.id)
                     return
 
     def move(self, key: str, project: Project) -> None:

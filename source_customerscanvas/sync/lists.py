@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.api.listing import FetchPage, Page, first_with, row_id, walk
 from source_customerscanvas.api.projects import Project, project_list, projects_of_order
+from source_customerscanvas.errors import ServerTrouble
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.reporting import pass_over
 from source_customerscanvas.sync.slices import Slice
+from source_customerscanvas.times import to_utc
 
 NEWEST_MODIFIED = "LastModified DESC,Id DESC"
 NEWEST_CREATED = "Created DESC,Id DESC"
@@ -42,8 +44,19 @@ class ProjectLists:
         self._has_nameless = False
 
     def fetch(self, sorting: str, **filters: str | int) -> FetchPage:
-        """The list in this order, of the projects that the filters choose."""
-        return project_list(self._client.get_json, {**self._slice.params, "sorting": sorting, **filters})
+        """The list in this order, of the projects that the filters choose.
+
+        Raises `ServerTrouble` for a page in another order: on one, projects would be passed over without a word.
+        """
+        fetch = project_list(self._client.get_json, {**self._slice.params, "sorting": sorting, **filters})
+
+        def in_order(skip: int) -> Page:
+            page = fetch(skip)
+            if not _is_in_order(page, sorting):
+                raise ServerTrouble("the list of projects", f"its rows are not sorted as asked ({sorting})")
+            return page
+
+        return in_order
 
     def first(self, sorting: str, **filters: str | int) -> Page:
         return self.fetch(sorting, **filters)(0)
@@ -104,3 +117,14 @@ class ProjectLists:
     def _ends_before(self, page: Page, after: int) -> bool:
         ids = [project.id for row in page.rows if (project := Project.from_row(row))]
         return not ids or ids[-1] <= after
+
+
+def _is_in_order(page: Page, sorting: str) -> bool:
+    if sorting == BY_ID:
+        ids = [id_ for row in page.rows if (id_ := row_id(row)) is not None]
+        return ids == sorted(ids)
+    if sorting not in TIME_OF:
+        return True
+    # by both ends alone: what stands in between may be dated in a way that the server reads otherwise
+    times = [time for row in page.rows if (time := to_utc(row.get(TIME_OF[sorting])))]
+    return not times or times[0] >= times[-1]

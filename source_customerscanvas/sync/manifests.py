@@ -1,11 +1,14 @@
 """Writes `order.json` when all files of an order are delivered, and again when one of them has changed.
 
-A manifest names only files that are stored. What was delivered since the last one is in the state, which is kept for
-orders that are not complete yet; a file that is not there was delivered earlier, and is fetched once more to be hashed.
+A manifest names only files that are stored. Those that were delivered since the last one are in the state. Any other
+was delivered earlier: it is looked for in the store, and fetched once more to be hashed. If it does not lie under the
+path that it has now (which another file of that name changes, or a setting), it is delivered there.
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,15 +17,16 @@ import orjson
 from source_customerscanvas.api.artifacts import Artifact, Artifacts
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.api.projects import Project, Results, ask_results
-from source_customerscanvas.errors import NotFound, Stopped, Trouble, as_known_error
-from source_customerscanvas.files.artifact_file import ArtifactFile
+from source_customerscanvas.errors import NotFound, Stopped, StoreAway, StoreUnavailable, Trouble, as_known_error
+from source_customerscanvas.files.artifact_file import ArtifactFile, DeliveredFile
 from source_customerscanvas.files.download import Downloader
 from source_customerscanvas.settings import Settings
+from source_customerscanvas.state.slice_state import ManifestFiles
 from source_customerscanvas.sync.files_reader import FilesReader
 from source_customerscanvas.sync.lists import projects_in_order
 from source_customerscanvas.sync.outcomes import Outcome
 from source_customerscanvas.sync.progress import StreamProgress
-from source_customerscanvas.sync.records import manifest_record
+from source_customerscanvas.sync.records import file_record, manifest_record
 from source_customerscanvas.sync.reporting import warn_of_trouble
 from source_customerscanvas.sync.slices import Slice
 
@@ -43,21 +47,28 @@ class ManifestWriter:
         self._files = files
         self._downloader = downloader
 
-    def write(self, slice_: Slice, stream: StreamProgress, order_id: str) -> Iterator[Outcome]:
+    def write(
+        self, slice_: Slice, stream: StreamProgress, order_id: str, results: Mapping[int, Results]
+    ) -> Iterator[Outcome]:
         """Write the manifest of an order if it is complete, and something was delivered since the last one.
 
-        Only for an order of which all that was delivered has been noted in the state.
+        Only for an order of which all that was delivered has been noted in the state. `results` are those of its
+        projects that were just read.
         """
         try:
-            yield from self._write(slice_, stream, order_id)
+            yield from self._write(slice_, stream, order_id, results)
         except Stopped:
             return
+        except (StoreUnavailable, StoreAway) as error:
+            stream.fail(error)
         except Exception as error:
             trouble = Trouble(f"storefront {slice_.storefront_id}, order {order_id}, {NAME}", as_known_error(error))
             warn_of_trouble(trouble)
             yield Outcome(stream.name, note=partial(stream.counts.note_trouble, trouble))
 
-    def _write(self, slice_: Slice, stream: StreamProgress, order_id: str) -> Iterator[Outcome]:
+    def _write(
+        self, slice_: Slice, stream: StreamProgress, order_id: str, results: Mapping[int, Results]
+    ) -> Iterator[Outcome]:
         with stream.lock:
             pending = stream.slice(slice_.key).manifests.get(order_id)
             delivered_files = dict(pending.files) if pending else {}
@@ -70,83 +81,130 @@ class ManifestWriter:
             return
         produced = [project for project in projects if self._settings.statuses.includes(project.business_status)]
         try:
-            entries = self._entries(slice_, stream, produced, delivered_files)
+            if not produced:
+                raise _NotComplete(projects[0].id)
+            artifacts = self._artifacts_of(slice_, stream, produced, results)
         except _NotComplete as error:
             yield Outcome(stream.name, note=partial(_wait, stream, slice_.key, order_id, error.project_id))
             return
-        folder = self._files.order_folder(produced[0])
+        path = f"{self._files.order_folder(produced[0])}/{NAME}"
+        line_items = self._files.line_items(lambda: projects)
+        earlier = self._earlier_paths(path)
+        entries = {}
+        for project in produced:
+            finals = artifacts[project.id]
+            paths = self._files.paths(project, finals, line_items)
+            entries[project.id] = yield from self._entries(
+                slice_, stream, project, finals, paths, earlier, delivered_files
+            )
         content = orjson.dumps(_document(slice_, order_id, produced, entries), option=orjson.OPT_INDENT_2)
-        delivered = self._downloader.put(f"{folder}/{NAME}", content, "application/json")
+        delivered = self._downloader.put(path, content, "application/json")
         updated_at = max(project.updated_at for project in projects)
         row = manifest_record(slice_.storefront_id, order_id, projects, delivered, updated_at)
         logger.info(f"Complete: storefront {slice_.storefront_id}, order {order_id}: {delivered.relative_path}.")
         yield Outcome(stream.name, [(row, delivered)], partial(_written, stream, slice_.key, order_id, delivered_files))
 
-    def _entries(
-        self, slice_: Slice, stream: StreamProgress, produced: Sequence[Project], delivered_files: Mapping[str, Any]
-    ) -> dict[int, list[dict[str, Any]]]:
-        """The files of each produced project. Raises `_NotComplete` while one of them is not delivered wholly."""
-        if not produced:
-            raise _NotComplete(None)
+    def _artifacts_of(
+        self, slice_: Slice, stream: StreamProgress, produced: Sequence[Project], read: Mapping[int, Results]
+    ) -> dict[int, list[Artifact]]:
+        """The final artifacts of each produced project. Raises `_NotComplete` while one is not delivered wholly."""
         for project in produced:
             if not (project.is_completed and _is_delivered(slice_, stream, project)):
                 raise _NotComplete(project.id)
-        entries = {}
+        found = {}
         for project in produced:
-            results = self._results_of(project)
+            results = read.get(project.id) or self._results_of(project)
             if results is None or not results.is_completed:
                 raise _NotComplete(project.id)
-            finals = self._finals(results)
-            paths = self._files.paths(project, finals)
-            in_scope = [artifact for artifact in finals if stream.scope.has_kind(artifact.format)]
-            found = [self._entry(artifact, paths[artifact.id], delivered_files) for artifact in in_scope]
-            entries[project.id] = [entry for entry in found if entry]
-        return entries
+            found[project.id] = self._finals(results)
+        return found
 
     def _results_of(self, project: Project) -> Results | None:
-        kept = self._files.take_results(project.id)
         try:
-            return kept or ask_results(self._client.get_json, project.id)
+            return ask_results(self._client.get_json, project.id)
         except NotFound:
             return None
 
     def _finals(self, results: Results) -> list[Artifact]:
         """The final artifacts; their details are asked for only where the results do not name a file."""
-        output_files = results.output_files
-        nameless = [id_ for id_, file in output_files.items() if not file.get("name") or not file.get("format")]
-        details = self._artifacts.details(nameless, newest_first=True)
-        return [Artifact(id_, output_files[id_], details.get(id_, {})) for id_ in sorted(output_files)]
+        files = {str(file["artifactId"]): file for file in results.files or [] if file.get("artifactId")}
+        nameless = [id_ for id_, file in files.items() if not file.get("name") or not file.get("format")]
+        details = dict(self._artifacts.details(nameless, newest_first=True))
+        return [Artifact(id_, files[id_], details.get(id_, {})) for id_ in sorted(files)]
 
-    def _entry(self, artifact: Artifact, path: str, delivered_files: Mapping[str, Any]) -> dict[str, Any] | None:
-        if artifact.id in delivered_files:
-            path, size, sha256 = delivered_files[artifact.id]
-        else:
+    def _earlier_paths(self, path: str) -> dict[str, str]:
+        """Where the last manifest had each artifact's file, as far as it can be read: others may have written on it."""
+        with suppress(ValueError, KeyError, TypeError):
+            projects = orjson.loads(self._downloader.read(path) or b"")["projects"]
+            return {str(file["artifactId"]): str(file["path"]) for project in projects for file in project["files"]}
+        return {}
+
+    def _with_details(self, artifact: Artifact) -> Artifact:
+        details = dict(self._artifacts.details([artifact.id], newest_first=True))
+        return replace(artifact, details=details.get(artifact.id, {}))
+
+    def _entries(
+        self,
+        slice_: Slice,
+        stream: StreamProgress,
+        project: Project,
+        artifacts: Sequence[Artifact],
+        paths: Mapping[str, str],
+        earlier: Mapping[str, str],
+        delivered_files: dict[str, tuple[str, int, str]],
+    ) -> Generator[Outcome, None, list[dict[str, Any]]]:
+        """What the manifest says of a project's files; one that is delivered again is added to `delivered_files`."""
+        entries = []
+        for artifact in artifacts:
+            if not stream.scope.has_kind(artifact.format):
+                continue
+            path, file = paths[artifact.id], ArtifactFile.from_row(artifact.id, artifact.listed)
+            stored: tuple[str, int, str | None] | None = delivered_files.get(artifact.id)
             try:
-                size, sha256 = self._downloader.measure(ArtifactFile.from_row(artifact.id, artifact.listed))
+                # if the last manifest had it elsewhere, what lies here is what it was before
+                is_in_place = earlier.get(artifact.id, path) == path
+                if stored is None and is_in_place and (found := self._downloader.find(file, path)):
+                    stored = (path, *found)
+                if stored is None:
+                    delivered = self._downloader.deliver(file, path)
+                    stored = delivered_files[artifact.id] = (path, delivered.size, delivered.sha256)
+                    row = file_record(project, self._with_details(artifact), delivered)
+                    note = partial(_add_file, stream, slice_.key, project, artifact.id, delivered)
+                    yield Outcome(stream.name, [(row, delivered)], note)
             except NotFound:
-                return None  # it is gone, and was never delivered
-        return {
-            "artifactId": artifact.id,
-            "name": artifact.listed.get("name"),
-            "format": artifact.listed.get("format"),
-            "path": path,
-            "size": size,
-            "sha256": sha256,
-        }
+                where = f"{project.describe()}, artifact {artifact.id}"
+                logger.warning(f"{NAME} does not name the file of {where}: it is gone, and does not lie at {path}.")
+                continue
+            entries.append(_entry(artifact, *stored))
+        return entries
 
 
 class _NotComplete(Exception):
-    """The order waits for a project, or, where that is None, for one that is produced."""
+    """The order waits for a project that is to be delivered, or for one that is to be produced at all."""
 
-    def __init__(self, project_id: int | None) -> None:
+    def __init__(self, project_id: int) -> None:
         super().__init__(str(project_id))
         self.project_id = project_id
 
 
 def _is_delivered(slice_: Slice, stream: StreamProgress, project: Project) -> bool:
+    if stream.wants(slice_.key, project):
+        return False  # a scan has not come to it yet, or it has changed since the lists were read
     with stream.lock:
         state = stream.slice(slice_.key)
         return project.id not in state.owed and state.of(project.id).condition != "open"
+
+
+def _entry(artifact: Artifact, path: str, size: int, sha256: str | None) -> dict[str, Any]:
+    return {
+        "artifactId": artifact.id,
+        **artifact.item,
+        "name": artifact.listed.get("name"),
+        "format": artifact.listed.get("format"),
+        "path": path,
+        "size": size,
+        "sha256": sha256,
+    }
 
 
 def _document(
@@ -179,11 +237,16 @@ def _items(project: Project) -> list[dict[str, Any]]:
     return [{name: item.get(name) for name in fields} for item in found]
 
 
-def _wait(stream: StreamProgress, key: str, order_id: str, project_id: int | None) -> None:
+def _add_file(stream: StreamProgress, key: str, project: Project, artifact_id: str, delivered: DeliveredFile) -> None:
+    with stream.lock:
+        manifest = stream.slice(key).manifests.setdefault(project.order_id or "", ManifestFiles())
+        manifest.add(artifact_id, delivered.relative_path, delivered.size, delivered.sha256)
+
+
+def _wait(stream: StreamProgress, key: str, order_id: str, project_id: int) -> None:
     with stream.lock:
         pending = stream.slice(key).manifests.get(order_id)
         if pending:
-            pending.due = False
             pending.waits_for = project_id
 
 
@@ -202,4 +265,4 @@ def _written(stream: StreamProgress, key: str, order_id: str, written: Mapping[s
 def due_manifests(stream: StreamProgress, key: str) -> list[str]:
     """The orders whose last file may have been delivered by a sync that was ended before it wrote the manifest."""
     with stream.lock:
-        return [order for order, one in stream.slice(key).manifests.items() if one.due and one.files]
+        return [order for order, one in stream.slice(key).manifests.items() if one.waits_for is None and one.files]

@@ -1,6 +1,6 @@
 """Tells what of a project a stream has not handed over yet, from what it remembers of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,27 +28,32 @@ class ReadProject:
         """What the stream's state has to know of it, with what was `found` besides project and results."""
         return replace(settled_of(stream.kind, self.project, self.results, self.at), **found)
 
+    def handed_over(self, stream: StreamProgress, artifacts: Iterable[Artifact], **found: Any) -> Settled:
+        """What the stream's state has to know of it when these of its artifacts were handed over."""
+        emitted, newest = [self.results.digest], ""
+        for artifact in artifacts:
+            emitted.append(self.digest(artifact))
+            newest = max(newest, artifact.last_modified or "")
+        return self.settled(stream, emitted=tuple(emitted), newest=newest, **found)
+
     def digest(self, artifact: Artifact) -> str:
         """Changes when the artifact is made anew, or its project gets another order."""
         project = self.project
         return digest([*artifact.identity, project.storefront_id, project.order_id, project.row.get("orderNumber")])
 
-    def new_artifacts(
-        self, stream: StreamProgress, artifacts: Sequence[Artifact], kind: Callable[[Artifact], str]
-    ) -> list[Artifact]:
-        """Those that the stream has not emitted as they are now; `kind` is what its scope chooses them by."""
+    def is_new(self, stream: StreamProgress, kind: Callable[[Artifact], str]) -> Callable[[Artifact], bool]:
+        """Tells an artifact that the stream had not emitted by now as it is; `kind` is what its scope chooses it by."""
         with stream.lock:
             state = stream.slice(self.job.key)
             known, covered = state.of(self.project.id), state.covered or stream.scope
-        return [
-            artifact
-            for artifact in artifacts
-            if self.digest(artifact) not in known.emitted
+        emitted = frozenset(known.emitted)
+        return lambda artifact: (
+            self.digest(artifact) not in emitted
             and not (covered.has_kind(kind(artifact)) and is_older(artifact, known.since))
-        ]
+        )
 
 
-def newest_of(artifacts: Sequence[Artifact]) -> str:
+def newest_of(artifacts: Iterable[Artifact]) -> str:
     """When the newest of these artifacts was made; empty where nobody says."""
     return max((artifact.last_modified or "" for artifact in artifacts), default="")
 
@@ -58,7 +63,7 @@ def is_older(artifact: Artifact, since: str) -> bool:
     return (artifact.last_modified or since) < since
 
 
-def is_new_run(known: Known, artifacts: Callable[[], Sequence[Artifact]]) -> bool:
+def is_new_run(known: Known, artifacts: Callable[[], Iterable[Artifact]]) -> bool:
     """Whether what a completed project shows is of a run that was not handed over before.
 
     Of one that had finished before, and of which nothing else is known, only the age of its artifacts tells. One

@@ -10,7 +10,7 @@ from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.api.projects import Project, ask_order
 from source_customerscanvas.errors import Conflict, NotFound, Refused, Stopped, Trouble, as_known_error
 from source_customerscanvas.settings import Settings
-from source_customerscanvas.sync.jobs import Batch, Touched
+from source_customerscanvas.sync.jobs import Touched, Touching
 from source_customerscanvas.sync.kinds import ORDERS, SHOP_ORDERS
 from source_customerscanvas.sync.lists import projects_in_order
 from source_customerscanvas.sync.outcomes import Outcome
@@ -67,42 +67,42 @@ class OrderReader:
             self._shown.discard(one)
             return True
 
-    def read(self, batch: Batch, order_id: str, touched: Touched) -> Iterator[Outcome]:
+    def read(self, slice_: Slice, order_id: str, touched: Touched) -> Iterator[Outcome]:
         """All that the streams are owed of an order. Its projects stay owed where it cannot be read."""
-        streams = [stream for name in touched.settled if (stream := self._streams[name]).failure is None]
+        streams = [stream for name in touched if (stream := self._streams[name]).failure is None]
         try:
-            projects = projects_in_order(self._client, batch.slice, order_id)
+            projects = projects_in_order(self._client, slice_, order_id)
             for stream in list(streams):
-                yield from self._of_stream(batch, stream, order_id, projects, touched)
+                yield from self._of_stream(slice_.storefront_id, stream, order_id, projects, touched[stream.name])
                 streams.remove(stream)
         except Stopped:
             return
         except Exception as error:
-            trouble = Trouble(f"storefront {batch.slice.storefront_id}, order {order_id}", as_known_error(error))
+            trouble = Trouble(f"storefront {slice_.storefront_id}, order {order_id}", as_known_error(error))
             warn_of_trouble(trouble)
             for stream in streams:
-                yield self._left(batch.slice, stream, touched, trouble)
+                note = partial(_leave, stream, slice_.key, touched[stream.name], trouble)
+                yield Outcome(stream.name, note=note, finished=len(touched[stream.name]))
 
     def _of_stream(
-        self, batch: Batch, stream: StreamProgress, order_id: str, projects: list[Project], touched: Touched
+        self,
+        storefront_id: int,
+        stream: StreamProgress,
+        order_id: str,
+        projects: list[Project],
+        touching: Sequence[Touching],
     ) -> Iterator[Outcome]:
-        storefront_id = batch.slice.storefront_id
         rows = []
         if stream.name == ORDERS:
-            updated_at = touched.updated_at(order_id) or format_utc(self._client.shop_now())
-            rows = [order_record(storefront_id, order_id, projects, self._statuses, self._status_of, updated_at)]
+            now = format_utc(self._client.shop_now())
+            rows = [order_record(storefront_id, order_id, projects, self._statuses, self._status_of, now)]
         elif stream.name == SHOP_ORDERS and projects:
             document = self._document(stream, storefront_id, order_id, projects[0].id)
             rows = [shop_order_record(storefront_id, order_id, projects, document)] if document is not None else []
-        settled = touched.settled[stream.name]
-        yield Outcome(
-            stream.name,
-            [(row, None) for row in rows],
-            partial(_settle, stream, batch, settled),
-            # one that has moved touches two orders, and counts in the one where it is now
-            finished=sum(one.order_id in (None, order_id) for one in settled),
-        )
-        read = {one.project_id for one in settled}
+        # one that has moved touches two orders, and counts in the last of them
+        finished = sum(one.order_ids[-1] == order_id for one in touching)
+        yield Outcome(stream.name, [(row, None) for row in rows], partial(_hand_over, touching), finished)
+        read = {one.project_id for one in touching}
         with self._lock:
             digest = stream.kind.digest
             self._shown |= {(stream.name, one.id, digest(one)) for one in projects if one.id not in read}
@@ -140,25 +140,21 @@ class OrderReader:
                 raise
             why = error.message
         with self._lock:
+            is_first = documents.refused == 0
             documents.refused += _CONCLUSIVE if is_conclusive else 1
-        where = f"storefront {storefront_id}"
-        if stream.counts.pass_over_once(f"{where}: its shop gives no documents of some orders"):
+        if is_first:
+            where = f"storefront {storefront_id}"
+            stream.counts.pass_over(f"{where}: its shop gives no documents of some orders")
             logger.warning(f"Passed over: {where}, order {order_id}: its shop gives no document of it: {why}")
         return None
 
-    def _left(self, slice_: Slice, stream: StreamProgress, touched: Touched, trouble: Trouble) -> Outcome:
-        settled = touched.settled[stream.name]
 
-        def note() -> None:
-            stream.counts.note_trouble(trouble)
-            for one in settled:
-                stream.leave(slice_.key, one.project_id, None)
-
-        return Outcome(stream.name, note=note, finished=len(settled))
+def _hand_over(touching: Sequence[Touching]) -> None:
+    for one in touching:
+        one.hand_over()
 
 
-def _settle(stream: StreamProgress, batch: Batch, settled: Sequence[Settled]) -> None:
-    with stream.lock:
-        for one in settled:
-            if batch.is_settled(stream.name, one.project_id):
-                stream.settle(batch.slice.key, one)
+def _leave(stream: StreamProgress, key: str, touching: Sequence[Touching], trouble: Trouble) -> None:
+    stream.counts.note_trouble(trouble)
+    for one in touching:
+        stream.leave(key, one.project_id, None)

@@ -1,14 +1,13 @@
 """What the workers find for a stream, on its way to the thread that reads the stream."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from queue import SimpleQueue
 from threading import Condition
 
-import orjson
-
 from source_customerscanvas.api.listing import Row
+from source_customerscanvas.api.packed import size_of
 from source_customerscanvas.files.artifact_file import DeliveredFile
 
 _MOST_QUEUED, _MOST_BYTES = 2000, 2 * 1024 * 1024
@@ -32,7 +31,11 @@ class Outcome:
     @cached_property
     def weight(self) -> int:
         """The bytes of the records as JSON."""
-        return sum(len(orjson.dumps(row)) for row, _ in self.records)
+        return sum(size_of(row) for row, _ in self.records)
+
+
+Found = Iterator["Outcome | Callable[[], Found]"]
+"""Outcomes, and what else is to be done for some: a file to be fetched."""
 
 
 class OutcomeQueue:

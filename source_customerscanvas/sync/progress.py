@@ -7,7 +7,6 @@ from source_customerscanvas.api.projects import Project
 from source_customerscanvas.errors import CustomersCanvasError, Trouble
 from source_customerscanvas.state.slice_state import Known, SliceState
 from source_customerscanvas.state.stream_state import StreamState
-from source_customerscanvas.sync.comparing import Comparison
 from source_customerscanvas.sync.counts import Counts
 from source_customerscanvas.sync.kinds import Kind
 from source_customerscanvas.sync.ledger import Ledger
@@ -40,8 +39,7 @@ class StreamProgress:
         self.outcomes = OutcomeQueue()
         self.states_out = StatesOut()
         self.ledger = Ledger(kind, state, self.lock, self.lookback, since) if answers else None
-        self._comparison = Comparison(kind, state.scope, self.lookback)
-        self._memory = Memory(kind, self.lookback, state.slices)
+        self._memory = Memory(kind, state.scope, self.lookback, state.slices)
         self._troubled: set[tuple[str, int]] = set()
         self._settled_in: dict[int, str] = {}
         """The slice in which each project was last settled that is remembered."""
@@ -54,7 +52,7 @@ class StreamProgress:
         """Whether a project, as a list shows it, is a change to this stream."""
         with self.lock:
             is_troubled = (key, project.id) in self._troubled
-            return not is_troubled and self._comparison.is_change(key, self.slice(key), project)
+            return not is_troubled and self._memory.is_change(key, self.slice(key), project)
 
     def owe(self, key: str, project: Project | int) -> None:
         """Note that a project is to be read; only its id is given where no list showed it."""
@@ -66,7 +64,7 @@ class StreamProgress:
             if isinstance(project, int) or is_whole:
                 state.owe(id_)
             else:
-                state.owe(id_, self._comparison.handed_over_until(key, state, project))
+                state.owe(id_, self._memory.handed_over_until(key, state, project))
 
     def cursor(self, key: str) -> str:
         with self.lock:
@@ -76,11 +74,11 @@ class StreamProgress:
         with self.lock:
             return self.slice(key).of(project_id)
 
-    def open_projects(self, key: str) -> set[int]:
-        """The projects of a slice that have to be heard of in each sync: open ones and those that are owed."""
+    def unsettled(self, key: str) -> set[int]:
+        """The projects of a slice that have to be heard of in each sync: those that are open, held or owed."""
         with self.lock:
             state = self.slice(key)
-            found = {id_ for id_, _ in state.having("open")} | state.owed
+            found = {id_ for id_, known in state.known.items() if known.condition in ("open", "held")} | state.owed
             return {id_ for id_ in found if (key, id_) not in self._troubled}
 
     def move_cursor(self, key: str, newest: str, read: str, seen: dict[int, str]) -> None:
@@ -149,7 +147,6 @@ class StreamProgress:
     def snapshot(self, *, is_last: bool = False) -> dict[str, Any]:
         """The state as it is emitted; later changes do not show in it."""
         with self.lock:
-            self.states_out.note_made()
             if is_last and self.state.refresh and not self.failure and not self.counts.troubles:
                 self.state.refresh = "ended"
             return self.state.to_json()

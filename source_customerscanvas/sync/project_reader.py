@@ -1,12 +1,13 @@
 """Reads one project at a time and tells what is news of it: its row, results, artifacts and files."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
 from source_customerscanvas.api.artifacts import Artifact, Artifacts
 from source_customerscanvas.api.client import ApiClient
+from source_customerscanvas.api.packed import compact, those
 from source_customerscanvas.api.projects import Project, Results, ask_project, digest
 from source_customerscanvas.errors import (
     ConfigurationError,
@@ -22,12 +23,12 @@ from source_customerscanvas.settings import Settings
 from source_customerscanvas.state.slice_state import Known
 from source_customerscanvas.sync.files_reader import FilesReader
 from source_customerscanvas.sync.health import Health
-from source_customerscanvas.sync.jobs import Job
+from source_customerscanvas.sync.jobs import Job, Touching
 from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, OF_ARTIFACTS, OF_ORDERS, OF_RESULTS, PROJECTS, RESULTS
 from source_customerscanvas.sync.lists import is_listed
-from source_customerscanvas.sync.news import ReadProject, is_new_run, newest_of
+from source_customerscanvas.sync.news import ReadProject, is_new_run
 from source_customerscanvas.sync.order_reader import OrderReader
-from source_customerscanvas.sync.outcomes import Outcome
+from source_customerscanvas.sync.outcomes import Found, Outcome
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.records import artifact_record, project_record, results_record
 from source_customerscanvas.sync.reporting import pass_over, warn_of_trouble
@@ -36,9 +37,6 @@ from source_customerscanvas.sync.settling import settled_of
 from source_customerscanvas.times import format_utc
 
 logger = logging.getLogger("airbyte.source-customerscanvas")
-
-Found = Iterator["Outcome | Callable[[], Iterator[Outcome]]"]
-"""Outcomes, and what else is to be done for some: a file to be fetched."""
 
 
 class ProjectReader:
@@ -99,6 +97,9 @@ class ProjectReader:
         if project is None or not job.slice.has(project):
             yield from self._pass_over(job, waiting, project)
             return
+        if job.is_unlisted and _is_obsolete(self._client, job, waiting, project):
+            yield from self._pass_over(job, waiting, None)
+            return
         if job.is_unlisted and not project.is_completed:
             yield from self._still_unlisted(job, waiting, project)
         at = format_utc(self._client.shop_now())
@@ -119,21 +120,12 @@ class ProjectReader:
         self.health.note_read(job.slice)
 
     def _still_unlisted(self, job: Job, waiting: list[StreamProgress], project: Project) -> Iterator[Outcome]:
-        """Settle an open project that no list shows and that has not changed, and take its streams from `waiting`."""
-        obsolete = None
+        """Settle an open project that a watch missed and that has not changed, and take its streams from `waiting`."""
         for stream in list(waiting):
-            with stream.lock:
-                state = stream.slice(job.key)
-                known, was_obsolete = state.of(project.id), project.id in state.obsolete
-            if known.condition != "open" or known.seen != stream.kind.digest(project):
-                continue
-            if obsolete is None:
-                obsolete = was_obsolete or not is_listed(self._client, job.slice, project)
-            waiting.remove(stream)
-            if stream.name == FILES and obsolete:
-                self._files.touch_waiting(job, stream)
-            note = partial(_note_unlisted, stream, job.key, project, obsolete)
-            yield Outcome(stream.name, note=note, finished=1)
+            known = stream.known(job.key, project.id)
+            if known.condition == "open" and known.seen == stream.kind.digest(project):
+                waiting.remove(stream)
+                yield Outcome(stream.name, note=partial(_settle_unchanged, stream, job.key, project), finished=1)
 
     def _of_results(self, read: ReadProject, waiting: list[StreamProgress]) -> Found:
         project, results = read.project, read.results
@@ -156,24 +148,33 @@ class ProjectReader:
             pass_over(of_artifacts, f"{project.describe()}: output files without an artifact id")
         artifacts = self._artifacts_of(read, of_artifacts)
         if waiting[0].name == ARTIFACTS:
-            yield self._artifacts_outcome(read, waiting.pop(0), artifacts)
+            yield from self._artifact_rows(read, waiting.pop(0), artifacts)
         if waiting and waiting[0].name == FILES:
             yield from self._files.read(read, waiting.pop(0), artifacts)
 
-    def _artifacts_of(self, read: ReadProject, streams: Sequence[StreamProgress]) -> list[Artifact]:
-        """All artifacts of the project that one of the streams may want, in the order of their ids."""
+    def _artifacts_of(self, read: ReadProject, streams: Sequence[StreamProgress]) -> Sequence[Artifact]:
+        """All artifacts of the project that one of the streams may want."""
         if read.job.from_scan:
             self._artifacts.prepare()
-        output_files = read.results.output_files
+        wants_others = streams[0].name == ARTIFACTS and set(self._settings.artifact_types) != {"Final"}
+        found = self._found_artifacts(read, wants_others=wants_others)
+        return compact(found, Artifact.to_json, Artifact.from_json)
+
+    def _found_artifacts(self, read: ReadProject, *, wants_others: bool) -> Iterator[Artifact]:
+        files, places = read.results.files or [], read.results.places
+        groups: set[str] = set()
         changed = read.project.updated_at
-        details = self._artifacts.details(output_files, newest_first=not read.job.from_scan, changed=changed)
-        if streams[0].name == ARTIFACTS and set(self._settings.artifact_types) - {"Final"}:
-            groups = {str(artifact["group"]) for artifact in details.values() if artifact.get("group")}
-            for group in groups:
-                for artifact in self._artifacts.of_group(group):
-                    details.setdefault(str(artifact.get("id")), artifact)
-        ids = sorted(output_files.keys() | details.keys())
-        return [Artifact(id_, output_files.get(id_, {}), details.get(id_, {})) for id_ in ids]
+        for id_, details in self._artifacts.details(places, newest_first=not read.job.from_scan, changed=changed):
+            if wants_others and details.get("group"):
+                groups.add(str(details["group"]))
+            yield Artifact(id_, files[places[id_]], details)
+        others: set[str] = set()
+        for group in sorted(groups):
+            for row in self._artifacts.of_group(group):
+                id_ = str(row["id"])
+                if id_ not in places and id_ not in others:
+                    others.add(id_)
+                    yield Artifact(id_, {}, row)
 
     def _project(self, job: Job, stream: StreamProgress, project: Project, at: str) -> Outcome:
         settled = settled_of(stream.kind, project, None, at)
@@ -188,7 +189,7 @@ class ProjectReader:
         new_run = self._is_new_run(read, stream, known) if results.is_completed else None
         if stream.ledger and new_run is not None and not stream.scope.statuses.includes(project.business_status):
             # it is not delivered before it is produced; the second digest is of the run that was delivered before that
-            delivered = known.emitted[1:] if known.condition == "held" else () if new_run else (results.digest,)
+            delivered = tuple(known.emitted[1:]) if known.condition == "held" else () if new_run else (results.digest,)
             emitted += delivered
             if settled.condition == "finished":
                 settled = replace(settled, condition="held", held_by=str(project.business_status))
@@ -210,22 +211,21 @@ class ProjectReader:
         settled = read.settled(stream, held_by=held_by, emitted=(read.results.digest, *known.emitted[1:]))
         if settled.condition == "finished":
             # what was seen of it while it is held is not delivered, and is a new run when it is produced
-            settled = replace(settled, condition="held", emitted=known.emitted)
+            settled = replace(settled, condition="held", emitted=tuple(known.emitted))
         stream.counts.hold(read.project.describe())
         if stream.name == FILES:
             self._files.touch(read, stream)
         return read.job.settle(stream, settled)
 
-    def _artifacts_outcome(self, read: ReadProject, stream: StreamProgress, artifacts: Sequence[Artifact]) -> Outcome:
-        for artifact in artifacts:
-            if not artifact.details:
-                stream.counts.pass_over(f"{read.project.describe()}: artifact {artifact.id} is gone")
-        in_scope = [artifact for artifact in artifacts if artifact.details and stream.scope.has_kind(artifact.type)]
-        news = read.new_artifacts(stream, in_scope, lambda artifact: artifact.type)
-        stream.counts.expect_rows(len(news))
-        emitted = (read.results.digest, *map(read.digest, in_scope))
-        settled = read.settled(stream, emitted=emitted, is_new_run=bool(news), newest=newest_of(in_scope))
-        return read.job.settle(stream, settled, [artifact_record(read.project, artifact) for artifact in news])
+    def _artifact_rows(self, read: ReadProject, stream: StreamProgress, artifacts: Sequence[Artifact]) -> Found:
+        for artifact in those(artifacts, lambda artifact: not artifact.details):
+            stream.counts.pass_over(f"{read.project.describe()}: artifact {artifact.id} is gone")
+        in_scope = those(artifacts, lambda artifact: bool(artifact.details) and stream.scope.has_kind(artifact.type))
+        news = those(in_scope, read.is_new(stream, lambda artifact: artifact.type))
+        count = sum(1 for _ in news)
+        stream.counts.expect_rows(count)
+        settled = read.handed_over(stream, in_scope, is_new_run=count > 0)
+        yield from read.job.hand_over(stream, settled, (artifact_record(read.project, artifact) for artifact in news))
 
     def _order(
         self, job: Job, stream: StreamProgress, project: Project, results: Results | None, at: str
@@ -234,12 +234,13 @@ class ProjectReader:
         settled = settled_of(stream.kind, project, results, at)
         settled = replace(settled, emitted=(project.order_id or "",))
         former = stream.known(job.key, project.id).emitted[:1]
-        has_left = bool(former) and former[0] not in ("", project.order_id)
-        if has_left:
-            job.batch.touch(former[0], stream.name, settled)
-        if project.order_id and (has_left or not self._orders.was_shown(stream.name, settled)):
-            job.batch.touch(project.order_id, stream.name, settled)
-        elif not has_left:
+        orders = [order_id for order_id in former if order_id not in ("", project.order_id)]
+        if project.order_id and (orders or not self._orders.was_shown(stream.name, settled)):
+            orders.append(project.order_id)
+        if orders:
+            note = partial(stream.settle, job.key, settled)
+            job.batch.touch(stream.name, Touching(project.id, orders, note))
+        else:
             yield job.settle(stream, settled)
 
     def _pass_over(self, job: Job, waiting: Sequence[StreamProgress], project: Project | None) -> Iterator[Outcome]:
@@ -251,8 +252,6 @@ class ProjectReader:
             with stream.lock:
                 state = stream.slice(job.key)
                 former, was_missing = state.of(job.project_id).emitted[:1], job.project_id in state.missing
-            if stream.name in OF_ORDERS and former and former[0] and not was_missing:
-                job.batch.touch(former[0], stream.name)
             if stream.name == FILES:
                 self._files.touch_waiting(job, stream)
             if project is None:
@@ -260,7 +259,11 @@ class ProjectReader:
                 note = partial(stream.miss, job.key, job.project_id, is_listed=job.project is not None)
             else:
                 note = partial(stream.pass_on, job.key, project)
-            yield Outcome(stream.name, note=note, finished=1)
+            if stream.name in OF_ORDERS and any(former) and not was_missing:
+                # a state that has forgotten the project would never have its row taken from the order
+                job.batch.touch(stream.name, Touching(job.project_id, former, note))
+            else:
+                yield Outcome(stream.name, note=note, finished=1)
 
 
 def _warn_of_failure(read: ReadProject, stream: StreamProgress) -> None:
@@ -277,11 +280,15 @@ def is_fatal(error: CustomersCanvasError) -> bool:
     return is_setting or isinstance(error, ServerAway)
 
 
-def _note_unlisted(stream: StreamProgress, key: str, project: Project, obsolete: bool) -> None:
+def _is_obsolete(client: ApiClient, job: Job, waiting: Sequence[StreamProgress], project: Project) -> bool:
+    """Whether an open or held project is on no list: it was thrown away, although it is still given by its id."""
+    is_held = any(stream.known(job.key, project.id).condition == "held" for stream in waiting)
+    return (is_held or not project.is_completed) and not is_listed(client, job.slice, project)
+
+
+def _settle_unchanged(stream: StreamProgress, key: str, project: Project) -> None:
     with stream.lock:
         state = stream.slice(key)
         state.settle(project.id, state.of(project.id))
-        if obsolete:
-            state.obsolete[project.id] = None
-        elif project.processing_status is None:
+        if project.processing_status is None:
             state.unlisted.add(project.id)

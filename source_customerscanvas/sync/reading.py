@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from source_customerscanvas.api.client import ApiClient
-from source_customerscanvas.errors import CustomersCanvasError, StoreAway, StoreUnavailable
+from source_customerscanvas.errors import CustomersCanvasError
 from source_customerscanvas.files.download import Downloader
 from source_customerscanvas.files.paths import check_template
 from source_customerscanvas.files.stores import store_for
@@ -67,10 +67,6 @@ class Reading:
         """What has ended the read as a whole."""
         return next((stream.failure for stream in self._streams.values() if stream.failure), None)
 
-    def abandon(self) -> None:
-        """End it as it is, at once; what was handed over stays."""
-        self._sync.abandon()
-
 
 def begin_reading(
     settings: Settings, selected: Mapping[str, Selected], clock: Clock, given: Iterable[Any] = ()
@@ -105,17 +101,8 @@ def begin_reading(
 
 
 def _downloader(settings: Settings, client: ApiClient, clock: Clock, stream: StreamProgress) -> Downloader | None:
-    try:
-        store = store_for(settings, clock, client.stopping)
-        if store is None:
-            return None
-        downloader = Downloader(client, store, clock, stream.counts.receive)
-        downloader.begin()
-    except (StoreUnavailable, StoreAway) as error:
-        stream.fail(error)  # the other streams need no store
-        return None
-    logger.info(f"The stream {FILES} delivers files to {store.place}.")
-    return downloader
+    store = store_for(settings, clock, client.stopping)
+    return Downloader(client, store, clock, stream.counts.receive) if store else None
 
 
 def _how_to_get_files(settings: Settings) -> str:

@@ -40,9 +40,7 @@ def artifact_record(project: Project, artifact: Artifact) -> Row:
         "id": artifact.id,
         "lastModified": artifact.last_modified,
         **project.order_keys,
-        "orderLineItemId": artifact.output_file.get("orderLineItemId"),
-        "orderLineItemIndex": artifact.output_file.get("orderLineItemIndex"),
-        "projectItemId": artifact.output_file.get("projectItemId"),
+        **artifact.item,
     }
 
 

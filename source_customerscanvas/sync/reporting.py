@@ -6,13 +6,11 @@ from threading import Event, Thread
 
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.errors import Trouble, shorten
-from source_customerscanvas.sync.counts import Counts
+from source_customerscanvas.sync.counts import NAMED, Counts, Named
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.times import Clock
 
 REPORT_SECONDS = 10.0
-
-_NAMED = 20
 
 logger = logging.getLogger("airbyte.source-customerscanvas")
 
@@ -71,9 +69,10 @@ def summary(stream: StreamProgress) -> str:
     if counts.files:
         parts.append(f"{counts.files} files, {_readable(counts.bytes)}")
     parts.append(f"passed over: {_named(counts.passed_over)}")
-    if counts.held:
+    if counts.held.count:
         parts.append(f"held by their status: {_named(counts.held)}")
-    parts.append(f"failed: {_named([trouble.where for trouble in counts.troubles])}")
+    troubles = Named(len(counts.troubles), [trouble.where for trouble in counts.troubles[:NAMED]])
+    parts.append(f"could not be read: {_named(troubles)}")
     parts.append(_unfinished(stream))
     return f"Summary of {stream.name}: {'; '.join(parts)}."
 
@@ -104,14 +103,17 @@ def _unfinished(stream: StreamProgress) -> str:
     if not unfinished:
         return "unfinished: none"
     project_id, key = min(unfinished)
-    return f"unfinished: {len(unfinished)}, the oldest project {project_id} of storefront {key.partition('/')[0]}"
+    failed = f", failed of them: {stream.counts.failed}" if stream.counts.failed else ""
+    return (
+        f"unfinished: {len(unfinished)}{failed}, the oldest project {project_id} of storefront {key.partition('/')[0]}"
+    )
 
 
-def _named(things: Sequence[str]) -> str:
-    if not things:
+def _named(things: Named) -> str:
+    if not things.count:
         return "none"
-    more = f" and {len(things) - _NAMED} more" if len(things) > _NAMED else ""
-    return f"{len(things)} ({'; '.join(things[:_NAMED])}{more})"
+    more = things.count - len(things.first)
+    return f"{things.count} ({'; '.join(things.first)}{f' and {more} more' if more else ''})"
 
 
 def _readable(size: int) -> str:

@@ -49,6 +49,8 @@ class Tries:
     def __init__(self, streams: Sequence[StreamProgress], given: Mapping[int, Try]) -> None:
         self._streams = streams
         self._given = dict(given)
+        self._owed_for_a_try: set[tuple[str, str, int]] = set()
+        """By stream, slice and project: what nothing but a try has made owed."""
 
     def of(self, key: str, project_id: int) -> Try:
         """The last try of a project that any stream knows of."""
@@ -65,6 +67,8 @@ class Tries:
                 state = stream.slice(key)
                 if project_id in state.known or project_id in state.owed:
                     state.tries[project_id] = one
+                    if project_id not in state.owed:
+                        self._owed_for_a_try.add((stream.name, key, project_id))
                     state.owe(project_id)
 
     def take_back(self, key: str, project_id: int, before: Try) -> None:
@@ -73,7 +77,8 @@ class Tries:
             with stream.lock:
                 state = stream.slice(key)
                 if state.tries.pop(project_id, None):
-                    state.owed.discard(project_id)
+                    if (stream.name, key, project_id) in self._owed_for_a_try:
+                        state.owed.discard(project_id)
                     if before.count:
                         state.tries[project_id] = before
 
@@ -149,16 +154,20 @@ class Retries:
 
     def _try(self, one: Waited, before: Try, items: list[int]) -> bool:
         """Whether the project is being processed now, or may be; `before` is the try before this one."""
-        where = one.describe() + (f", items {', '.join(map(str, items))}" if items else "")
+        # each item for itself: what is said of one is not said of the others
+        parts: Sequence[int | None] = items or [None]
+        under_way = [self._post(one, before, part) for part in parts]
+        return any(under_way)
+
+    def _post(self, one: Waited, before: Try, item: int | None) -> bool:
+        """As `_try`, for one item; None: the project as a whole."""
+        where = one.describe() + (f", item {item}" if item is not None else "")
         if not self._is_permitted:
             self._tries.take_back(one.slice.key, one.project_id, before)
             return False
         try:
-            path = f"{PATH}/{one.project_id}/{self._verb}-processing"
-            for item in items:
-                self._client.post(path, {"itemId": item})
-            if not items:
-                self._client.post(path)
+            params = {"itemId": item} if item is not None else None
+            self._client.post(f"{PATH}/{one.project_id}/{self._verb}-processing", params)
         except Conflict:
             logger.info(f"{where}: it is being processed already, or has not failed any more.")
         except NotFound:

@@ -96,7 +96,7 @@ def start_watch(streams: Sequence[StreamProgress], key: str, newest: str, read: 
     for stream in streams:
         with stream.lock:
             state = stream.slice(key)
-            if state.scan is None or state.scan.after >= 0:
+            if state.scan is None or state.scan >= 0:
                 continue  # what has changed since an earlier sync passed the first pages would lie before this time
             state.cursor = state.cursor or newest
             if not state.covered:
@@ -111,15 +111,15 @@ def is_fresh(streams: Sequence[StreamProgress], key: str) -> bool:
 def _after(stream: StreamProgress, key: str) -> int:
     with stream.lock:
         scan = stream.slice(key).scan
-        return -1 if scan is None else scan.after
+        return -1 if scan is None else scan
 
 
 def _pass(stream: StreamProgress, key: str, after: int) -> None:
     """Note that a scan has come past the project `after`."""
     with stream.lock:
-        scan = stream.slice(key).scan
-        if scan and scan.after < after:
-            scan.after = after
+        state = stream.slice(key)
+        if state.scan is not None:
+            state.scan = max(state.scan, after)
 
 
 def _end(stream: StreamProgress, key: str) -> None:

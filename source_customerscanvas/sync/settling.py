@@ -1,12 +1,13 @@
-"""What a worker found of a project, and what a stream remembers of it when all of it was handed over."""
+"""What a worker found of a project, and what a stream remembers of it: so the lists tell what is a change to it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from source_customerscanvas.api.projects import COMPLETED, Project, Results
+from source_customerscanvas.state.scope import Scope
 from source_customerscanvas.state.slice_state import Known, SliceState
-from source_customerscanvas.sync.kinds import OF_ARTIFACTS, OF_RESULTS, Kind
+from source_customerscanvas.sync.kinds import OF_ARTIFACTS, OF_RESULTS, OF_STATUSES, Kind
 from source_customerscanvas.sync.lookback import Lookback
 from source_customerscanvas.sync.slices import is_order
 
@@ -56,14 +57,48 @@ def settled_of(kind: Kind, project: Project, results: Results | None, at: str) -
 
 
 class Memory:
-    """Decides what a stream remembers of settled projects. Whoever uses it holds the lock of the stream."""
+    """Decides what a stream remembers of projects, and what is a change. Whoever uses it holds the stream's lock."""
 
-    def __init__(self, kind: Kind, lookback: Lookback, given: Mapping[str, SliceState]) -> None:
+    def __init__(self, kind: Kind, scope: Scope, lookback: Lookback, given: Mapping[str, SliceState]) -> None:
         """`given`: the slices as they were before this sync."""
         self._kind = kind
+        self._scope = scope
         self._lookback = lookback
         self._was_scanned = {key for key, one in given.items() if one.scan is None}
         self._watched_since = {key: one.read for key, one in given.items() if not one.covered}
+
+    def is_change(self, key: str, state: SliceState, project: Project) -> bool:
+        """Whether a listed project has to be read, as far as the state of its slice tells."""
+        known = state.of(project.id)
+        if project.id in state.owed or (known.condition and known.seen != self._kind.digest(project)):
+            return True
+        if known.condition:
+            enters = known.condition == "held" and self._scope.statuses.includes(project.business_status)
+            return enters or (state.covered is not None and self._is_new_to_scan(key, state, project))
+        if not self._scope.includes(project.latest):
+            return False
+        if self._is_new_to_scan(key, state, project):
+            return True
+        # to an order, a project that is not known is new, however old it is
+        return is_order(key) or project.latest >= self._lookback.before(state.cursor) or not project.is_completed
+
+    def handed_over_until(self, key: str, state: SliceState, project: Project) -> str:
+        """What is older than this was handed over of a project of which nothing is known; empty: nothing was."""
+        if is_order(key):
+            return ""
+        boundary, scope = self._lookback.before(state.cursor), state.covered or self._scope
+        # one that was created before the start date may be in the scope for the first time
+        was_finished = "" < project.created < boundary and scope.includes(project.created)
+        if state.scan is not None and project.id > state.scan:
+            is_unchanged = project.latest < boundary and scope.includes(project.latest)
+            is_covered = (
+                state.covered is not None
+                and _had(state.covered, key, project)
+                and state.covered.statuses.includes(project.business_status)
+            )
+            was_finished = is_covered and project.is_completed and (is_unchanged or was_finished)
+        # by the shop's own times: its clock and those of its lists need not be the same
+        return self._lookback.before(min(state.read, max(state.cursor, state.newest))) if was_finished else ""
 
     def settle(self, key: str, state: SliceState, settled: Settled) -> None:
         """Note that all that was owed of a project has been handed over."""
@@ -74,9 +109,7 @@ class Memory:
             del state.again[project_id]
         state.settle(project_id, self._known(key, state, settled))
         state.newest = max(state.newest, settled.newest)
-        if settled.condition == "held":
-            state.held_by[project_id] = settled.held_by
-        elif settled.condition == "open" and not settled.has_status:
+        if settled.condition == "open" and not settled.has_status:
             state.unlisted.add(project_id)
 
     def move_cursor(self, key: str, state: SliceState, newest: str, read: str, seen: Mapping[int, str]) -> None:
@@ -86,8 +119,6 @@ class Memory:
         """
         state.cursor = max(state.cursor, newest)
         state.read = max(state.read, read)
-        for project_id in state.obsolete.keys() & seen.keys():
-            del state.obsolete[project_id]
         if is_order(key):
             return
         boundary = self._lookback.before(state.cursor)
@@ -102,7 +133,8 @@ class Memory:
         if settled.condition != "finished":
             # in a wider scope, it may have more that is older and was not handed over
             since = "" if state.covered else before.since
-            return Known(settled.condition, settled.seen, settled.emitted, since)
+            held_by = settled.held_by if settled.condition == "held" else ""
+            return Known(settled.condition, settled.seen, settled.emitted, since, held_by)
         was_finished = before.condition in ("recent", "held") or (before.condition is None and bool(before.since))
         is_news = not was_finished or settled.is_new_run
         if self._kind.name in OF_RESULTS and is_news and not self._is_history(key, settled):
@@ -123,3 +155,19 @@ class Memory:
             return False
         since = self._watched_since.get(key, "")
         return not since or settled.created < self._lookback.before(since)
+
+    def _is_new_to_scan(self, key: str, state: SliceState, project: Project) -> bool:
+        if state.scan is None or project.id <= state.scan:
+            return False
+        covered = state.covered
+        return covered is None or not (
+            covered.includes(project.latest)
+            and covered.has_kinds_of(self._scope)
+            and _had(covered, key, project)
+            and (self._kind.name not in OF_STATUSES or covered.statuses.includes(project.business_status))
+        )
+
+
+def _had(scope: Scope, key: str, project: Project) -> bool:
+    """Whether a project was in the shard of an earlier scope."""
+    return scope.shard is None or scope.shard.has(key.partition("/")[0], project.order_id, project.id)

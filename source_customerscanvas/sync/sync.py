@@ -60,7 +60,7 @@ class Sync:
         self._downloader = downloader
         artifacts = Artifacts(client)
         self._results = ResultsReader(client, clock)
-        self._files = FilesReader(settings, downloader)
+        self._files = FilesReader(settings, client, downloader)
         orders = OrderReader(settings, client, self._results, streams)
         self._projects = ProjectReader(settings, client, self._files, self._results, orders, artifacts)
         manifests = None
@@ -70,7 +70,8 @@ class Sync:
         self._tries = Tries(streams, tries or {})
         self._reporter = Reporter(client, clock, streams)
         self._failed: set[tuple[str, int]] = set()
-        self._found_orders: set[str] = set()
+        self._possible_orders: set[str] = set()
+        """Order ids that a project has, or may have, as not all could be listed."""
         # only a sync that reads everything sees all formats
         self._reads_all_files = any(one.name == FILES and not one.state.slices for one in streams)
         self._has_slices = Event()
@@ -90,15 +91,9 @@ class Sync:
         """Wait until the storefronts to sync are known, or the sync has ended without them."""
         self._has_slices.wait()
 
-    def abandon(self) -> None:
-        """End at once, without a file that is not whole."""
-        self.dispatcher.fail(Stopped())
-        self._may_change.set()
-        if self._downloader:
-            self._downloader.abandon()
-
     def _run(self) -> None:
         try:
+            self._files.begin(self._streams)
             slices = self._slices()
             self._begin_states()
             self._has_slices.set()
@@ -108,6 +103,7 @@ class Sync:
             self.dispatcher.drain()
             self._note_broken(slices)
             self._wait(slices)
+            self._count_failed()
             self._warn_of_unmatched()
         except Stopped:
             pass
@@ -122,11 +118,10 @@ class Sync:
 
     def _slices(self) -> list[Slice]:
         """What is to be read. A storefront that is not listed now keeps its state; what the settings leave out, not."""
-        names = {
-            int(row["id"]): str(row.get("name") or "") for row in visible_storefronts(self._client, self._settings)
-        }
-        self._files.storefront_names.update(names)
         known = {key.partition("/")[0] for stream in self._streams for key in stream.state.slices}
+        rows = visible_storefronts(self._client, self._settings, is_known=bool(known))
+        names = {int(row["id"]): str(row.get("name") or "") for row in rows}
+        self._files.storefront_names.update(names)
         wanted = set(self._settings.storefront_ids or names)
         missing = wanted - names.keys()
         if new := sorted(id_ for id_ in missing if str(id_) not in known):
@@ -165,10 +160,12 @@ class Sync:
     def _follow(self, slice_: Slice) -> None:
         """Follow a slice; what stops it does not stop the others."""
         follower = Follower(self._client, slice_, self._streams, self.dispatcher)
+        is_listed = False
         try:
             follower.follow()
+            is_listed = True
         except Stopped:
-            return
+            pass
         except Exception as error:
             known = as_known_error(error)
             if is_fatal(known):
@@ -177,8 +174,8 @@ class Sync:
             for stream in self._streams:
                 stream.counts.note_trouble(Trouble(slice_.describe(), known), first=True)
         self._failed |= {(slice_.key, project_id) for project_id in follower.failed}
-        if slice_.order_id is not None and follower.has_projects:
-            self._found_orders.add(slice_.order_id)
+        if slice_.order_id is not None and (follower.has_projects or not is_listed):
+            self._possible_orders.add(slice_.order_id)
 
     def _note_broken(self, slices: Sequence[Slice]) -> None:
         """Tell of the slices that were given up; what was not read of them is owed."""
@@ -187,8 +184,17 @@ class Sync:
                 for stream in self._streams:
                     stream.counts.note_trouble(Trouble(slice_.describe(), error), first=True)
 
+    def _count_failed(self) -> None:
+        for stream in self._streams:
+            with stream.lock:
+                open_ = [(key, id_) for key, state in stream.state.slices.items() for id_, _ in state.having("open")]
+            seen = {id_: self._results.seen_of(id_) for _, id_ in open_}
+            stream.counts.failed = sum(
+                results.is_failed if (results := seen[id_]) else (key, id_) in self._failed for key, id_ in open_
+            )
+
     def _warn_of_unmatched(self) -> None:
-        warn_of_orders(self._settings.order_ids or (), self._found_orders)
+        warn_of_orders(self._settings.order_ids or (), self._possible_orders)
         if self._reads_all_files:
             warn_of_formats(self._settings.file_formats or (), self._files.formats)
 

@@ -1,12 +1,13 @@
-"""What no list of a watch shows: open projects that have finished, were removed, are obsolete, or have no status.
+"""What the lists by time and of unfinished projects do not show, although it may have changed.
 
-A project without a status stands on no list of unfinished ones. Those that are known (`unlisted` in the state) are
-looked for among the newest projects as long as a page shows several of them, and asked for singly while they are few.
-Of many that are strewn over a history, only their number is asked for: while it is what it was, and each new one was
-seen to come, none of them has moved on.
+Open projects that have finished, were removed, or have no status: those without a status stand on no list of unfinished
+ones. The known ones (`unlisted` in the state) are looked for among the newest projects as long as a page shows several
+of them, and asked for singly while they are few. Of many that are strewn over a history, only their number is asked
+for: while it is what it was, and each new one was seen to come, none of them has moved on.
 
-An obsolete project is about to be removed, and no list shows it: https://customerscanvas.com/dev/backoffice/concepts/
-projects.html. One in a hundred of those is asked for, in turn.
+Held projects: whether a change of the business status moves `lastModified` is unspecified
+(https://customerscanvas.com/dev/backoffice/concepts/projects.html). So they are looked for on the lists of the statuses
+that hold them, a page for each hundred. One that stands on none of these any more has changed.
 """
 
 from collections.abc import Sequence
@@ -17,44 +18,43 @@ from source_customerscanvas.sync.changes import Changes
 from source_customerscanvas.sync.lists import BY_ID, NEWEST_ID, ProjectLists
 from source_customerscanvas.sync.progress import StreamProgress
 
-_TURN = 100
-"""Obsolete projects for which one is asked for in each sync."""
-
 _FEW = 3
 """Projects without a status that are asked for singly in each sync; of more, their number has to differ first."""
+
+
+def consider_held(lists: ProjectLists, key: str, streams: Sequence[StreamProgress], changes: Changes) -> None:
+    """Consider the held projects that the lists of the statuses which hold them still show."""
+    held: dict[int, str] = {}
+    for stream in streams:
+        with stream.lock:
+            held |= {id_: known.held_by for id_, known in stream.slice(key).having("held") if id_ not in changes.seen}
+    for code in sorted(set(held.values())):
+        fetch = lists.fetch(BY_ID, status=code)
+        for page in walk(fetch, fetch(0)):
+            projects = lists.projects(page)
+            if any(str(project.business_status) != code for project in projects):
+                break  # the server does not choose by status: each project is asked for
+            for project in projects:
+                if project.id in held:
+                    changes.consider(project)
 
 
 def add_unlisted(
     lists: ProjectLists, key: str, streams: Sequence[StreamProgress], changes: Changes, others: int | None
 ) -> None:
-    """Take up the open projects that no list showed. `others` is how many projects are not unfinished, if known."""
-    obsolete = _left_obsolete(streams, key)
-    wanted = {stream.name: stream.open_projects(key) - obsolete[stream.name] for stream in streams}
+    """Take up what no list showed and is still to be heard of. `others`: how many are not unfinished, if known."""
     silent = {id_ for stream in streams for id_ in _silent(stream, key)} - changes.seen.keys()
     left_alone = _still_silent(lists, silent, changes, others) if silent else set()
     for stream in streams:
-        own = _silent(stream, key)
-        for project_id in wanted[stream.name]:
-            if project_id not in changes.seen and not (project_id in own and project_id in left_alone):
-                changes.add_unlisted(project_id, stream)
+        left = changes.seen.keys() | (_silent(stream, key) & left_alone)
+        for project_id in stream.unsettled(key) - left:
+            changes.add_unlisted(project_id, stream)
 
 
 def _silent(stream: StreamProgress, key: str) -> set[int]:
     with stream.lock:
         state = stream.slice(key)
         return state.unlisted - state.owed
-
-
-def _left_obsolete(streams: Sequence[StreamProgress], key: str) -> dict[str, set[int]]:
-    """Of each stream, the obsolete projects whose turn it is not: it is the same one's for all streams."""
-    obsolete: dict[str, list[int]] = {}
-    for stream in streams:
-        with stream.lock:
-            state = stream.slice(key)
-            obsolete[stream.name] = [id_ for id_ in state.obsolete if id_ not in state.owed]
-    waiting = list(dict.fromkeys(id_ for ids in obsolete.values() for id_ in ids))
-    left = set(waiting[-(-len(waiting) // _TURN) :])
-    return {name: left.intersection(ids) for name, ids in obsolete.items()}
 
 
 def _still_silent(lists: ProjectLists, silent: set[int], changes: Changes, others: int | None) -> set[int]:

@@ -6,7 +6,7 @@ The API cannot be asked for what was modified since, therefore each sync looks a
 - the projects by `Created`, newest first, since `lastModified` is null until the first modification;
 - all that are `Pending`, `InProgress` and `Failed`: processing moves on without a trace in `lastModified`;
 - the open projects that none of these lists showed: they have finished, were removed, or have no status at all;
-- the held projects, by the business statuses that hold them (see `held`);
+- the held projects, by the business statuses that hold them;
 - those that were seen to finish a look-back window ago: a later run may have added files.
 
 All of it is collected first. Then it is noted at once that it is owed and that the cursor has moved: a killed sync
@@ -18,10 +18,9 @@ from collections.abc import Sequence
 from source_customerscanvas.api.listing import Page, walk
 from source_customerscanvas.api.projects import UNFINISHED_LISTS
 from source_customerscanvas.sync.changes import Changes
-from source_customerscanvas.sync.held import add_changed_held, add_missing_held
 from source_customerscanvas.sync.lists import BY_ID, NEWEST_CREATED, NEWEST_MODIFIED, TIME_OF, ProjectLists
 from source_customerscanvas.sync.progress import StreamProgress
-from source_customerscanvas.sync.unlisted import add_unlisted
+from source_customerscanvas.sync.unlisted import add_unlisted, consider_held
 from source_customerscanvas.times import to_utc
 
 _PASSES = 10
@@ -42,7 +41,6 @@ class Watch:
         """A list that fits one page is a snapshot: it shows all there is, at the price of one request."""
         for project in self._lists.projects(page):
             self.changes.consider(project)
-        add_missing_held(self._key, self._streams, self.changes)
         add_unlisted(self._lists, self._key, self._streams, self.changes, others=None)
         self._note(self._lists.newest(page, until=self._now), ends_scan=bool(page.rows))
 
@@ -74,7 +72,7 @@ class Watch:
             for page in walk(fetch, start):
                 for project in self._lists.projects(page):
                     self.changes.consider(project)
-        add_changed_held(self._lists, self._key, self._streams, self.changes)
+        consider_held(self._lists, self._key, self._streams, self.changes)
         add_unlisted(self._lists, self._key, self._streams, self.changes, others)
         self._note(newest, ends_scan=False)
 

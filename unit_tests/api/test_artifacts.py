@@ -47,7 +47,7 @@ class Api:
 def asked_for(api: Api, ids: list[str]) -> None:
     artifacts = Artifacts(cast(ApiClient, api))
     for first, second in zip(ids[::2], ids[1::2], strict=True):
-        found = artifacts.details([first, second], newest_first=False)
+        found = dict(artifacts.details([first, second], newest_first=False))
         assert found == {first: row(first), second: row(second)}
 
 
@@ -61,7 +61,7 @@ def test_given_a_page_that_was_read_ahead_when_a_project_changed_since_then_its_
     artifacts.prepare()
     api.now += timedelta(hours=1)
     at = format_utc(api.now - timedelta(hours=1, seconds=changed))
-    assert artifacts.details(["000001"], newest_first=False, changed=at) == {"000001": row("000001")}
+    assert dict(artifacts.details(["000001"], newest_first=False, changed=at)) == {"000001": row("000001")}
     assert (api.pages, api.singles) == (1, singles)
 
 
@@ -133,5 +133,5 @@ def test_given_a_server_that_sorts_no_artifacts_when_asked_for_then_they_come_si
     api = Api(names(250))
     api.refuses_sorting = True
     artifacts = Artifacts(cast(ApiClient, api))
-    assert artifacts.of_group("run") == api.rows
-    assert artifacts.details(["000007"], newest_first=True) == {"000007": row("000007")}
+    assert {one["id"]: one for one in artifacts.of_group("run")} == {one["id"]: one for one in api.rows}
+    assert dict(artifacts.details(["000007"], newest_first=True)) == {"000007": row("000007")}

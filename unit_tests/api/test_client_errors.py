@@ -28,7 +28,6 @@ from unit_tests.http_server import PAGE, Answer, FakeClock, Server, api_404, jso
         ("GET", "storefront/v1/projects/statuses", ["Storefronts: Read", "Projects: Read"]),
         ("GET", "storefront/v1/projects/transitions", ["Storefronts: Read", "Projects: Read"]),
         ("GET", "storefront/v1/processing-pipelines", ["Storefronts: Read", "Projects: Read"]),
-        ("GET", "storefront/v1/tenant-info", ["Tenants: Read"]),
         ("GET", "storage/v1/artifacts", ["Artifacts: Read"]),
         ("POST", "storefront/v1/projects/5/resume-processing", ["Projects: Full"]),
     ],
@@ -42,6 +41,22 @@ def test_given_a_403_when_asked_then_the_missing_permission_is_named(
         ask(path)
     assert re.findall("“(.*?)”", raised.value.message) == permissions
     assert len(server.api_requests) == 1
+
+
+FIREWALL = Answer(403, b"<html>Request blocked</html>", {"Content-Type": "text/html; charset=utf-8"})
+
+
+def test_given_a_403_of_a_firewall_when_it_passes_then_the_answer_comes(server: Server, client: ApiClient) -> None:
+    server.script(FIREWALL, json_answer(PAGE))
+    assert client.get_json("storefront/v1/projects/5") == PAGE
+
+
+def test_given_a_403_of_a_firewall_when_it_stays_then_no_setting_is_blamed(server: Server, client: ApiClient) -> None:
+    server.answer = lambda request: json_answer(PAGE) if request.path == "/api/x" else FIREWALL
+    client.get_json("x")
+    with pytest.raises(ServerTrouble, match=r"HTTP 403 by a web page.*“Projects: Read”") as raised:
+        client.get_json("storefront/v1/projects/5")
+    assert type(raised.value) is ServerTrouble
 
 
 @pytest.mark.parametrize(
@@ -68,6 +83,30 @@ def test_given_a_refusal_when_asked_then_it_is_told_at_once_and_in_the_servers_w
     assert "private" not in raised.value.message
     assert "\x1b" not in raised.value.message
     assert len(server.api_requests) == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_given_a_403_of_a_firewall_when_asked_then_no_permission_is_missing(
+    server: Server, client: ApiClient, method: str
+) -> None:
+    body = b"<html>Access denied</html>"
+    ask = client.get_json if method == "GET" else client.post
+    server.script(Answer(403, body), json_answer(PAGE))
+    ask("storefront/v1/projects/4")
+    server.answer = lambda request: Answer(403, body) if request.path.endswith("/5") else json_answer(PAGE)
+    with pytest.raises(ServerTrouble, match="HTTP 403 by a web page"):
+        ask("storefront/v1/projects/5")
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b'{"title": "Forbidden", "status": 403}', b'{"detail": "No."}', b'{"message": "Forbidden"}', b"No."]
+)
+def test_given_a_403_of_the_api_when_asked_then_a_permission_is_missing(
+    server: Server, client: ApiClient, body: bytes
+) -> None:
+    server.answer = lambda _: Answer(403, body)
+    with pytest.raises(MissingPermission, match="Projects: Read"):
+        client.get_json("storefront/v1/projects/5")
 
 
 FOREIGN = [

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from source_customerscanvas.api.access_token import AccessToken
 from source_customerscanvas.api.client import ApiClient
+from source_customerscanvas.api.secrets import Secrets
 from source_customerscanvas.errors import (
     CustomersCanvasError,
     Refused,
@@ -57,6 +59,21 @@ def test_given_a_slow_answer_with_a_token_when_its_lifetime_is_over_then_it_is_c
     clock.pass_time(3600 - 30 - 50)
     client.get_json("x")
     assert len(server.token_requests) == 2
+
+
+@pytest.mark.parametrize("lifetime", [0, 1, 3])
+def test_given_an_answer_that_takes_longer_than_its_token_lives_when_asked_then_the_token_is_tried(
+    server: Server, client: ApiClient, clock: FakeClock, lifetime: int
+) -> None:
+    def token_answer(_: Request) -> Answer:
+        clock.pass_time(5)
+        assert len(server.token_requests) < 5
+        return json_answer({"access_token": "token-1", "expires_in": lifetime})
+
+    server.token_answer = token_answer
+    server.answer = lambda _: json_answer(PAGE)
+    assert client.get_json("x") == PAGE
+    assert len(server.token_requests) == 1
 
 
 def test_given_an_expired_token_when_8_workers_ask_then_it_is_renewed_once(server: Server, client: ApiClient) -> None:
@@ -150,6 +167,11 @@ def failing_for(clock: FakeClock, seconds: float, trouble: Answer, answer: Calla
         (Answer(401, b"<html>Unauthorized</html>", {"Content-Type": "text/html"}), WrongClient, "client id and secret"),
         (Answer(401), WrongClient, "client id and secret"),
         (json_answer({"error": "invalid_scope"}, 400), Refused, "invalid_scope"),
+        (
+            json_answer({"error": "unauthorized_client", "error_description": "The grant is not allowed."}, 400),
+            Refused,
+            "unauthorized_client: The grant is not allowed",
+        ),
     ],
 )
 def test_given_a_hub_that_refuses_when_asked_then_it_says_why_at_once(
@@ -264,3 +286,38 @@ def test_given_a_hub_in_trouble_when_16_workers_wait_then_they_share_its_error(
     with ThreadPoolExecutor(16) as workers:
         assert len(set(workers.map(ask, range(16)))) == 1
     assert len(server.token_requests) < 40
+
+
+def test_given_a_renewal_that_failed_when_a_later_one_has_succeeded_then_who_waited_since_before_gets_its_token() -> (
+    None
+):
+    clock = FakeClock()
+    fails = True
+
+    def request() -> dict[str, Any]:
+        if fails:
+            raise ServerTrouble("POST", "HTTP 500")
+        return {"access_token": "t", "expires_in": 60}
+
+    token = AccessToken(request, clock, Secrets("s3cret"))
+
+    class Overtaken:
+        """A lock before which somebody else's renewals fail and then succeed."""
+
+        def __init__(self, lock: Any) -> None:
+            self._lock = lock
+
+        def __enter__(self) -> None:
+            nonlocal fails
+            token._lock = self._lock
+            with pytest.raises(ServerTrouble):
+                token.get()
+            fails = False
+            token.get()
+            self._lock.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            self._lock.release()
+
+    token._lock = Overtaken(token._lock)  # type: ignore[assignment]  # it stands before the lock
+    assert token.get() == "t"

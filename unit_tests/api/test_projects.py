@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 
 from source_customerscanvas.api.projects import Project, Results, digest
+from source_customerscanvas.settings import Statuses
 from unit_tests.json_values import json_values, odd_rows
 
 ROW: dict[str, Any] = {
@@ -48,6 +49,17 @@ def test_given_a_project_that_was_never_modified_when_read_then_it_was_updated_w
 @pytest.mark.parametrize("status", [None, "Odd", "completed", 3, ["Completed"]])
 def test_given_a_status_that_the_api_does_not_document_when_read_then_it_counts_as_none(status: Any) -> None:
     assert project(processingStatus=status).processing_status is None
+
+
+@pytest.mark.parametrize("status", [5, 5.0, "5"])
+def test_given_a_business_status_in_another_type_when_it_is_excluded_then_the_project_is_held(status: Any) -> None:
+    assert not Statuses("except", (5,)).includes(project(status=status).business_status)
+    assert Statuses("only", (5,)).includes(project(status=status).business_status)
+
+
+@pytest.mark.parametrize("status", [None, "", "x", "5x", [], {}, "9" * 5000])
+def test_given_what_is_no_business_status_when_read_then_it_stays_as_it_is(status: Any) -> None:
+    assert project(status=status).business_status == status
 
 
 @pytest.mark.parametrize("found", ["Pending", "InProgress", "Completed", "Failed", None])

@@ -1,10 +1,19 @@
 """The storefronts that a sync covers."""
 
+from contextlib import suppress
+
 import pytest
 
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.api.storefronts import list_storefronts, visible_storefronts
-from source_customerscanvas.errors import MissingPermission, UnknownStorefront
+from source_customerscanvas.errors import (
+    MissingPermission,
+    NotTheApi,
+    Refused,
+    ServerAway,
+    UnknownStorefront,
+    WrongHost,
+)
 from unit_tests.http_server import Answer, FakeClock, Server, json_answer
 
 ROWS = [{"id": 11, "name": "Shop"}, {"id": 12, "name": "Portal"}, {"name": "nameless"}]
@@ -57,3 +66,36 @@ def test_given_storefronts_that_may_not_be_listed_when_they_are_named_then_they_
         assert named == [{"id": 42}]
         with pytest.raises(MissingPermission, match="Storefronts: Read"):
             ask(client_for(server, clock, None), server.settings())
+
+
+PAGE_404 = Answer(404, b"<html>default backend - 404</html>", {"Content-Type": "text/html"})
+
+
+def test_given_a_page_in_place_of_the_list_when_nothing_was_answered_before_then_the_environment_is_wrong(
+    server: Server, clock: FakeClock
+) -> None:
+    server.answer = lambda _: PAGE_404
+    for ask in (list_storefronts, visible_storefronts):
+        with pytest.raises(WrongHost, match="no list of storefronts"):
+            ask(client_for(server, clock, None), server.settings())
+
+
+@pytest.mark.parametrize("before", [json_answer({"total": 0, "items": []}), json_answer({"title": "No"}, 400)])
+def test_given_a_page_in_place_of_the_list_when_the_api_has_answered_before_then_no_setting_is_blamed(
+    server: Server, clock: FakeClock, before: Answer
+) -> None:
+    client = client_for(server, clock, None)
+    server.answer = lambda request: PAGE_404 if request.path.endswith("/storefronts") else before
+    with suppress(Refused):
+        client.get_json("storefront/v1/projects")
+    with pytest.raises((NotTheApi, ServerAway)) as raised:
+        list_storefronts(client, server.settings())
+    assert raised.value.failure_type == "transient_error"
+
+
+def test_given_a_page_in_place_of_the_list_when_a_state_knows_the_installation_then_no_setting_is_blamed(
+    server: Server, clock: FakeClock
+) -> None:
+    server.answer = lambda _: PAGE_404
+    with pytest.raises(NotTheApi):
+        visible_storefronts(client_for(server, clock, None), server.settings(), is_known=True)

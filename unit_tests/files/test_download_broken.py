@@ -12,7 +12,7 @@ from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.errors import BrokenDownload
 from source_customerscanvas.files.artifact_file import ArtifactFile
 from source_customerscanvas.files.download import Downloader
-from source_customerscanvas.files.stores import writing
+from source_customerscanvas.files.stores import folder
 from unit_tests.downloads import BODY, ETAG, OTHER, PATH, PRIVATE, assert_whole, found, ranged
 from unit_tests.http_server import Answer, FakeClock, Server
 
@@ -101,10 +101,7 @@ def test_given_a_shorter_file_when_started_over_then_nothing_of_the_longer_one_s
 def test_given_a_large_file_that_breaks_while_it_is_hashed_when_downloaded_then_every_byte_and_the_hash_are_right(
     server: Server, files: Downloader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, etag: str
 ) -> None:
-    monkeypatch.setattr(writing, "_HASHED_AS_THEY_COME", 10_000)
-    monkeypatch.setattr(writing, "_HASHED_AT_ONCE", 50_000)
-    monkeypatch.setattr(writing, "_READ_BACK", 50)
-    monkeypatch.setattr(writing, "_FLUSHED_AT_ONCE", 100_000)
+    monkeypatch.setattr(folder, "_FLUSHED_AT_ONCE", 100_000)
     body = os.urandom(3_000_000)
     cuts = iter([1_000_000, None])
     server.answer = lambda request: ranged(request, body, etag, next(cuts))

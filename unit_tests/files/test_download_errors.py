@@ -3,7 +3,7 @@
 import errno
 import os
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import pytest
 
@@ -19,9 +19,8 @@ from source_customerscanvas.errors import (
 )
 from source_customerscanvas.files.artifact_file import ArtifactFile
 from source_customerscanvas.files.download import Downloader
-from source_customerscanvas.files.stores import disk, writing
+from source_customerscanvas.files.stores import folder
 from source_customerscanvas.files.stores.folder import FolderStore
-from source_customerscanvas.files.stores.writing import FileWriter
 from unit_tests.downloads import BODY, PATH, PRIVATE, found
 from unit_tests.http_server import RESET, Answer, FakeClock, Server, json_answer, serve
 
@@ -104,7 +103,8 @@ class FullDisk:
 def test_given_a_full_disk_when_downloaded_then_it_says_so_and_leaves_nothing(
     server: Server, files: Downloader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(disk, "FileWriter", lambda file: FileWriter(cast(IO[bytes], FullDisk(file))))
+    new_part = FolderStore._new_part
+    monkeypatch.setattr(FolderStore, "_new_part", lambda store: FullDisk(new_part(store)))
     server.answer = lambda _: Answer(200, BODY)
     with pytest.raises(StoreUnavailable, match="No space left on device"):
         files.deliver(PRIVATE, PATH)
@@ -121,8 +121,8 @@ def test_given_a_disk_that_fails_while_more_is_received_when_downloaded_then_it_
         if failures:
             raise failures.pop()  # as the system does, only to whoever asks first
 
-    monkeypatch.setattr(writing, "_flush", flush)
-    monkeypatch.setattr(writing, "_FLUSHED_AT_ONCE", len(BODY) // 2)
+    monkeypatch.setattr(folder, "_flush", flush)
+    monkeypatch.setattr(folder, "_FLUSHED_AT_ONCE", len(BODY) // 2)
     server.answer = lambda _: Answer(200, BODY)
     with pytest.raises(StoreUnavailable, match="Input/output error"):
         files.deliver(PRIVATE, PATH)
@@ -134,23 +134,10 @@ def test_given_a_file_when_it_gets_its_name_then_the_whole_of_it_is_on_the_disk(
     server: Server, files: Downloader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     flushed: list[tuple[list[str], int]] = []
-    monkeypatch.setattr(writing, "_flush", lambda file: flushed.append((found(tmp_path), os.fstat(file).st_size)))
+    monkeypatch.setattr(folder, "_flush", lambda file: flushed.append((found(tmp_path), os.fstat(file).st_size)))
     server.answer = lambda _: Answer(200, bytes(size))
     files.deliver(ArtifactFile("7f", size, None, False), PATH)
     assert found(tmp_path) == [PATH]
     [(names, flushed_size)] = flushed
     assert PATH not in names
     assert flushed_size == size
-
-
-def test_given_a_part_that_somebody_else_shortens_when_downloaded_then_it_says_so_and_leaves_nothing(
-    server: Server, client: ApiClient, clock: FakeClock, tmp_path: Path
-) -> None:
-    def shorten(_: int) -> None:
-        [part] = found(tmp_path)
-        os.truncate(tmp_path / part, 10)
-
-    server.answer = lambda _: Answer(200, bytes(100_000), length=False)
-    with pytest.raises(StoreUnavailable, match="shorter"):
-        Downloader(client, FolderStore(tmp_path), clock, shorten).deliver(ArtifactFile("7f", None, None, False), PATH)
-    assert found(tmp_path) == []

@@ -27,13 +27,9 @@ class _Writer:
         self._store.fail("write")
         self._writer.write(chunk)
 
-    def restart(self) -> None:
-        self._store.fail("restart")
-        self._writer.restart()
-
-    def commit(self) -> str:
+    def commit(self) -> None:
         self._store.fail("commit")
-        return self._writer.commit()
+        self._writer.commit()
 
     def abort(self) -> None:
         self._writer.abort()
@@ -53,13 +49,17 @@ class FailingStore(FolderStore):
         if self.failures and self.failures[0][0] == step:
             raise self.failures.pop(0)[1]
 
+    def begin(self) -> None:
+        self.fail("begin")
+        super().begin()
+
     def open(self, path: str, size: int | None, content_type: str | None) -> Writer:
         self.fail("open")
         return _Writer(self, super().open(path, size, content_type))
 
 
 @pytest.mark.parametrize(
-    "steps", [["open"], ["write"], ["commit"], ["commit", "restart"], ["open", "write", "restart", "restart", "commit"]]
+    "steps", [["open"], ["write"], ["commit"], ["commit", "open"], ["open", "write", "open", "open", "commit"]]
 )
 def test_given_a_store_that_is_away_for_a_moment_when_a_file_is_delivered_then_it_lies_there_whole(
     server: Server, client: ApiClient, clock: FakeClock, tmp_path: Path, steps: list[str]
@@ -79,6 +79,35 @@ def test_given_a_store_that_loses_a_file_when_the_download_breaks_too_then_it_is
     store.failures = [("write", AWAY)]
     assert_whole(Downloader(client, store, clock).deliver(PRIVATE, PATH), tmp_path)
     assert "Range" not in server.api_requests[1].headers
+
+
+@pytest.mark.parametrize("failures", [1, 5])
+def test_given_a_store_that_is_away_when_a_sync_begins_then_it_is_waited_for(
+    client: ApiClient, clock: FakeClock, tmp_path: Path, failures: int
+) -> None:
+    store = FailingStore(tmp_path, [("begin", AWAY)] * failures)
+    Downloader(client, store, clock).begin()
+    assert store.failures == []
+
+
+def test_given_a_store_that_stays_away_when_a_sync_begins_then_it_is_given_up_after_two_minutes(
+    client: ApiClient, clock: FakeClock, tmp_path: Path
+) -> None:
+    store = FailingStore(tmp_path, [])
+    store.is_gone = AWAY
+    began = clock.monotonic()
+    with pytest.raises(StoreAway):
+        Downloader(client, store, clock).begin()
+    assert 120 <= clock.monotonic() - began < 200
+
+
+def test_given_a_store_that_refuses_when_a_sync_begins_then_it_is_not_asked_again(
+    client: ApiClient, clock: FakeClock, tmp_path: Path
+) -> None:
+    store = FailingStore(tmp_path, [("begin", StoreUnavailable("the store", "wrong password"))] * 2)
+    with pytest.raises(StoreUnavailable):
+        Downloader(client, store, clock).begin()
+    assert (len(store.failures), clock.waits) == (1, [])
 
 
 @pytest.mark.parametrize("step", ["open", "deliver"])

@@ -11,7 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_customerscanvas.errors import InvalidSetting
-from source_customerscanvas.files.paths import PLACEHOLDERS, PathTemplate, ProjectValues, check_template
+from source_customerscanvas.files.paths import (
+    PLACEHOLDERS,
+    PathTemplate,
+    ProjectValues,
+    check_template,
+    line_items_of,
+)
 from source_customerscanvas.settings import DEFAULT_FILE_PATH
 from unit_tests.files.texts import ANYTHING, NAMES, NASTY
 
@@ -207,6 +213,7 @@ def test_given_a_project_of_several_items_when_placed_then_a_file_is_named_after
         ("Order no. 5", "pdf", "Order no. 5.pdf"),
         ("card", None, "card"),
         ("card", ".pdf", "card.pdf"),
+        ("card", "PRN", "card.prn"),
         ("card", "a/b", "card.a_b"),
         ("x" * 300, "pdf", "x" * 196 + ".pdf"),
         ("é" * 150 + ".pdf", "pdf", "é" * 98 + ".pdf"),
@@ -291,6 +298,52 @@ def test_given_orders_that_look_alike_when_nothing_else_tells_their_files_apart_
     template = "{storefrontId}/{orderId}/{lineItem}"
     found = {paths(template, {"id": "7f"}, orderId=id_, orderLineItemIndex=14)[0] for id_ in (one, other)}
     assert len(found) == 2
+
+
+LINES = "{storefrontId}/{orderId}/{lineItem}/{name}"
+
+
+def line_of(project: dict[str, Any], order: list[dict[str, Any]], **artifact: Any) -> str:
+    """The folder of a project's file below that of its order."""
+    found = ProjectValues(2, None, {"orderId": "1001", **project}, line_items_of(order))
+    (path,) = PathTemplate(LINES).paths(found, [{"id": "7f", "name": "print", **artifact}]).values()
+    return path.split("/")[2]
+
+
+@pytest.mark.parametrize(
+    ("projects", "expected"),
+    [
+        ([{"id": 40, "orderLineItemIndex": 0}, {"id": 41, "orderLineItemIndex": 1}], ["1", "2"]),
+        ([{"id": 41, "orderLineItemIndex": 0}, {"id": 40, "orderLineItemIndex": 0}], ["1-41", "1"]),
+        ([{"id": number, "orderLineItemIndex": 0} for number in (40, 41, 42)], ["1", "1-41", "1-42"]),
+        # without a line item it is the id
+        ([{"id": 2}, {"id": 40, "orderLineItemIndex": 1}], ["2", "2-40"]),
+        ([{"id": 40}, {"id": 2, "orderLineItemIndex": 39}], ["40-40", "40"]),
+        ([{"id": 2, "items": [{"id": 9, "orderLineItemIndex": 0}]}, {"id": 1, "orderLineItemIndex": 1}], ["1", "2"]),
+        ([{"id": 2, "orderLineItemIndex": 5}, {"id": 1, "items": [{"id": 9, "orderLineItemIndex": 5}]}], ["6-2", "6"]),
+    ],
+)
+def test_given_projects_of_one_order_when_several_have_a_line_item_then_all_but_the_first_carry_their_id(
+    projects: list[dict[str, Any]], expected: list[str]
+) -> None:
+    assert [line_of(project, projects) for project in projects] == expected
+
+
+def test_given_a_file_whose_line_item_no_row_shows_when_placed_then_it_carries_the_projects_id() -> None:
+    order: list[dict[str, Any]] = [{"id": 40, "orderLineItemIndex": 0}, {"id": 41, "items": []}]
+    assert line_of(order[1], order, orderLineItemIndex=0) == "1-41"
+    assert line_of(order[1], order, orderLineItemIndex=7) == "8-41"
+
+
+@given(st.lists(PROJECTS, min_size=1, max_size=6, unique_by=lambda one: one["id"]), st.data())
+def test_given_any_projects_of_one_order_when_placed_by_line_items_then_no_two_of_them_meet(
+    order: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    indexes = st.none() | st.integers(0, 3)
+    for project in order:
+        project["orderId"] = "1001"
+    found = [line_of(project, order, orderLineItemIndex=data.draw(indexes)) for project in order]
+    assert len(set(found)) == len(order)
 
 
 # What is no template

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from source_customerscanvas.settings import ALL_STATUSES, Shard, Statuses
 from source_customerscanvas.state.scope import Scope
-from source_customerscanvas.state.slice_state import Known, ManifestFiles, Scan, SliceState, Try
+from source_customerscanvas.state.slice_state import Known, ManifestFiles, SliceState, Try
 from source_customerscanvas.times import to_utc
 
 ids = st.integers(min_value=0, max_value=2**63 - 1)
@@ -31,7 +31,9 @@ scopes = st.builds(
 )
 tries = st.builds(Try, st.integers(1, 10), times)
 manifests = st.builds(
-    ManifestFiles, st.booleans(), st.dictionaries(texts, st.tuples(texts, st.integers(0, 2**40), digests), max_size=3)
+    ManifestFiles,
+    st.dictionaries(texts, st.tuples(texts, st.integers(0, 2**40), digests), max_size=3),
+    st.none() | ids,
 )
 
 
@@ -39,7 +41,7 @@ manifests = st.builds(
 def slice_states(draw: st.DrawFn) -> SliceState:
     """A state as the methods of `SliceState` leave it: nothing is known of a project only as it is owed."""
     state = SliceState(cursor=draw(st.just("") | times), read=draw(st.just("") | times))
-    state.scan = draw(st.none() | st.builds(Scan, st.integers(-1, 2**40)))
+    state.scan = draw(st.none() | st.integers(-1, 2**40))
     state.newest = draw(st.just("") | times)
     for project_id in draw(st.lists(ids, max_size=8, unique=True)):
         condition = draw(st.sampled_from(["open", "recent", "held", "owed", "owed since"]))
@@ -50,25 +52,23 @@ def slice_states(draw: st.DrawFn) -> SliceState:
         else:
             seen, emitted = draw(st.just("") | digests), tuple(draw(st.lists(digests, max_size=3)))
             since = draw(st.just("") | times) if condition != "recent" else ""
-            state.settle(project_id, Known(condition, seen, emitted, since))  # type: ignore[arg-type]  # one of the three
-            if condition == "held":
-                state.held_by[project_id] = draw(texts)
+            held_by = draw(texts) if condition == "held" else ""
+            known = Known(condition, seen, emitted, since, held_by)  # type: ignore[arg-type]  # one of the three
+            state.settle(project_id, known)
             if condition == "recent" and draw(st.booleans()):
                 state.orderless[project_id] = None
             if condition == "recent" and draw(st.booleans()):
                 state.again[project_id] = draw(times)
-            if condition == "open":
-                part = draw(st.sampled_from(["unlisted", "obsolete", ""]))
-                if part == "unlisted":
-                    state.unlisted.add(project_id)
-                elif part == "obsolete":
-                    state.obsolete[project_id] = None
+            if condition == "open" and draw(st.booleans()):
+                state.unlisted.add(project_id)
             if draw(st.booleans()):
                 state.owe(project_id)
-    if state.scan or state.owed:
+    if state.scan is not None or state.owed:
         state.covered = draw(st.none() | scopes)
     state.tries = draw(st.dictionaries(ids, tries, max_size=3))
     state.delivered = draw(st.dictionaries(ids, texts, max_size=3))
-    state.waiting = {order: draw(ids) for order in state.delivered.values() if draw(st.booleans())}
+    for order in state.delivered.values():
+        if draw(st.booleans()):
+            state.wait(order, draw(ids))
     state.manifests = draw(st.dictionaries(texts, manifests, max_size=2))
     return state

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from source_customerscanvas.state.scope import Scope
-from source_customerscanvas.state.slice_state import Condition, Known, Scan, SliceState, Try
+from source_customerscanvas.state.slice_state import Condition, Known, SliceState, Try
 from unit_tests.state.states import digests, slice_states, times
 
 CURSOR, BEFORE, EARLIER = (
@@ -40,7 +41,7 @@ def test_given_any_state_when_written_then_a_person_finds_each_project_where_the
         expected = {str(id_): [known.seen, *known.emitted] for id_, known in state.having(condition)}
         assert value.get(condition, {}) == expected
     held = {(code, id_): texts for code, some in value.get("held", {}).items() for id_, texts in some.items()}
-    assert held == {(state.held_by[id_], str(id_)): [known.seen, *known.emitted] for id_, known in state.having("held")}
+    assert held == {(known.held_by, str(id_)): [known.seen, *known.emitted] for id_, known in state.having("held")}
     assert set(value.get("owed", [])) == state.owed
 
 
@@ -111,8 +112,8 @@ def test_given_any_project_when_settled_then_nothing_is_owed_of_it_and_only_the_
         state.settle(project_id, Known("open", seen))
         assert state.of(project_id) == Known("open", seen)
         assert project_id not in state.owed
-        assert project_id not in state.orderless.keys() | state.again.keys() | state.held_by.keys()
-        assert project_id not in state.obsolete.keys() | state.unlisted
+        assert project_id not in state.orderless.keys() | state.again.keys()
+        assert project_id not in state.unlisted
 
 
 @given(slice_states())
@@ -120,8 +121,25 @@ def test_given_any_projects_when_forgotten_then_no_part_names_them(state: SliceS
     for project_id in [*state.known, *state.owed, *state.tries, *state.waiting.values()]:
         state.forget(project_id)
     value = state.to_json()
-    parts = {"open", "recent", "held", "owed", "since", "unlisted", "obsolete", "orderless", "again"}
+    parts = {"open", "recent", "held", "owed", "since", "unlisted", "orderless", "again"}
     assert value.keys().isdisjoint(parts | {"tries", "waiting"})
+
+
+def test_given_orders_that_wait_for_a_project_when_it_is_read_then_they_do_not_and_no_other_is_looked_at() -> None:
+    state = SliceState()
+    for order, project_id in (("5001", 8), ("5002", 8), ("5003", 9), ("5001", 9)):
+        state.wait(order, project_id)
+
+    class Untouched(dict[str, int]):
+        def items(self) -> Any:
+            raise AssertionError("there may be thousands of them")
+
+    state.waiting = Untouched(state.waiting)
+    state.end_waiting(7)
+    state.end_waiting(8)
+    assert state.waiting == {"5001": 9, "5003": 9}
+    state.end_waiting(9)
+    assert state.waiting == {}
 
 
 def test_given_a_finished_project_when_it_is_settled_as_recent_then_what_was_to_be_asked_once_more_still_is() -> None:
@@ -136,15 +154,15 @@ def test_given_a_finished_project_when_it_is_settled_as_recent_then_what_was_to_
 def test_given_a_wider_scope_when_the_slice_was_scanned_then_the_scan_knows_what_was_covered() -> None:
     state = SliceState(cursor=CURSOR, scan=None)
     state.restart_scan(Scope(kinds=("pdf",)))
-    assert (again(state).scan, again(state).covered) == (Scan(), Scope(kinds=("pdf",)))
+    assert (again(state).scan, again(state).covered) == (-1, Scope(kinds=("pdf",)))
 
 
 def test_given_a_second_widening_during_a_scan_when_noted_then_everything_is_read_as_if_new() -> None:
-    state = SliceState(cursor=CURSOR, scan=Scan(4711), covered=Scope(kinds=("pdf",)))
+    state = SliceState(cursor=CURSOR, scan=4711, covered=Scope(kinds=("pdf",)))
     state.owe(7, BEFORE)
     state.settle(8, Known("open", "seenseen", (), BEFORE))
     state.restart_scan(Scope(kinds=("pdf", "png")))
-    assert (state.scan, state.covered) == (Scan(), None)
+    assert (state.scan, state.covered) == (-1, None)
     assert (state.of(7), state.of(8), state.owed) == (Known(), Known("open", "seenseen"), {7})
 
 
@@ -154,7 +172,7 @@ def test_given_a_second_widening_when_the_scan_is_over_and_something_is_still_ow
     state = SliceState(cursor=CURSOR, scan=None, covered=Scope(kinds=("pdf",)))
     state.owe(7, BEFORE)
     state.restart_scan(Scope(kinds=("pdf", "png")))
-    assert (state.scan, state.covered, again(state).to_json()["owed"]) == (Scan(), None, [7])
+    assert (state.scan, state.covered, again(state).to_json()["owed"]) == (-1, None, [7])
 
 
 @pytest.mark.parametrize(("is_owed", "is_covered"), [(True, True), (False, False)])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from source_customerscanvas.errors import UnreadableState
 from source_customerscanvas.state.scope import Scope
-from source_customerscanvas.state.slice_state import Known, Scan, SliceState, Try
+from source_customerscanvas.state.slice_state import Known, SliceState, Try
 from source_customerscanvas.state.stream_state import StreamState, tries_of
 from unit_tests.state.states import scopes, slice_states, times
 from unit_tests.state.test_scope import NOT_WIDER, WIDER
@@ -44,13 +44,12 @@ STATE: dict[str, Any] = {
             "owed": [4690, 4713, 4714],
             "since": {"4690": "2026-01-31T11:50:00.000000Z", "4713": "2026-01-31T11:50:00.000000Z"},
             "unlisted": [4691],
-            "obsolete": [4690],
             "orderless": [4698],
             "again": {"4698": "2026-01-31T11:58:00.000000Z"},
             "tries": {"4690": [1, "2026-01-31T11:30:00.000000Z"]},
             "delivered": {"5001": [4698, 4699]},
             "waiting": {"5001": 4690},
-            "manifests": {"5001": {"due": True, "files": {"7f": ["11/5001/4698/a.pdf", 1024, "9f86"]}}},
+            "manifests": {"5001": {"files": {"7f": ["11/5001/4698/a.pdf", 1024, "9f86"]}}},
         },
         "11/50/01": {"cursor": None},
     },
@@ -152,8 +151,8 @@ DAMAGED = [
     ("slices/11/covered", "x"),
     ("slices/11/covered", []),
     ("slices/11/newest", "soon"),
-    ("slices/11/obsolete", 7),
-    ("slices/11/obsolete", ["x"]),
+    ("slices/11/orderless", 7),
+    ("slices/11/orderless", ["x"]),
     ("slices/11/open", None),
     ("slices/11/open", []),
     ("slices/11/open", "4690"),
@@ -193,8 +192,8 @@ DAMAGED = [
     ("slices/11/waiting", []),
     ("slices/11/waiting/5001", "x"),
     ("slices/11/manifests", []),
-    ("slices/11/manifests/5001/due", ...),
     ("slices/11/manifests/5001/files", ...),
+    ("slices/11/manifests/5001/waitsFor", "x"),
     ("slices/11/manifests/5001/files/7f", ["a.pdf", 1]),
     ("slices/11/manifests/5001/files/7f", ["a.pdf", "many", "9f86"]),
 ]
@@ -249,7 +248,7 @@ def test_given_5000_unfinished_projects_when_written_then_they_take_less_than_25
 # A changed scope
 
 
-def state_with(scope: Scope, scan: Scan | None = None, **parts: Any) -> dict[str, Any]:
+def state_with(scope: Scope, scan: int | None = None, **parts: Any) -> dict[str, Any]:
     value = StreamState(scope, NOW, {"11": SliceState(cursor=NOW, scan=scan)}).to_json()
     value["slices"]["11"] |= parts
     return value
@@ -260,7 +259,7 @@ def test_given_a_wider_scope_when_read_then_each_slice_is_scanned_for_what_the_e
     before: Scope, now: Scope
 ) -> None:
     one = read(state_with(before), now).slices["11"]
-    assert (one.scan, one.covered) == (Scan(), before)
+    assert (one.scan, one.covered) == (-1, before)
 
 
 @pytest.mark.parametrize(("before", "now"), NOT_WIDER)
@@ -271,15 +270,15 @@ def test_given_a_scope_that_is_no_wider_when_read_then_no_slice_is_scanned_again
 
 
 def test_given_a_wider_scope_when_a_first_scan_was_interrupted_then_everything_is_scanned_anew() -> None:
-    one = read(state_with(Scope(LATER), Scan(4711)), Scope(EARLIER)).slices["11"]
-    assert (one.scan, one.covered) == (Scan(), None)
+    one = read(state_with(Scope(LATER), 4711), Scope(EARLIER)).slices["11"]
+    assert (one.scan, one.covered) == (-1, None)
 
 
 def test_given_a_wider_scope_when_the_scan_of_another_one_was_interrupted_then_what_is_owed_is_read_whole() -> None:
     covered = Scope(kinds=("pdf",)).to_json()
-    value = state_with(Scope(kinds=("pdf", "png")), Scan(4711), covered=covered, owed=[7], since={"7": EARLIER})
+    value = state_with(Scope(kinds=("pdf", "png")), 4711, covered=covered, owed=[7], since={"7": EARLIER})
     one = read(value, Scope()).slices["11"]
-    assert (one.scan, one.covered, one.to_json()["owed"]) == (Scan(), None, [7])
+    assert (one.scan, one.covered, one.to_json()["owed"]) == (-1, None, [7])
 
 
 @pytest.mark.parametrize("before", [None, "folder:/elsewhere"])
@@ -290,7 +289,7 @@ def test_given_files_are_wanted_when_they_were_not_or_went_elsewhere_then_all_is
     value = state_with(Scope(destination=before), recent=recent, tries={"8": [2, EARLIER]})
     state = read(value, Scope(destination="folder:/out"))
     one = state.slices["11"]
-    assert (one.scan, one.covered) == (Scan(), Scope(kinds=()))
+    assert (one.scan, one.covered) == (-1, Scope(kinds=()))
     assert one.known == {7: Known("recent", "k3Jd92mQ", ("p0Zx71cc",))}
     assert (one.tries, state.began) == ({8: Try(2, EARLIER)}, NOW)
 

@@ -72,7 +72,7 @@ class Following:
         settings = Settings("app", "s3cret", "https://hub.example", "https://api.example", statuses=PRODUCED)
         results = ResultsReader(client, self.shop)
         orders = OrderReader(settings, client, results, [self.stream])
-        files = FilesReader(settings, None)
+        files = FilesReader(settings, client, None)
         self._reader = ProjectReader(settings, client, files, results, orders, Artifacts(client))
         self._pages = None if self.state.scan is None else self._scan()
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from source_customerscanvas.settings import Acknowledge, Settings
 from source_customerscanvas.state.slice_state import Known
 from source_customerscanvas.sync.acknowledging import Acknowledging
 from source_customerscanvas.sync.kinds import FILES
 from unit_tests.sync.listed_shop import SLICE, ListedShop
-from unit_tests.watched import KEY, LONG_AGO, stream, watched
+from unit_tests.watched import BEFORE, KEY, LONG_AGO, stream, watched
 
 SETTINGS = Settings(
     "app",
@@ -32,3 +34,19 @@ def test_given_a_delivered_project_that_got_another_order_without_a_trace_when_a
     assert acknowledging.acknowledge([SLICE]) == 1
     assert [path for path, _ in shop.posted] == [f"storefront/v1/projects/{id_}/order-data"]
     assert progress.ledger.of_orders(KEY) == {}
+
+
+@pytest.mark.parametrize(("created", "posts"), [((LONG_AGO, None), 2), ((BEFORE, None), 2), ((None, None), 0)])
+def test_given_a_project_that_does_not_say_when_it_was_created_when_acknowledged_then_the_others_tell_the_orders_age(
+    created: tuple[str | None, ...], posts: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop = ListedShop()
+    ids = [shop.create(created=at) for at in created]
+    known = {id_: Known("recent", shop.project(id_).fingerprint.followed) for id_ in ids}
+    state = watched(known=known, delivered=dict.fromkeys(ids, "5001"))
+    progress = stream(state, name=FILES, answers=True, since=LONG_AGO)
+    assert progress.ledger
+    assert Acknowledging(SETTINGS, shop.client(), progress.ledger, []).acknowledge([SLICE]) == posts
+    assert progress.ledger.of_orders(KEY) == {}
+    said = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert ["order 5001" in record.getMessage() for record in said] == ([] if posts else [True])

@@ -188,7 +188,7 @@ def test_given_a_manifest_that_is_still_to_be_looked_at_when_drained_then_it_is_
     reader = cast(ProjectReader, PlannedReader(one_row))
     dispatcher = Dispatcher(2, Event(), [files], reader, cast(OrderReader, None), cast(ManifestWriter, Writer()))
     dispatcher.start()
-    dispatcher.look_at_manifest(SLICE, "5001")
+    dispatcher.look_at_manifest(SLICE, "5001", {})
     drain = Thread(target=dispatcher.drain, daemon=True)
     drain.start()
     drain.join(A_WHILE)  # it waits for what is to be noted, and not for any task yet
@@ -201,6 +201,26 @@ def test_given_a_manifest_that_is_still_to_be_looked_at_when_drained_then_it_is_
     dispatcher.end()
 
 
+def test_given_a_worker_that_hangs_when_the_sync_is_ended_then_what_drains_does_not_wait_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hangs, may_end = Event(), Event()
+    monkeypatch.setattr("source_customerscanvas.sync.dispatcher._LOOKING_SECONDS", 0.01)
+
+    def find(job: Job) -> Iterator[Outcome]:
+        hangs.set()
+        may_end.wait(LONG)
+        yield from one_row(job)
+
+    machine = Machine(find)
+    lists = machine.hand_out(1)
+    assert hangs.wait(LONG)
+    machine.stopping.set()
+    lists.join(LONG)
+    assert isinstance(machine.failure, Stopped)
+    may_end.set()
+
+
 def test_given_a_checkpoint_when_it_is_waited_for_then_until_the_state_has_left_the_connector() -> None:
     machine = Machine(one_row)
     taken: list[Outcome] = []
@@ -208,7 +228,7 @@ def test_given_a_checkpoint_when_it_is_waited_for_then_until_the_state_has_left_
     def read() -> None:
         for found in machine.outcomes():
             if found.checkpoint:
-                machine.stream.snapshot()
+                machine.stream.states_out.note_made()
                 machine.stream.states_out.note_out()
             taken.append(found)
 

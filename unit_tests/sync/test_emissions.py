@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 from typing import cast
 
@@ -51,18 +52,34 @@ def one_project() -> Outcome:
     return Outcome(PROJECTS, [({"id": 1}, None)], finished=1)
 
 
-@pytest.mark.parametrize(
-    ("found", "seconds"),
-    [([None] * 40, None), ([one_project() for _ in range(100)], 1.0), ([one_project() for _ in range(30)], 4.9)],
-    ids=["nothing found", "one a second", "slowly"],
-)
-def test_given_a_long_sync_when_read_then_there_is_a_state_at_least_every_15_seconds(
-    found: list[Outcome | None], seconds: float | None
+@pytest.mark.parametrize(("projects", "seconds"), [(100, 1.0), (30, 4.9)], ids=["one a second", "slowly"])
+def test_given_a_state_that_changes_when_read_then_it_is_emitted_at_least_every_15_seconds(
+    projects: int, seconds: float
 ) -> None:
-    clock = FakeClock()
-    states = [at for at, emission in emitted(clock, found, seconds) if isinstance(emission, State)]
+    clock, progress = FakeClock(), stream(name=PROJECTS)
+    found: list[Outcome | None] = [
+        Outcome(PROJECTS, [({"id": id_}, None)], partial(progress.owe, KEY, id_), finished=1)
+        for id_ in range(1, projects + 1)
+    ]
+    states = [at for at, emission in emitted(clock, found, seconds, progress) if isinstance(emission, State)]
     moments = [1000.0, *states]
     assert max(after - before for before, after in pairwise(moments)) <= 15
+
+
+def test_given_a_state_that_stays_as_it_is_when_read_then_it_is_emitted_seldom() -> None:
+    clock = FakeClock()
+    hour = [None] * round(3600 / 2.5)
+    states = [at for at, emission in emitted(clock, [*hour], None) if isinstance(emission, State)]
+    assert 6 <= len(states) <= 8
+    assert max(after - before for before, after in pairwise([1000.0, *states])) <= 610
+
+
+def test_given_a_state_that_was_not_emitted_as_nothing_has_changed_when_waited_for_then_nobody_waits() -> None:
+    progress = stream(name=PROJECTS)
+    for _, emission in emitted(FakeClock(), [None] * 40, None, progress):
+        if isinstance(emission, State):
+            progress.states_out.note_out()
+    assert progress.states_out.wait(0)
 
 
 def test_given_many_projects_at_once_when_read_then_there_is_a_state_every_200_of_them() -> None:

@@ -1,16 +1,22 @@
 """Jobs that belong together, and the orders that are looked at when the last of them is done."""
 
-from source_customerscanvas.sync.jobs import Batch
-from source_customerscanvas.sync.kinds import ORDERS, SHOP_ORDERS
+import pytest
+
+from source_customerscanvas.sync.jobs import Batch, Job, Touching
+from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, ORDERS, SHOP_ORDERS
 from unit_tests.sync.listed_shop import SLICE
-from unit_tests.watched import AFTER, BEFORE, project, settled, stream
+from unit_tests.watched import project, settled, stream
+
+
+def noted() -> None:
+    """What is noted does not matter."""
 
 
 def test_given_a_batch_when_the_last_of_its_jobs_is_done_then_its_orders_come_once() -> None:
     batch = Batch(SLICE)
     batch.add()
     batch.add()
-    batch.touch("5001", ORDERS)
+    batch.touch(ORDERS, Touching(1, ["5001"], noted))
     assert batch.done() == {}  # whoever made it
     assert batch.done() == {}
     assert list(batch.done()) == ["5001"]
@@ -18,28 +24,43 @@ def test_given_a_batch_when_the_last_of_its_jobs_is_done_then_its_orders_come_on
 
 def test_given_a_batch_without_jobs_when_its_maker_is_done_then_it_is_over() -> None:
     batch = Batch(SLICE)
-    batch.touch("5001", ORDERS)
+    batch.touch(ORDERS, Touching(1, ["5001"], noted))
     assert list(batch.done()) == ["5001"]
 
 
 def test_given_several_projects_of_an_order_when_the_batch_ends_then_each_stream_knows_its_own() -> None:
-    progress = stream(name=ORDERS)
-    rows = [project(id_, lastModified=at, orderId="5001") for id_, at in ((1, BEFORE), (2, AFTER))]
-    one, other = (settled(progress, row) for row in rows)
+    one, other = (Touching(id_, ["5001"], noted) for id_ in (1, 2))
     batch = Batch(SLICE)
-    batch.touch("5001", ORDERS, one)
-    batch.touch("5001", ORDERS, other)
-    batch.touch("5001", SHOP_ORDERS, one)
-    batch.touch("5002", ORDERS)
-    touched = batch.done()
-    assert touched["5001"].settled == {ORDERS: [one, other], SHOP_ORDERS: [one]}
-    assert touched["5001"].updated_at("5001") == AFTER
-    assert (touched["5002"].settled, touched["5002"].updated_at("5002")) == ({ORDERS: []}, "")
+    batch.touch(ORDERS, one)
+    batch.touch(ORDERS, other)
+    batch.touch(SHOP_ORDERS, one)
+    batch.touch_manifest("5002")
+    assert batch.done() == {"5001": {ORDERS: [one, other], SHOP_ORDERS: [one]}, "5002": {FILES: []}}
 
 
-def test_given_a_project_that_touches_two_orders_when_they_are_handed_over_then_it_is_settled_with_the_last() -> None:
-    progress = stream(name=ORDERS)
+def test_given_a_project_that_touches_two_orders_when_they_are_handed_over_then_it_is_noted_with_the_last() -> None:
+    notes: list[int] = []
+    one = Touching(1, ["5001", "5002"], lambda: notes.append(1))
     batch = Batch(SLICE)
-    for order_id in ("5001", "5002"):
-        batch.touch(order_id, ORDERS, settled(progress, project(1)))
-    assert [batch.is_settled(ORDERS, 1), batch.is_settled(ORDERS, 1)] == [False, True]
+    batch.touch(ORDERS, one)
+    assert batch.done() == {"5001": {ORDERS: [one]}, "5002": {ORDERS: [one]}}
+    one.hand_over()
+    assert notes == []
+    one.hand_over()
+    assert notes == [1]
+
+
+@pytest.mark.parametrize(("count", "portions"), [(0, [0]), (3, [3]), (500, [500]), (501, [500, 1]), (1000, [500, 500])])
+def test_given_rows_of_one_project_when_handed_over_then_it_is_noted_with_the_last_of_them(
+    count: int, portions: list[int]
+) -> None:
+    progress = stream(name=ARTIFACTS)
+    job = Job(Batch(SLICE), 1, project(1), [progress])
+    rows = ({"id": str(number)} for number in range(count))
+    outcomes = list(job.hand_over(progress, settled(progress, project(1)), rows))
+    assert [len(outcome.records) for outcome in outcomes] == portions
+    assert [row["id"] for outcome in outcomes for row, _ in outcome.records] == [str(number) for number in range(count)]
+    *before, last = outcomes
+    assert all((outcome.note, outcome.finished) == (None, 0) for outcome in before)
+    assert last.note
+    assert last.finished == 1

@@ -8,7 +8,7 @@ import pytest
 
 from source_customerscanvas.api.projects import Project
 from source_customerscanvas.state.scope import Scope
-from source_customerscanvas.state.slice_state import Condition, Known, Scan, SliceState
+from source_customerscanvas.state.slice_state import Condition, Known, SliceState
 from source_customerscanvas.sync.ledger import Ledger
 from source_customerscanvas.sync.progress import StreamProgress
 from unit_tests.watched import BEFORE, CURSOR, KEY, LONG_AGO, WITHIN, settled, stream, watched
@@ -61,13 +61,13 @@ def test_given_a_recent_project_when_the_list_shows_another_row_or_status_then_i
         (watched(), Scope(), BEFORE, True),
         (watched(), Scope(), WITHIN, False),
         (watched(), Scope(start_date=WITHIN), BEFORE, False),
-        (watched(scan=Scan()), Scope(), BEFORE, False),
-        (watched(scan=Scan(after=10)), Scope(), BEFORE, False),
+        (watched(scan=-1), Scope(), BEFORE, False),
+        (watched(scan=10), Scope(), BEFORE, False),
         (watched(delivered={7: "5001"}), Scope(), BEFORE, True),
         (watched(delivered={7: "5001"}), Scope(), WITHIN, False),
         (watched(delivered={7: "5001"}), Scope(start_date=WITHIN), BEFORE, True),
-        (watched(delivered={7: "5001"}, scan=Scan(9)), Scope(), BEFORE, True),
-        (watched(delivered={7: "5001"}, scan=Scan(), covered=Scope(kinds=("pdf",))), Scope(), BEFORE, False),
+        (watched(delivered={7: "5001"}, scan=9), Scope(), BEFORE, True),
+        (watched(delivered={7: "5001"}, scan=-1, covered=Scope(kinds=("pdf",))), Scope(), BEFORE, False),
     ],
 )
 def test_given_a_project_that_is_nowhere_when_completed_then_it_was_delivered_if_all_before_the_window_was(
@@ -89,7 +89,7 @@ def test_given_one_order_when_a_project_of_it_is_not_known_then_it_is_new_to_it(
         (known("recent", "seenseen"), Scope(), False),
         (watched(), Scope(), False),  # the stream may never hear of it
         (watched(), Scope(start_date=WITHIN), True),
-        (watched(scan=Scan()), Scope(start_date=WITHIN), False),  # the scan may have come past it
+        (watched(scan=-1), Scope(start_date=WITHIN), False),  # the scan may have come past it
     ],
 )
 def test_given_an_order_that_is_not_due_when_it_waits_then_for_a_project_of_which_the_stream_will_hear(
@@ -131,6 +131,15 @@ def test_given_no_time_when_orders_are_acknowledged_then_from_the_beginning_of_t
     progress.settle(KEY, settled(progress, project(created="2025-01-31T11:59:59.999999Z"), is_new_run=True))
     progress.settle(KEY, settled(progress, a_project(8, orderId="5002", created=LONG_AGO), is_new_run=True))
     assert one.of_orders(KEY) == {"5002": frozenset([8])}
+
+
+@pytest.mark.parametrize(("scan", "expected"), [(None, True), (-1, False)])
+def test_given_a_project_that_does_not_say_when_it_was_created_when_delivered_then_it_counts_unless_a_scan_found_it(
+    scan: int | None, expected: bool
+) -> None:
+    progress, one = delivering(watched(scan=scan), since=BEFORE)
+    progress.settle(KEY, settled(progress, project(created=None), is_new_run=True))
+    assert (one.of_orders(KEY) == {"5001": frozenset([7])}) is expected
 
 
 def test_given_a_run_that_was_delivered_before_when_settled_then_it_is_no_new_delivery() -> None:

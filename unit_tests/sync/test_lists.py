@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 
+from source_customerscanvas.errors import ServerTrouble
 from source_customerscanvas.settings import Shard
-from source_customerscanvas.state.slice_state import Scan
-from source_customerscanvas.sync.lists import NEWEST_MODIFIED
+from source_customerscanvas.sync.lists import BY_ID, NEWEST_CREATED, NEWEST_MODIFIED
 from source_customerscanvas.sync.scan import is_fresh, scan_pages, scanning, start_watch
 from source_customerscanvas.sync.slices import Slice
 from unit_tests.sync.listed_shop import START, ListedShop
@@ -48,14 +50,14 @@ def test_given_projects_that_were_removed_meanwhile_when_a_scan_goes_on_then_it_
     shop = shop_of(33)
     for id_ in removed:
         shop.remove(id_)
-    progress = stream(watched(scan=Scan(after=14)))
+    progress = stream(watched(scan=14))
     pages = list(scan_pages(shop.lists(progress), KEY, [progress]))
     assert [one.id for page in pages for one in page] == [id_ for id_ in shop.rows if id_ > 14]
 
 
 def test_given_two_scans_when_they_are_read_together_then_from_where_the_lesser_one_has_come_to() -> None:
     shop = shop_of(12)
-    ahead, behind = stream(watched(scan=Scan(after=9))), stream(watched(scan=Scan(after=5)))
+    ahead, behind = stream(watched(scan=9)), stream(watched(scan=5))
     pages = list(scan_pages(shop.lists(ahead, behind), KEY, [ahead, behind]))
     assert [one.id for page in pages for one in page] == [6, 7, 8, 9, 10, 11, 12]
 
@@ -102,16 +104,34 @@ def test_given_a_row_without_a_usable_id_when_listed_then_it_is_passed_over_and_
     page = lists.first(NEWEST_MODIFIED)
     for _ in range(2):
         assert sorted(one.id for one in lists.projects(page)) == [1, 2]
-    assert progress.counts.passed_over == ["storefront 11: projects that are listed without a usable id"]
+    assert progress.counts.passed_over.first == ["storefront 11: projects that are listed without a usable id"]
     assert len(caplog.messages) == 1
 
 
 def test_given_a_first_scan_when_it_begins_then_the_watch_that_follows_begins_there_and_stays_when_it_goes_on() -> None:
-    progress = stream(watched(cursor="", read="", scan=Scan()))
+    progress = stream(watched(cursor="", read="", scan=-1))
     assert is_fresh([progress], KEY)
     assert scanning([progress, stream()], KEY) == [progress]
     start_watch([progress], KEY, CURSOR, AFTER)
     state = progress.slice(KEY)
-    state.scan = Scan(after=4)
+    state.scan = 4
     start_watch([progress], KEY, FIVE_HOURS_AHEAD, FIVE_HOURS_AHEAD)
     assert (state.cursor, state.read, is_fresh([progress], KEY)) == (CURSOR, AFTER, False)
+
+
+@pytest.mark.parametrize("sorting", [BY_ID, NEWEST_MODIFIED, NEWEST_CREATED])
+def test_given_a_server_that_sorts_otherwise_when_listed_then_it_is_trouble_and_no_silence(sorting: str) -> None:
+    shop = ListedShop()
+    for _ in range(9):
+        shop.pass_time(minutes=1)
+        shop.create(lastModified=shop.time)
+    order = BY_ID if sorting != BY_ID else NEWEST_CREATED
+    shop.on_ask = lambda _, params: cast(dict[str, Any], params).update(sorting=order)
+    with pytest.raises(ServerTrouble, match=f"not sorted as asked .{sorting}"):
+        shop.lists(stream()).first(sorting)
+
+
+def test_given_a_single_odd_time_when_listed_then_the_page_is_taken() -> None:
+    shop = shop_of(4, page_cap=100)
+    shop.rows[2]["created"] = "2099-01-01T00:00:00Z"
+    assert len(shop.lists(stream()).first(NEWEST_CREATED).rows) == 4

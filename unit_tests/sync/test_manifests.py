@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from typing import Any, cast
 
 import pytest
 
 from source_customerscanvas.api.artifacts import Artifacts
-from source_customerscanvas.errors import NotFound, ServerTrouble
+from source_customerscanvas.api.projects import PATH, Results
+from source_customerscanvas.errors import CustomersCanvasError, NotFound, ServerTrouble, StoreAway, StoreUnavailable
 from source_customerscanvas.files.artifact_file import ArtifactFile, DeliveredFile
 from source_customerscanvas.files.download import Downloader
 from source_customerscanvas.settings import Settings, Statuses
 from source_customerscanvas.state.slice_state import Known, ManifestFiles
 from source_customerscanvas.sync.files_reader import FilesReader
+from source_customerscanvas.sync.jobs import Batch, Job
 from source_customerscanvas.sync.kinds import FILES
 from source_customerscanvas.sync.manifests import ManifestWriter, due_manifests
+from source_customerscanvas.sync.news import ReadProject
 from source_customerscanvas.sync.outcomes import Outcome
 from unit_tests.sync.listed_shop import SLICE, ListedShop
-from unit_tests.watched import KEY, stream, watched
+from unit_tests.watched import KEY, LONG_AGO, stream, watched
 
 ORDER = "5001"
 
@@ -28,19 +33,34 @@ class Place:
 
     def __init__(self) -> None:
         self.content: dict[str, Any] = {}
-        self.measured: list[str] = []
+        self.found: list[tuple[str, str]] = []
+        self.delivered: list[tuple[str, str]] = []
         self.gone: set[str] = set()
+        self.stored = True
+        """Whether what was delivered earlier lies where it is looked for."""
+        self.earlier: bytes | None = None
+        """The manifest that lies there."""
+        self.failure: Exception | None = None
 
     def put(self, path: str, content: bytes, content_type: str) -> DeliveredFile:
         assert content_type == "application/json"
+        if self.failure:
+            raise self.failure
         self.content[path] = json.loads(content)
         return DeliveredFile(path, len(content), "ma", url=f"file:///out/{path}")
 
-    def measure(self, artifact: ArtifactFile) -> tuple[int, str]:
-        self.measured.append(artifact.id)
+    def read(self, path: str) -> bytes | None:
+        return self.earlier
+
+    def find(self, artifact: ArtifactFile, path: str) -> tuple[int, str | None] | None:
+        self.found.append((artifact.id, path))
+        return (7, None if artifact.id in self.gone else "me") if self.stored else None
+
+    def deliver(self, artifact: ArtifactFile, path: str) -> DeliveredFile:
         if artifact.id in self.gone:
             raise NotFound(artifact.id)
-        return 7, "me"
+        self.delivered.append((artifact.id, path))
+        return DeliveredFile(path, 8, "de", url=f"file:///out/{path}")
 
 
 class Order:
@@ -49,10 +69,11 @@ class Order:
     def __init__(self, projects: int = 2) -> None:
         self.shop = ListedShop()
         for _ in range(projects):
-            self.shop.create(orderName="Cards", items=[{"id": 1, "name": "Front", "quantity": 100, "sku": "BC-1"}])
+            items = [{"id": 1, "name": "Front", "quantity": 100, "sku": "BC-1"}]
+            self.shop.create(created=LONG_AGO, orderName="Cards", items=items)
         (self.first,) = self.files_of(1)
         files = {self.first: (f"11/{ORDER}/1/print.pdf", 1024, "9f")}
-        self.stream = stream(watched(manifests={ORDER: ManifestFiles(True, files)}), name=FILES)
+        self.stream = stream(watched(manifests={ORDER: ManifestFiles(files)}), name=FILES)
         self.place = Place()
         settings = Settings(
             "app",
@@ -63,14 +84,14 @@ class Order:
             statuses=Statuses("except", (5,)),
         )
         client, downloader = self.shop.client(), cast(Downloader, self.place)
-        files_reader = FilesReader(settings, downloader)
-        self.writer = ManifestWriter(settings, client, Artifacts(client), files_reader, downloader)
+        self.files_reader = FilesReader(settings, client, downloader)
+        self.writer = ManifestWriter(settings, client, Artifacts(client), self.files_reader, downloader)
 
     def files_of(self, project_id: int) -> list[str]:
         return [file["artifactId"] for file in self.shop.results[project_id]["outputFileDetails"]]
 
-    def write(self) -> list[Outcome]:
-        found = list(self.writer.write(SLICE, self.stream, ORDER))
+    def write(self, results: dict[int, Results] | None = None) -> list[Outcome]:
+        found = list(self.writer.write(SLICE, self.stream, ORDER, results or {}))
         for outcome in found:
             assert outcome.note
             outcome.note()
@@ -101,7 +122,7 @@ def test_given_a_complete_order_when_its_last_file_is_delivered_then_the_manifes
         # delivered earlier: fetched once more to be hashed
         (second, f"11/{ORDER}/2/print.pdf", 7, "me"),
     ]
-    assert order.place.measured == [second]
+    assert (order.place.found, order.place.delivered) == ([(second, f"11/{ORDER}/2/print.pdf")], [])
     ((row, delivered),) = outcome.records
     assert (row["artifactId"], row["filePath"], row["projectId"]) == (f"order/11/{ORDER}", path, None)
     assert delivered is not None
@@ -141,12 +162,108 @@ def test_given_a_held_project_when_the_others_are_delivered_then_the_manifest_is
     assert [project["id"] for project in document["projects"]] == [1]
 
 
-def test_given_a_file_that_is_gone_and_was_never_delivered_when_written_then_the_manifest_does_not_name_it() -> None:
+def test_given_a_file_that_does_not_lie_there_any_more_when_written_then_it_is_delivered_with_its_row_first() -> None:
     order = Order()
-    order.place.gone = set(order.files_of(2))
+    order.place.stored = False
+    (second,) = order.files_of(2)
+    path = f"11/{ORDER}/2/print.pdf"
+
+    again, manifest = order.writer.write(SLICE, order.stream, ORDER, {})
+
+    assert order.place.delivered == [(second, path)]
+    ((row, _),) = again.records
+    assert (row["artifactId"], row["projectId"], row["filePath"], row["sha256"]) == (second, 2, path, "de")
+    assert row["lastModified"] == order.shop.artifacts[second]["lastModified"]
+    (document,) = order.place.content.values()
+    (file,) = document["projects"][1]["files"]
+    assert (file["path"], file["size"], file["sha256"]) == (path, 8, "de")
+    # killed in between, the next sync need not deliver it once more
+    assert again.note
+    assert manifest.note
+    again.note()
+    assert order.pending[ORDER].files[second] == (path, 8, "de")
+    manifest.note()
+    assert order.pending == {}
+
+
+@pytest.mark.parametrize(
+    ("earlier", "is_delivered"),
+    [("11/5001/2/print-2-0.pdf", True), ("11/5001/2/print.pdf", False), (None, False), (7, True)],
+)
+def test_given_a_manifest_that_has_a_file_elsewhere_when_written_again_then_what_lies_in_its_place_is_not_trusted(
+    earlier: Any, is_delivered: bool
+) -> None:
+    order = Order()
+    (second,) = order.files_of(2)
+    files = [{"artifactId": second, "path": earlier}] if earlier else []
+    order.place.earlier = json.dumps({"projects": [{"files": files}]}).encode()
+    order.write()
+    assert [artifact for artifact, _ in order.place.delivered] == ([second] if is_delivered else [])
+
+
+@pytest.mark.parametrize(
+    "earlier", [b"", b"[]", b'{"projects": 1}', b'{"projects": [7]}', b'{"projects": [{"files": [{}]}]}']
+)
+def test_given_a_manifest_that_somebody_wrote_on_when_written_again_then_it_says_nothing(earlier: bytes) -> None:
+    order = Order()
+    order.place.earlier = earlier
+    order.write()
+    assert len(order.place.content) == 1
+
+
+@pytest.mark.parametrize(("stored", "expected"), [(True, [(7, None)]), (False, [])])
+def test_given_a_file_that_the_api_does_not_have_any_more_when_written_then_it_is_named_if_it_lies_there(
+    stored: bool, expected: list[tuple[int, None]], caplog: pytest.LogCaptureFixture
+) -> None:
+    order = Order()
+    order.place.stored = stored
+    (second,) = order.files_of(2)
+    order.place.gone = {second}
     order.write()
     (document,) = order.place.content.values()
-    assert [len(project["files"]) for project in document["projects"]] == [1, 0]
+    assert [(file["size"], file["sha256"]) for file in document["projects"][1]["files"]] == expected
+    assert [second in record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == (
+        [] if stored else [True]
+    )
+
+
+def test_given_a_scan_that_has_not_come_to_a_project_of_the_order_when_looked_at_then_it_waits() -> None:
+    order = Order()
+    order.stream.slice(KEY).scan = 1
+    order.write()
+    assert (order.place.content, list(order.pending)) == ({}, [ORDER])
+
+
+@pytest.mark.parametrize("failure", [StoreAway("place", "it does not answer"), StoreUnavailable("place", "full")])
+def test_given_a_store_that_takes_nothing_when_a_manifest_is_put_then_the_stream_ends_and_the_next_one_asks_nothing(
+    failure: CustomersCanvasError,
+) -> None:
+    order = Order()
+    order.place.failure = failure
+    order.write()
+    assert order.stream.failure is failure
+    assert order.due == [ORDER]
+    order.shop.asked.clear()
+    assert order.write() == []
+    assert order.shop.asked == []
+
+
+def test_given_results_that_were_just_read_when_written_then_they_are_not_asked_for_again() -> None:
+    order = Order()
+    order.write({id_: Results.from_answer(order.shop.results[id_]) for id_ in (1, 2)})
+    assert order.place.content
+    assert [path for path, _ in order.shop.asked] == [PATH]
+
+
+def test_given_an_order_that_stays_incomplete_when_its_batch_is_over_then_nothing_of_its_projects_is_kept() -> None:
+    order = Order()
+    results = Results.from_answer(order.shop.results[1])
+    kept = weakref.ref(results)
+    read = ReadProject(Job(Batch(SLICE), 1, None, [order.stream]), order.shop.project(1), results, "")
+    order.files_reader.touch(read, order.stream)
+    del read, results
+    gc.collect()
+    assert kept() is None
 
 
 def test_given_nothing_delivered_since_the_last_manifest_when_looked_at_then_nothing_is_asked() -> None:
@@ -158,7 +275,7 @@ def test_given_nothing_delivered_since_the_last_manifest_when_looked_at_then_not
 
 def test_given_a_file_that_is_delivered_while_the_manifest_is_written_when_it_is_out_then_another_one_is_due() -> None:
     order = Order()
-    (outcome,) = order.writer.write(SLICE, order.stream, ORDER)
+    (outcome,) = order.writer.write(SLICE, order.stream, ORDER, {})
     order.pending[ORDER].files["late"] = ("late.pdf", 1, "la")
     assert outcome.note
     outcome.note()

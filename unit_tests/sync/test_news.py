@@ -31,7 +31,8 @@ def artifact(last_modified: str | None, format_: str = "pdf", **details: Any) ->
 
 def news(known: Known, one: Artifact, covered: Scope | None = None, as_read: ReadProject = READ) -> list[Artifact]:
     state = watched(known={7: known}, owed={7}, covered=covered)
-    return as_read.new_artifacts(stream(state, name=FILES), [one], lambda one: one.format)
+    is_new = as_read.is_new(stream(state, name=FILES), lambda one: one.format)
+    return [one] if is_new(one) else []
 
 
 @pytest.mark.parametrize(

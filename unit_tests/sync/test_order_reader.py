@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 
 from source_customerscanvas.errors import Conflict, NotFound, Refused, ServerTrouble, Stopped
 from source_customerscanvas.settings import Settings, Statuses
-from source_customerscanvas.sync.jobs import Batch
+from source_customerscanvas.sync.jobs import Batch, Touching
 from source_customerscanvas.sync.kinds import ORDERS, SHOP_ORDERS
 from source_customerscanvas.sync.order_reader import OrderReader
 from source_customerscanvas.sync.outcomes import Outcome
@@ -36,10 +37,11 @@ def read(
         if (row["orderId"], row["storefrontId"]) == (order_id, storefront_id):
             progress.owe(str(storefront_id), row["id"])
             one = settled(progress, shop.project(row["id"]), emitted=(order_id,))
-            batch.touch(order_id, progress.name, one)
+            note = partial(progress.settle, str(storefront_id), one)
+            batch.touch(progress.name, Touching(row["id"], [order_id], note))
     (touched,) = batch.done().values()
     found = []
-    for outcome in orders.read(batch, order_id, touched):
+    for outcome in orders.read(batch.slice, order_id, touched):
         assert outcome.note
         outcome.note()
         found.append(outcome)
@@ -96,10 +98,8 @@ def test_given_a_row_that_showed_a_project_when_that_is_read_later_then_the_row_
     first, second = shop.create(), shop.create()
     progress = stream(name=ORDERS)
     orders = reader(shop, progress)
-    batch = Batch(Slice(11))
-    batch.touch("5001", ORDERS, settled(progress, shop.project(first), emitted=("5001",)))
-    (touched,) = batch.done().values()
-    list(orders.read(batch, "5001", touched))
+    note = partial(progress.settle, KEY, settled(progress, shop.project(first), emitted=("5001",)))
+    list(orders.read(Slice(11), "5001", {ORDERS: [Touching(first, ["5001"], note)]}))
     assert orders.was_shown(ORDERS, settled(progress, shop.project(second)))
     assert not orders.was_shown(ORDERS, settled(progress, shop.project(second)))  # as it changed once more
     assert not orders.was_shown(ORDERS, settled(progress, shop.project(first)))
@@ -146,7 +146,7 @@ def test_given_a_shop_without_documents_when_that_is_clear_then_it_is_not_asked_
     found, progress = read_all(shop)
     assert found == []
     assert len(shop.asked_for("/order")) == asked
-    assert progress.counts.passed_over == ["storefront 11: its shop gives no documents of some orders"]
+    assert progress.counts.passed_over.first == ["storefront 11: its shop gives no documents of some orders"]
     assert len([message for message in caplog.messages if message.startswith("Passed over")]) == 1
     assert progress.slice(KEY).owed == set()
 

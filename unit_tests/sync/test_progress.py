@@ -9,7 +9,7 @@ import pytest
 from source_customerscanvas.errors import ServerTrouble, Stopped, Trouble
 from source_customerscanvas.settings import Shard, Statuses
 from source_customerscanvas.state.scope import Scope
-from source_customerscanvas.state.slice_state import Known, Scan, SliceState
+from source_customerscanvas.state.slice_state import Known, SliceState
 from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, PROJECTS, RESULTS
 from source_customerscanvas.sync.progress import StreamProgress
 from unit_tests.watched import (
@@ -93,7 +93,7 @@ def test_given_results_that_differ_from_the_list_when_listed_as_before_then_it_i
     progress = stream()
     progress.settle(KEY, settled(progress, project(lastModified=AFTER), condition="open", seen=""))
     assert progress.wants(KEY, project(lastModified=AFTER))
-    assert progress.open_projects(KEY) == {7}
+    assert progress.unsettled(KEY) == {7}
 
 
 def test_given_one_order_when_one_of_its_projects_is_not_known_then_it_is_a_change_however_old_it_is() -> None:
@@ -106,26 +106,26 @@ def test_given_one_order_when_one_of_its_projects_is_not_known_then_it_is_a_chan
 @pytest.mark.parametrize(
     ("scan", "covered", "wanted"),
     [
-        (Scan(), None, True),
-        (Scan(after=6), None, True),
-        (Scan(after=7), None, False),
-        (Scan(), Scope(kinds=("pdf",)), True),
-        (Scan(), Scope(kinds=("pdf", "png")), False),
-        (Scan(), Scope(start_date=WITHIN, kinds=("pdf", "png")), True),
-        (Scan(), Scope(kinds=("pdf", "png"), shard=Shard(2, 1)), True),
-        (Scan(), Scope(kinds=("pdf", "png"), statuses=Statuses("only", (2,))), True),
+        (-1, None, True),
+        (6, None, True),
+        (7, None, False),
+        (-1, Scope(kinds=("pdf",)), True),
+        (-1, Scope(kinds=("pdf", "png")), False),
+        (-1, Scope(start_date=WITHIN, kinds=("pdf", "png")), True),
+        (-1, Scope(kinds=("pdf", "png"), shard=Shard(2, 1)), True),
+        (-1, Scope(kinds=("pdf", "png"), statuses=Statuses("only", (2,))), True),
         (None, Scope(kinds=("pdf",)), False),
     ],
 )
 def test_given_a_scan_when_an_old_project_is_listed_then_it_is_read_unless_an_earlier_scope_covered_it(
-    scan: Scan | None, covered: Scope | None, wanted: bool
+    scan: int | None, covered: Scope | None, wanted: bool
 ) -> None:
     progress = stream(watched(scan=scan, covered=covered), Scope(kinds=("pdf", "png")), name=FILES)
     assert progress.wants(KEY, project(lastModified=BEFORE, status=1)) is wanted
 
 
 def test_given_other_statuses_that_are_produced_when_only_rows_are_emitted_then_nothing_is_read_for_them() -> None:
-    state = watched(scan=Scan(), covered=Scope(statuses=Statuses("only", (2,))))
+    state = watched(scan=-1, covered=Scope(statuses=Statuses("only", (2,))))
     assert not stream(state, name=RESULTS).wants(KEY, project(lastModified=BEFORE, status=1))
 
 
@@ -137,13 +137,13 @@ def test_given_other_statuses_that_are_produced_when_only_rows_are_emitted_then_
     [
         (Scope(), watched(), WITHIN),
         (Scope(), watched(cursor="", read=""), None),
-        (Scope(), watched(scan=Scan()), None),
-        (Scope(), watched(scan=Scan(after=7)), WITHIN),
+        (Scope(), watched(scan=-1), None),
+        (Scope(), watched(scan=7), WITHIN),
         (Scope("2025-06-01T00:00:00.000000Z"), watched(), None),
         (Scope("2024-06-01T00:00:00.000000Z"), watched(), WITHIN),
-        (Scope(), watched(scan=Scan(), covered=Scope("2025-06-01T00:00:00.000000Z")), None),
-        (Scope(kinds=("pdf", "png")), watched(scan=Scan(), covered=Scope(kinds=("pdf",))), WITHIN),
-        (Scope(), watched(scan=Scan(), covered=Scope("2027-06-01T00:00:00.000000Z", ("pdf",))), None),
+        (Scope(), watched(scan=-1, covered=Scope("2025-06-01T00:00:00.000000Z")), None),
+        (Scope(kinds=("pdf", "png")), watched(scan=-1, covered=Scope(kinds=("pdf",))), WITHIN),
+        (Scope(), watched(scan=-1, covered=Scope("2027-06-01T00:00:00.000000Z", ("pdf",))), None),
     ],
 )
 def test_given_a_changed_project_when_owed_then_it_counts_as_finished_before_only_if_it_was_surely_read(
@@ -178,7 +178,7 @@ def test_given_a_wider_shard_when_a_project_was_not_in_the_one_before_then_nothi
     index: int,
 ) -> None:
     covered = Shard(2, index)
-    progress = stream(watched(scan=Scan(), covered=Scope(shard=covered)), name=FILES)
+    progress = stream(watched(scan=-1, covered=Scope(shard=covered)), name=FILES)
     progress.owe(KEY, project(orderId="5001"))
     assert ("since" in value_of(progress)) is covered.has("11", "5001", 7)
 
@@ -233,9 +233,9 @@ def test_given_an_unreadable_project_when_left_then_it_is_owed_but_not_tried_aga
     progress = stream()
     progress.leave(KEY, 7, trouble())
     assert not progress.wants(KEY, project(lastModified=AFTER))
-    assert progress.open_projects(KEY) == set()
+    assert progress.unsettled(KEY) == set()
     assert progress.counts.troubles == [trouble()] or progress.counts.troubles[0].where == "project 7"
-    assert again(progress).open_projects(KEY) == {7}
+    assert again(progress).unsettled(KEY) == {7}
 
 
 def test_given_a_project_that_is_not_there_when_asked_for_twice_then_it_is_forgotten_unless_a_list_shows_it() -> None:
@@ -279,7 +279,7 @@ def test_given_a_project_that_a_watch_was_the_first_to_see_finished_when_settled
 def test_given_a_first_scan_when_it_goes_on_in_a_later_sync_then_only_what_was_made_meanwhile_is_asked_for_once_more(
     created: str, is_asked: bool
 ) -> None:
-    progress = stream(watched(scan=Scan(after=4)))
+    progress = stream(watched(scan=4))
     progress.settle(KEY, settled(progress, project(orderId="5001", created=created)))
     assert ("again" in value_of(progress)) is is_asked
 
@@ -296,14 +296,6 @@ def test_given_a_finished_project_when_it_is_delivered_and_not_acknowledged_then
     progress.settle(KEY, settled(progress, project(orderId="5001"), is_new_run=False))
     progress.move_cursor(KEY, WINDOW_LATER, WINDOW_LATER, {})
     assert list(value_of(progress)["recent"]) == ["7"]
-
-
-def test_given_an_obsolete_project_when_a_list_shows_it_or_it_is_read_then_it_is_not_obsolete_any_more() -> None:
-    state = watched(known={id_: Known("open", "seenseen") for id_ in (7, 8, 9)}, obsolete=dict.fromkeys((7, 8, 9)))
-    progress = stream(state)
-    progress.move_cursor(KEY, CURSOR, CURSOR, {7: LONG_AGO})
-    progress.settle(KEY, settled(progress, project(8, processing="Failed")))
-    assert value_of(progress)["obsolete"] == [9]
 
 
 def test_given_a_stream_of_rows_alone_when_a_project_finishes_then_it_is_not_asked_for_once_more() -> None:
@@ -408,7 +400,7 @@ def test_given_a_project_that_had_finished_before_when_it_is_not_handed_over_now
 
 def test_given_a_wider_scope_when_a_project_that_had_finished_before_is_open_then_all_of_it_is_to_come() -> None:
     known = Known("open", "seenseen", (), BEFORE)
-    progress = stream(watched(known={7: known}, scan=Scan(), covered=Scope(kinds=("pdf",))), name=FILES)
+    progress = stream(watched(known={7: known}, scan=-1, covered=Scope(kinds=("pdf",))), name=FILES)
     progress.settle(KEY, settled(progress, project(processing="InProgress")))
     assert "since" not in value_of(progress)
 
@@ -446,8 +438,8 @@ def test_given_a_full_refresh_when_its_last_state_is_made_then_it_has_ended_only
 
 def test_given_states_that_were_made_when_waited_for_then_until_each_has_left_the_connector() -> None:
     progress = stream()
-    progress.snapshot()
-    progress.snapshot()
+    progress.states_out.note_made()
+    progress.states_out.note_made()
     assert not progress.states_out.wait(0)
     progress.states_out.note_out()
     assert not progress.states_out.wait(0)

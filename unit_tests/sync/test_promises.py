@@ -127,7 +127,7 @@ def test_given_a_scan_when_a_project_that_it_has_passed_is_nowhere_then_the_same
     def holds(following: Following) -> None:
         scan = following.state.scan
         if scan is not None:
-            assert all(id_ <= scan.after for id_ in following.listed)
+            assert all(id_ <= scan for id_ in following.listed)
             for project_id in nowhere(following):
                 finished_and_handed_over(following, project_id)
 

@@ -132,6 +132,25 @@ def test_given_a_project_of_several_items_when_some_have_failed_then_only_those_
     assert failed.shop.posted == [(path, {"itemId": 102}), (path, {"itemId": 103})]
 
 
+def test_given_an_item_that_the_shop_refuses_when_others_have_failed_too_then_those_are_tried_all_the_same() -> None:
+    failed = Failed()
+    failed.shop.rows[1]["items"] = [{"id": 101}, {"id": 102}, {"id": 103}, {"id": 104}]
+    failed.shop.on_ask = lambda path, params: failed.shop.results.update(
+        {1: {"status": "Completed" if params.get("itemId") == 101 else "Failed"}}
+    )
+    post = failed.shop.post
+
+    def refuse_one(path: str, params: Any = None, json: Any = None) -> None:
+        post(path, params)
+        if params["itemId"] == 102:
+            raise Conflict("POST", "it is running")
+
+    failed.shop.post = refuse_one  # type: ignore[method-assign]  # the shop refuses
+    assert failed.make(Results("Failed", None, [{"artifactId": "7f", "projectItemId": 101}])) == [1]
+    assert [params["itemId"] for _, params in failed.shop.posted] == [102, 103, 104]
+    assert failed.state["tries"] == {"1": [1, START]}
+
+
 def test_given_a_project_whose_items_have_all_failed_when_tried_again_then_as_a_whole() -> None:
     failed = Failed()
     failed.shop.rows[1]["items"] = [{"id": 101}, {"id": 102}]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from source_customerscanvas.errors import ServerTrouble
-from source_customerscanvas.state.slice_state import Scan
 from source_customerscanvas.sync.jobs import Batch
 from source_customerscanvas.sync.kinds import PROJECTS, RESULTS
 from source_customerscanvas.sync.progress import StreamProgress
@@ -13,7 +12,7 @@ from unit_tests.watched import AFTER, KEY, project, stream, watched
 
 
 def scanned(name: str) -> StreamProgress:
-    return stream(watched(scan=Scan()), name=name)
+    return stream(watched(scan=-1), name=name)
 
 
 def test_given_a_page_of_a_scan_when_it_is_taken_then_what_it_shows_is_owed_and_the_page_is_passed() -> None:
@@ -52,6 +51,6 @@ def test_given_the_stream_of_rows_alone_when_a_page_is_taken_then_it_is_passed_o
 def test_given_a_scan_that_began_without_any_time_when_it_is_resumed_then_what_changed_since_is_still_looked_for() -> (
     None
 ):
-    begun, resumed = (stream(watched(cursor="", read="", scan=Scan(after))) for after in (-1, 5))
+    begun, resumed = (stream(watched(cursor="", read="", scan=after)) for after in (-1, 5))
     start_watch([begun, resumed], KEY, AFTER, AFTER)
     assert [(one.slice(KEY).cursor, one.slice(KEY).read) for one in (begun, resumed)] == [(AFTER, AFTER), ("", "")]

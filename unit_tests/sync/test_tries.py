@@ -43,6 +43,15 @@ def test_given_a_try_that_was_not_made_when_taken_back_then_all_is_as_before(bef
     assert tries.of(KEY, 7) == before
 
 
+def test_given_a_project_that_was_owed_before_when_a_try_is_taken_back_then_it_stays_owed() -> None:
+    progress = stream(watched(known={7: Known("open", "seenseen")}, owed={7}))
+    tries = Tries([progress], {})
+    for _ in range(2):
+        tries.note(KEY, 7, Try(1, AFTER))
+        tries.take_back(KEY, 7, Try())
+    assert progress.snapshot()["slices"][KEY]["owed"] == [7]
+
+
 def test_given_a_project_that_was_tried_again_when_it_completes_then_its_tries_are_over() -> None:
     progress = failed(tries={7: Try(2, CURSOR)})
     progress.settle(KEY, settled(progress, project(lastModified=AFTER)))

@@ -9,7 +9,7 @@ import pytest
 from source_customerscanvas.api.projects import Project
 from source_customerscanvas.settings import Statuses
 from source_customerscanvas.state.scope import Scope
-from source_customerscanvas.state.slice_state import Known, Scan, SliceState
+from source_customerscanvas.state.slice_state import Known, SliceState
 from source_customerscanvas.sync.changes import Changes
 from source_customerscanvas.sync.jobs import Batch
 from source_customerscanvas.sync.kinds import FILES, PROJECTS, RESULTS
@@ -263,8 +263,8 @@ def test_given_one_without_a_status_that_finishes_when_another_one_comes_then_th
 
 
 def holding(shop: ListedShop, *ids: int) -> StreamProgress:
-    state = watched(known=dict(as_listed(shop, id_, condition="held") for id_ in ids), held_by=dict.fromkeys(ids, "5"))
-    return stream(state, PRODUCED, name=FILES)
+    known = {id_: Known("held", shop.project(id_).fingerprint.followed, held_by="5") for id_ in ids}
+    return stream(watched(known=known), PRODUCED, name=FILES)
 
 
 def held_shop() -> ListedShop:
@@ -307,7 +307,7 @@ def test_given_a_slice_without_projects_when_taken_then_its_scan_is_still_to_com
     progress = stream(SliceState())
     one = Watch(shop.lists(progress), KEY, [progress], shop.time)
     one.take_whole(shop.lists(progress).first(NEWEST_MODIFIED))
-    assert progress.slice(KEY).scan == (None if projects else Scan())
+    assert progress.slice(KEY).scan == (None if projects else -1)
 
 
 def test_given_a_whole_slice_on_one_page_when_taken_then_it_needs_no_other_list() -> None:

@@ -7,10 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
+from integration_tests.conftest import STOREFRONT
+from integration_tests.files.conftest import add_project
 from integration_tests.files.stores.places import (
     Place,
     azure_place,
@@ -30,9 +33,8 @@ from source_customerscanvas.files.paths import PathTemplate, ProjectValues
 from source_customerscanvas.files.stores import store_for
 from source_customerscanvas.files.stores.store import Store
 from source_customerscanvas.settings import Settings
-from source_customerscanvas.times import SYSTEM_CLOCK
+from source_customerscanvas.times import SYSTEM_CLOCK, Clock
 
-STOREFRONT = 11
 STORES = ("s3", "gcs", "azure", "sftp", "folder")
 
 
@@ -75,25 +77,25 @@ class Delivering:
     def settings(self, **files: Any) -> Settings:
         return Settings.from_config(self.sandbox.config(files={**self.place.files, **files}))
 
-    def store(self, **files: Any) -> Store:
-        settings = self.settings(**files)
-        store = store_for(settings, SYSTEM_CLOCK, ApiClient(settings).stopping)
+    def store(self, is_hasty: bool = False, /, **files: Any) -> Store:
+        store = store_for(self.settings(**files), SYSTEM_CLOCK, Event(), is_hasty=is_hasty)
         assert store
         return store
 
-    def downloader(self, progress: Callable[[int], None] = lambda _: None, /, **files: Any) -> Downloader:
-        settings = self.settings(**files)
-        client = ApiClient(settings)
-        store = store_for(settings, SYSTEM_CLOCK, client.stopping)
-        assert store
-        downloader = Downloader(client, store, SYSTEM_CLOCK, progress)
+    def check(self, **files: Any) -> None:
+        """As the command `check` does."""
+        self.store(True, **files).check()
+
+    def downloader(
+        self, clock: Clock = SYSTEM_CLOCK, progress: Callable[[int], None] = lambda _: None, /, **files: Any
+    ) -> Downloader:
+        downloader = Downloader(ApiClient(self.settings(**files), clock), self.store(**files), clock, progress)
         downloader.begin()
         return downloader
 
     def add(self, *files: FileSpec, **fields: Any) -> int:
         """A completed project with these files."""
-        values: dict[str, Any] = {"storefront_id": STOREFRONT, "processing": "Completed", "order_id": "1001", **fields}
-        return self.sandbox.shop.create_project(files=files, **values)
+        return add_project(self.sandbox, *files, **fields)
 
     def wanted(self, project_id: int) -> dict[str, tuple[ArtifactFile, str]]:
         """The files of a project and their paths, by the ids of their artifacts."""

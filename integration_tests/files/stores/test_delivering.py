@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
@@ -10,6 +11,8 @@ import pytest
 from integration_tests.files.stores.conftest import STORES, Delivering
 from sandbox import FileSpec
 from source_customerscanvas.errors import Stopped
+from source_customerscanvas.files.stores.store import abandon_stores
+from source_customerscanvas.times import SYSTEM_CLOCK
 
 MB = 1024 * 1024
 NAMES = ("Visitenkarte Müller.pdf", "50 % #1 & more?", "a+b=c;d,e", "~tilde 'quoted' [1]", "print", "Print", "日本.pdf")
@@ -49,11 +52,12 @@ def test_given_uploads_under_way_when_abandoned_then_nothing_of_them_is_left(del
             under_way.set()
             assert abandoned.wait(60)
 
-    downloader = delivering.downloader(hold)
+    gc.collect()  # no store of another test is left
+    downloader = delivering.downloader(SYSTEM_CLOCK, hold)
     with ThreadPoolExecutor(3) as pool:
         tasks = [pool.submit(downloader.deliver, *one) for one in delivering.wanted(project).values()]
         assert under_way.wait(60)
-        downloader.abandon()
+        abandon_stores()
         assert delivering.place.contents() == {}
         abandoned.set()
         for task in tasks:
@@ -74,3 +78,21 @@ def test_given_a_file_of_the_connectors_own_when_it_is_put_twice_then_the_second
     assert (file.relative_path, file.size) == ("1/order.json", 18)
     assert file.url
     assert file.url.endswith("1/order.json")
+
+
+@pytest.mark.parametrize("place", STORES, indirect=True)
+def test_given_a_delivered_file_when_it_is_looked_for_then_the_store_has_it_under_its_path_only(
+    delivering: Delivering,
+) -> None:
+    project = delivering.add(FileSpec("print", id="f1", size=1000))
+    ((file, path),) = delivering.wanted(project).values()
+    downloader = delivering.downloader()
+    assert downloader.find(file, path) is None
+    delivered = downloader.deliver(file, path)
+    assert downloader.find(file, path) == (1000, delivered.sha256)
+    assert downloader.find(file, f"elsewhere/{path}") is None
+    content = downloader.read(path)
+    assert content is not None
+    assert len(content) == 1000
+    assert downloader.read("no/order.json") is None
+    downloader.end(30)

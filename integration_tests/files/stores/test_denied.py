@@ -15,7 +15,7 @@ OF_THE_DOCS = ("s3:PutObject", "s3:GetObject", "s3:DeleteObject", "s3:AbortMulti
 
 def refusal(delivering: Delivering, files: dict[str, str]) -> CustomersCanvasError:
     with pytest.raises(StoreUnavailable) as caught:
-        delivering.store(**files).check()
+        delivering.check(**files)
     for value in filter(None, files.values()):
         assert value not in caught.value.message
     assert ".." not in caught.value.message
@@ -39,10 +39,12 @@ def test_given_the_rights_of_the_docs_when_files_are_delivered_then_they_are_eno
     project = delivering.add(FileSpec(id="small", size=1000), FileSpec(id="large", size=11 * MB))
     [small, large] = delivering.wanted(project).items()
     with s3_with_rights(delivering.place, *OF_THE_DOCS) as key:
-        delivering.store(**key).check()
+        delivering.check(**key)
         downloader = delivering.downloader(**key)
         delivered = {id_: downloader.deliver(*one) for id_, one in (small, large)}
-        writer = delivering.store(**key).open("broken.pdf", 11 * MB, None)
+        store = delivering.store(**key)
+        store.begin()
+        writer = store.open("broken.pdf", 11 * MB, None)
         writer.write(bytes(11 * MB))
         writer.abort()
     delivering.assert_holds(delivered)
@@ -89,6 +91,6 @@ def test_given_the_signature_of_the_docs_when_files_are_delivered_then_it_is_eno
 ) -> None:
     project = delivering.add(FileSpec(id="small", size=1000), FileSpec(id="large", size=11 * MB))
     files = {"account_key": "", "sas_token": mark + azure_sas(delivering.place.files["container"], "rcwd")}
-    delivering.store(**files).check()
+    delivering.check(**files)
     downloader = delivering.downloader(**files)
     delivering.assert_holds({id_: downloader.deliver(*one) for id_, one in delivering.wanted(project).items()})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from threading import Barrier, Thread
 
@@ -81,8 +80,6 @@ def test_given_an_upload_under_way_when_abandoned_before_the_run_ends_then_nothi
         store.open("1/late.pdf", 4, None)
     with pytest.raises(Stopped):
         finish(writer)
-    with suppress(Stopped):
-        writer.restart()
     writer.abort()
     store.end()
     store.abandon()
@@ -108,7 +105,7 @@ def test_given_a_run_that_begins_when_abandoned_at_once_then_nothing_is_left(del
 
 
 @pytest.mark.parametrize("place", STORES, indirect=True)
-@pytest.mark.parametrize("step", ["open", "write", "restart", "commit", "abort"])
+@pytest.mark.parametrize("step", ["open", "write", "commit", "abort"])
 def test_given_a_step_of_an_upload_when_abandoned_at_once_then_the_file_is_there_whole_or_not_at_all(
     delivering: Delivering, step: str
 ) -> None:
@@ -121,7 +118,7 @@ def test_given_a_step_of_an_upload_when_abandoned_at_once_then_the_file_is_there
     steps: dict[str, Callable[[], object]] = {"open": lambda: store.put("card.pdf", content)}
     if writer:
         steps |= {"write": lambda: writer.write(content)}
-        steps |= {name: getattr(writer, name) for name in ("restart", "commit", "abort")}
+        steps |= {name: getattr(writer, name) for name in ("commit", "abort")}
     at_once(steps[step], store.abandon, store.abandon)
     if writer:
         writer.abort()

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timezone
-from threading import Event
 from typing import Any
 
 import pytest
@@ -15,11 +12,9 @@ from integration_tests.files.stores.conftest import Delivering
 from integration_tests.files.stores.line import Line, line_to
 from integration_tests.files.stores.places import Place
 from sandbox import FileSpec
-from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.errors import StoreAway
-from source_customerscanvas.files.download import Downloader
-from source_customerscanvas.files.stores import clouds, store_for
-from source_customerscanvas.times import Clock
+from source_customerscanvas.files.stores import clouds
+from unit_tests.http_server import FakeClock
 
 MB = 1024 * 1024
 SERVERS = ("s3", "gcs", "azure", "sftp")
@@ -37,40 +32,6 @@ def over(line: Line, place: Place) -> dict[str, Any]:
     if "service_account" in place.files:
         return {"service_account": place.files["service_account"].replace(old, new)}
     return {"port": line.port} if "port" in place.files else {"endpoint": place.files["endpoint"].replace(old, new)}
-
-
-class PassingClock:
-    """Waiting takes no time, but lets `after` happen once so many seconds have been waited."""
-
-    def __init__(self, seconds: float, after: Any = lambda: None) -> None:
-        self._left = seconds
-        self._after = after
-        self._lock = threading.Lock()
-        self._waited = 0.0
-
-    def now(self) -> datetime:
-        return datetime.now(timezone.utc)
-
-    def monotonic(self) -> float:
-        with self._lock:
-            return self._waited
-
-    def wait(self, seconds: float, stop: Event | None = None) -> None:
-        with self._lock:
-            self._waited += seconds
-            is_over = self._waited >= self._left
-        if is_over:
-            self._after()
-
-
-def downloader_by(clock: Clock, delivering: Delivering, **files: Any) -> Downloader:
-    settings = delivering.settings(**files)
-    client = ApiClient(settings, clock)
-    store = store_for(settings, clock, client.stopping)
-    assert store
-    downloader = Downloader(client, store, clock)
-    downloader.begin()
-    return downloader
 
 
 @pytest.mark.parametrize("place", SERVERS, indirect=True)
@@ -110,12 +71,13 @@ def test_given_a_server_that_is_away_for_less_than_two_minutes_when_a_file_is_de
     delivering: Delivering, place: Place, line: Line
 ) -> None:
     project = delivering.add(FileSpec(id="large", size=16 * MB), FileSpec("small", id="small", size=1000))
-    clock = PassingClock(110, line.restore)
-    downloader = downloader_by(clock, delivering, **over(line, place))
+    clock = FakeClock()
+    clock.on_wait = lambda: line.restore() if sum(clock.waits) >= 110 else None
+    downloader = delivering.downloader(clock, **over(line, place))
     line.cut_after(7 * MB, refused=1_000_000)
     delivered = {id_: downloader.deliver(*one) for id_, one in delivering.wanted(project).items()}
     downloader.end(30)
-    assert clock.monotonic() >= 110
+    assert sum(clock.waits) >= 110
     delivering.assert_holds(delivered)
 
 
@@ -124,13 +86,13 @@ def test_given_a_server_that_stays_away_when_it_is_back_at_the_end_of_the_run_th
     delivering: Delivering, place: Place, line: Line
 ) -> None:
     project = delivering.add(FileSpec(id="large", size=16 * MB))
-    clock = PassingClock(1_000_000)
-    downloader = downloader_by(clock, delivering, **over(line, place))
+    clock = FakeClock()
+    downloader = delivering.downloader(clock, **over(line, place))
     line.cut_after(7 * MB, refused=1_000_000)
     [wanted] = delivering.wanted(project).values()
     with pytest.raises(StoreAway):
         downloader.deliver(*wanted)
-    assert 120 <= clock.monotonic() < 200
+    assert 120 <= sum(clock.waits) < 200
     assert [path.rpartition("/")[2][0] for path in place.contents()] == ["."]
     line.restore()
     downloader.end(30)
@@ -143,14 +105,14 @@ def test_given_a_bucket_that_stays_away_when_its_time_is_over_then_it_is_given_u
 ) -> None:
     monkeypatch.setattr(clouds, "_AWAY_SECONDS", 1)
     project = delivering.add(FileSpec(id="large", size=16 * MB))
-    clock = PassingClock(1_000_000)
-    downloader = downloader_by(clock, delivering, **over(line, place))
+    clock = FakeClock()
+    downloader = delivering.downloader(clock, **over(line, place))
     line.cut_after(7 * MB, refused=1_000_000)
     [wanted] = delivering.wanted(project).values()
     with pytest.raises(StoreAway) as caught:
         downloader.deliver(*wanted)
     assert caught.value.failure_type == "transient_error"
-    assert clock.monotonic() == 0
+    assert sum(clock.waits) == 0
     assert place.contents() == {}
 
 
@@ -161,4 +123,4 @@ def test_given_a_server_that_never_answers_when_checked_then_it_says_so_in_time(
     monkeypatch.setattr(clouds, "_HASTY", (1, 1, 0))  # as for a shorter one
     line.flow.clear()
     with pytest.raises(StoreAway, match=r"does not answer (in time|as an SSH server does)"):
-        delivering.store(**over(line, place)).check()
+        delivering.check(**over(line, place))

@@ -13,6 +13,7 @@ from typing import Any
 import paramiko
 import pytest
 
+from integration_tests.conftest import STOREFRONT
 from integration_tests.files.mounts import without_mounts
 from integration_tests.files.stores.conftest import Delivering
 from integration_tests.files.stores.places import Place, sftp_place, without_sshd
@@ -30,7 +31,7 @@ OTHER_KIND = (
 def refusal(delivering: Delivering, **files: Any) -> CustomersCanvasError:
     """What a check says."""
     with pytest.raises((StoreUnavailable, StoreAway)) as caught:
-        delivering.store(**files).check()
+        delivering.check(**files)
     for secret in delivering.place.secrets:
         assert secret not in f"{caught.value.message}{caught.value.detail}"
     assert "Traceback" not in caught.value.message
@@ -78,8 +79,8 @@ def test_given_the_fingerprint_alone_when_checked_then_it_is_as_good_as_the_key(
 ) -> None:
     words = ["ssh-keygen", "-lf", str(tmp_path / "host.pub")]
     told = subprocess.run(words, check=True, capture_output=True, text=True).stdout
-    delivering.store(host_key=told.split()[1]).check()
-    delivering.store(host_key=f"[127.0.0.1]:22 {delivering.place.files['host_key']}").check()
+    delivering.check(host_key=told.split()[1])
+    delivering.check(host_key=f"[127.0.0.1]:22 {delivering.place.files['host_key']}")
 
 
 @pytest.mark.parametrize("place", ["sftp"], indirect=True)
@@ -140,9 +141,9 @@ def test_given_a_server_whose_disk_is_full_when_files_are_delivered_then_it_says
     small: Place,
 ) -> None:
     with Sandbox(empty=True) as sandbox:
-        sandbox.shop.add_storefront(11)
+        sandbox.shop.add_storefront(STOREFRONT)
         delivering = Delivering(sandbox, small)
-        project = delivering.add(*(FileSpec(id=f"f{number}", size=2 * MB) for number in range(2)), storefront_id=11)
+        project = delivering.add(*(FileSpec(id=f"f{number}", size=2 * MB) for number in range(2)))
         downloader = delivering.downloader()
         [first, second] = delivering.wanted(project).items()
         delivered = {first[0]: downloader.deliver(*first[1])}

@@ -45,9 +45,11 @@ def test_given_a_file_when_it_is_stored_then_it_is_on_the_servers_disk_before_it
     assert steps == ["flushed", "renamed"]
 
 
-def test_given_another_run_that_has_ended_when_a_file_comes_then_the_hidden_folder_is_made_again(
+def test_given_another_run_that_has_ended_when_the_last_session_writes_a_file_then_it_makes_the_hidden_folder_again(
     delivering: Delivering, store: Store
 ) -> None:
+    assert isinstance(store, SftpStore)
+    store.sessions._most = 1
     other = delivering.store()
     other.begin()
     other.end()

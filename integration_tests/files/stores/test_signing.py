@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from integration_tests.certificates import Certificates
-from integration_tests.files.stores.conftest import STOREFRONT, Delivering
+from integration_tests.conftest import STOREFRONT
+from integration_tests.files.stores.conftest import Delivering
 from integration_tests.files.stores.places import Place, s3_place
 from sandbox import FileSpec, Sandbox
 from source_customerscanvas.errors import StoreAway
@@ -47,5 +48,5 @@ def test_given_plain_http_when_files_are_delivered_then_their_bytes_are_signed(
 def test_given_a_certificate_that_nobody_vouches_for_when_checked_then_it_says_so(tmp_path: Path) -> None:
     with Sandbox(empty=True) as sandbox, s3_place(Certificates.make(tmp_path, "localhost")) as place:
         with pytest.raises(StoreAway, match="TLS certificate is not trusted"):
-            Delivering(sandbox, place).store().check()
+            Delivering(sandbox, place).check()
         assert place.contents() == {}

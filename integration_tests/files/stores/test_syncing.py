@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from integration_tests.command_line import CommandLine, bare_catalog, configured, kill_all
-from integration_tests.files.stores.conftest import STOREFRONT, Delivering
+from integration_tests.conftest import STOREFRONT
+from integration_tests.files.stores.conftest import Delivering
 from sandbox import FileSpec
 
 MB = 1024 * 1024

@@ -1,20 +1,21 @@
 """Buckets and containers of the clouds, and of servers that speak as they do."""
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Condition, Event
-from typing import Any
 
 import obstore
 from obstore.exceptions import BaseError
 from obstore.store import ObjectStore
 
+from source_customerscanvas.api.secrets import Secrets
 from source_customerscanvas.errors import Stopped, StoreAway, StoreUnavailable
 from source_customerscanvas.files.stores.bucket_errors import store_error
-from source_customerscanvas.files.stores.hashing import HashingThread
 from source_customerscanvas.files.stores.store import Store, Unfinished, Writer, done_within
+
+logger = logging.getLogger("airbyte.source-customerscanvas")
 
 _MIB = 1024 * 1024
 
@@ -44,27 +45,31 @@ class Bucket:
     url: Callable[[str], str]
     connect: Callable[[bool], ObjectStore]
     permissions: str
-    secrets: Sequence[str] = ()
+    secrets: Secrets
 
 
 class BucketStore(Store):
     """Uploads in parts, of which a few lie in memory; the object is there when its last part has been confirmed."""
 
     def __init__(self, bucket: Bucket, stopping: Event, *, is_hasty: bool = False) -> None:
+        super().__init__()
         self._bucket = bucket
-        self._stopping = stopping
         self._is_hasty = is_hasty
         self._memory = _Memory(_MEMORY, stopping)
-        self._store: ObjectStore | None = None
-        self._connecting = Condition()
+        self.store: ObjectStore
+        """The library's, made when a run begins."""
         self.unfinished = Unfinished[_BucketWriter]()
 
     @property
     def place(self) -> str:
         return self._bucket.place
 
-    def hasty(self) -> Store:
-        return BucketStore(self._bucket, self._stopping, is_hasty=True)
+    def begin(self) -> None:
+        try:
+            self.store = self._bucket.connect(self._is_hasty)
+        except (BaseError, ValueError):
+            # without the library's words: they may quote a key
+            raise StoreUnavailable(self.place, "the key in `files` cannot be read", "Enter it anew.") from None
 
     def abandon(self) -> None:
         # an upload whose server is silent cannot be aborted in time: the bucket's own rule removes it
@@ -98,18 +103,6 @@ class BucketStore(Store):
     def url(self, path: str) -> str | None:
         return self._bucket.url(path)
 
-    @property
-    def store(self) -> ObjectStore:
-        """The library's store, made when it is needed first."""
-        with self._connecting:
-            if self._store is None:
-                try:
-                    self._store = self._bucket.connect(self._is_hasty)
-                except (BaseError, ValueError):
-                    # without the library's words: they may quote a key
-                    raise StoreUnavailable(self.place, "the key in `files` cannot be read", "Enter it anew.") from None
-            return self._store
-
     @contextmanager
     def explained(self, path: str) -> Iterator[None]:
         """Errors of the library become those of a store."""
@@ -118,10 +111,9 @@ class BucketStore(Store):
         except (BaseError, OSError, ValueError) as error:
             if self.unfinished.is_abandoned:
                 raise Stopped from None
-            bucket = self._bucket
-            text = self._more_of(str(error))
+            text = self._bucket.secrets.hide(self._more_of(str(error)))
             # without a cause: its text holds addresses, and those may be signed
-            raise store_error(error, text, self.place, path, bucket.permissions, bucket.secrets) from None
+            raise store_error(error, text, self.place, path, self._bucket.permissions) from None
 
     def _more_of(self, text: str) -> str:
         """An upload says less of a broken network than a question does, which a check has time for."""
@@ -142,57 +134,51 @@ class _BucketWriter:
     ) -> None:
         self._store = store
         self._path = path
-        self._part = part
-        self._attributes: Any = {"Content-Type": content_type} if content_type else None
         self._free: Callable[[], None] | None = free
-        self._digest = HashingThread()
-        self._begin()
+        self._size = 0
+        with store.explained(path), store.unfinished.begun(self):
+            self._upload = obstore.open_writer(
+                store.store,
+                path,
+                attributes={"Content-Type": content_type} if content_type else None,
+                buffer_size=part,
+                max_concurrency=_PARTS_AT_ONCE,
+            )
 
     def write(self, chunk: bytes) -> None:
         with self._store.explained(self._path):
             self._upload.write(chunk)
-        # beside the upload: each of the two takes about as long as receiving the bytes
-        self._digest.add(chunk)
         self._size += len(chunk)
 
-    def restart(self) -> None:
-        self.drop()
-        self._begin()
-
-    def commit(self) -> str:
+    def commit(self) -> None:
         with self._store.explained(self._path):
             self._upload.close()
-        found = self._store.stat(self._path)
+            try:
+                found = obstore.head(self._store.store, self._path)["size"]
+            except FileNotFoundError:
+                found = 0
         if found != self._size:
-            there = "nothing" if found is None else f"{found} bytes"
-            raise StoreAway(self._store.place, f"{there} of the {self._size} bytes of a file lie there")
+            raise StoreAway(self._store.place, f"{found} of the {self._size} bytes of a file lie there")
         self._store.unfinished.finish(self)
         self._give_back()
-        return self._digest.end()
 
     def abort(self) -> None:
         self.drop()
-        self._digest.restart()
         self._store.unfinished.finish(self)
         self._give_back()
 
     def drop(self) -> None:
-        """Abort the upload, with all parts that have arrived."""
-        with suppress(Exception):
-            # what the library does where the block that writes raises
-            self._upload.__exit__(Stopped, Stopped(), None)
+        """Abort the upload, with all parts that have arrived.
 
-    def _begin(self) -> None:
-        self._digest.restart()
-        self._size = 0
-        with self._store.explained(self._path), self._store.unfinished.begun(self):
-            self._upload = obstore.open_writer(
-                self._store.store,
-                self._path,
-                attributes=self._attributes,
-                buffer_size=self._part,
-                max_concurrency=_PARTS_AT_ONCE,
-            )
+        From any thread: the library waits until a write that is under way has ended.
+        """
+        try:
+            if not self._upload.closed():
+                # as a `with` block does where what it holds raises
+                self._upload.__exit__(Stopped, Stopped(), None)
+        except Exception as error:
+            # without the library's words: they hold addresses, and those may be signed
+            logger.debug("An upload to %s could not be aborted: %s.", self._store.place, type(error).__name__)
 
     def _give_back(self) -> None:
         free, self._free = self._free, None
@@ -201,29 +187,22 @@ class _BucketWriter:
 
 
 class _Memory:
-    """Bytes that uploads may hold, given out in the order in which they are asked for."""
+    """Bytes that uploads may hold."""
 
     def __init__(self, most: int, stopping: Event) -> None:
         self._most = most
         self._stopping = stopping
         self._taken = 0
         self._changed = Condition()
-        self._waiting: deque[object] = deque()
 
     def take(self, size: int) -> None:
         """Wait for so many bytes; for more than there are, until nobody has any. Raises `Stopped`."""
-        turn = object()
         with self._changed:
-            self._waiting.append(turn)
-            try:
-                while self._waiting[0] is not turn or (self._taken and self._taken + size > self._most):
-                    self._changed.wait(1.0)
-                    if self._stopping.is_set():
-                        raise Stopped
-                self._taken += size
-            finally:
-                self._waiting.remove(turn)
-                self._changed.notify_all()
+            while self._taken and self._taken + size > self._most:
+                self._changed.wait(1.0)
+                if self._stopping.is_set():
+                    raise Stopped
+            self._taken += size
 
     def give_back(self, size: int) -> None:
         with self._changed:

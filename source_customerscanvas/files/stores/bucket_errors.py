@@ -1,7 +1,6 @@
 """What the library for buckets raises, and what it means for a store."""
 
 import re
-from collections.abc import Sequence
 
 from obstore.exceptions import (
     InvalidPathError,
@@ -35,18 +34,15 @@ _OF_ONE_OBJECT = frozenset({409, 412})
 """It is leased, must not be changed, or is changed by somebody else."""
 
 
-def store_error(
-    error: Exception, text: str, place: str, path: str, permissions: str, secrets: Sequence[str]
-) -> CustomersCanvasError:
-    """What a store raises for an error of the library's with these words; none of the `secrets` is in it."""
+def store_error(error: Exception, text: str, place: str, path: str, permissions: str) -> CustomersCanvasError:
+    """What a store raises for an error of the library's with these words."""
     status, code, said = (pattern.search(text) for pattern in (_STATUS, _CODE, _WORDS))
     number = int(status[1]) if status else None
     name = code[1] if code else ""
-    why = _without(secrets, ": ".join(part for part in (name, said[1] if said else "") if part))
+    why = shorten(": ".join(part for part in (name, said[1] if said else "") if part)).rstrip(".")
     why = why or (f"HTTP {number}" if number else _network_reason(text))
-    if isinstance(error, (InvalidPathError, NotSupportedError, ValueError)) or name == "KeyTooLongError":
-        return FileRefused(place, path, why)
-    if number in _OF_ONE_OBJECT:
+    is_odd = isinstance(error, (InvalidPathError, NotSupportedError, ValueError)) or name == "KeyTooLongError"
+    if is_odd or number in _OF_ONE_OBJECT:
         return FileRefused(place, path, why)
     if isinstance(error, FileNotFoundError) or number == 404:
         return StoreUnavailable(place, why, "There is no such bucket or container: create it, or correct it.")
@@ -65,9 +61,3 @@ def store_error(
 
 def _network_reason(text: str) -> str:
     return next((reason for sign, reason in _NETWORK if sign in text), "the connection broke")
-
-
-def _without(secrets: Sequence[str], text: str) -> str:
-    for secret in filter(None, secrets):
-        text = text.replace(secret, "****")
-    return shorten(text).rstrip(".")

@@ -10,9 +10,11 @@ from urllib.parse import quote, urlsplit
 
 from obstore.store import AzureStore, GCSStore, ObjectStore, S3Store
 
+from source_customerscanvas.addresses import is_private
+from source_customerscanvas.api.secrets import Secrets
 from source_customerscanvas.errors import InvalidSetting
 from source_customerscanvas.files.stores.bucket import Bucket
-from source_customerscanvas.settings import Files, is_loopback
+from source_customerscanvas.settings import Files
 
 _AWAY_SECONDS = 120
 """For how long a store may be away before an upload is given up."""
@@ -63,7 +65,7 @@ def s3(files: Files) -> Bucket:
         url=lambda path: base + path,
         connect=connect,
         permissions="put, get and delete objects and abort multipart uploads",
-        secrets=(files.secret_access_key,),
+        secrets=Secrets(files.secret_access_key),
     )
 
 
@@ -80,8 +82,7 @@ def gcs(files: Files) -> Bucket:
             raise InvalidSetting("files.service_account", "it is not the JSON of a service account's key")
         # the library obeys it, as its own tests do
         endpoint = str(account.get("gcs_base_url") or endpoint)
-        parts = urlsplit(endpoint)
-        if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
+        if not is_private(endpoint):
             raise InvalidSetting("files.service_account", "its `gcs_base_url` is not https")
 
     def connect(is_hasty: bool) -> ObjectStore:
@@ -99,7 +100,7 @@ def gcs(files: Files) -> Bucket:
         url=lambda path: base + path,
         connect=connect,
         permissions="create, get and delete objects",
-        secrets=(str(account.get("private_key") or ""),) if account else (),
+        secrets=Secrets(str(account.get("private_key") or "") if account else ""),
     )
 
 
@@ -128,7 +129,7 @@ def azure(files: Files) -> Bucket:
         url=lambda path: base + quote(path),
         connect=connect,
         permissions="create, write, read and delete blobs",
-        secrets=(files.account_key, files.sas_token),
+        secrets=Secrets(files.account_key or files.sas_token),
     )
 
 

@@ -39,7 +39,7 @@ class HostKey:
 
     @property
     def algorithms(self) -> tuple[str, ...]:
-        """By which a server shows this key; empty where any may do."""
+        """By which a server shows this key; empty where the fingerprint does not tell."""
         if self.blob is None:
             return ()
         name = _type_of(self.blob)

@@ -2,8 +2,7 @@
 
 import posixpath
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
-from hashlib import sha256
+from contextlib import contextmanager, suppress
 from threading import Event
 from urllib.parse import quote
 
@@ -33,8 +32,8 @@ class SftpStore(Store):
     def __init__(self, files: Files, stopping: Event, *, is_hasty: bool = False) -> None:
         if not files.password and not files.private_key:
             raise InvalidSetting("files.password", "either it or `private_key` is needed")
+        super().__init__()
         self._files = files
-        self._stopping = stopping
         self.tree = Tree(files.directory)
         self.sessions = Sessions(files, self.place, stopping, is_hasty=is_hasty)
         self.unfinished = Unfinished[str]()
@@ -43,9 +42,6 @@ class SftpStore(Store):
     def place(self) -> str:
         return f"sftp://{self._files.host}:{self._files.port}/{self._files.directory.lstrip('/')}"
 
-    def hasty(self) -> Store:
-        return SftpStore(self._files, self._stopping, is_hasty=True)
-
     def begin(self) -> None:
         with self.explained(""), self.sessions.one() as session:
             self.tree.prepare(session)
@@ -53,17 +49,26 @@ class SftpStore(Store):
     def end(self) -> None:
         for part in self.unfinished.all():
             self.discard(part)  # its server was away when it was given up
-        with suppress(CustomersCanvasError, *LOST), self.sessions.one() as session:
-            self.tree.remove_parts(session)
+        if self.sessions.has_connected:
+            with suppress(CustomersCanvasError, *LOST), self.sessions.one() as session:
+                self.tree.remove_parts(session)
         self.sessions.close()
 
     def abandon(self) -> None:
         parts = self.unfinished.abandon()
-        done_within(_ABORT_SECONDS, lambda: self._remove(parts))
+        if self.sessions.has_connected:
+            done_within(_ABORT_SECONDS, lambda: self._remove(parts))
         done_within(_CLOSE_SECONDS, lambda: self.sessions.close(for_good=True))
 
     def open(self, path: str, size: int | None, content_type: str | None) -> Writer:
-        return SftpWriter(self, path, size)
+        with self.explained(path):
+            session = self.sessions.lend()
+            try:
+                with session.watched():
+                    return SftpWriter(self, path, session, *self._new_part(session))
+            except BaseException:
+                self.sessions.give_back(session, is_broken=True)
+                raise
 
     def stat(self, path: str) -> int | None:
         with self.explained(path), self.sessions.one() as session:
@@ -91,6 +96,17 @@ class SftpStore(Store):
                 session.remove(part)
             self.unfinished.finish(part)
 
+    def _new_part(self, session: Session) -> tuple[str, paramiko.SFTPFile]:
+        part = self.tree.new_part()
+        with self.unfinished.begun(part):
+            try:
+                file = session.open(part, "wx")
+            except FileNotFoundError:
+                self.tree.prepare(session)  # another run has removed the empty folder at its end
+                file = session.open(part, "wx")
+        file.set_pipelined(True)
+        return part, file
+
     def _remove(self, parts: list[str]) -> None:
         with suppress(CustomersCanvasError, *LOST):
             # one of its own, as those that are lent are in the hands of other threads
@@ -116,67 +132,49 @@ class SftpStore(Store):
 class SftpWriter:
     """A file in a hidden folder of the server, which is renamed when it is whole and on the server's disk."""
 
-    def __init__(self, store: SftpStore, path: str, size: int | None) -> None:
+    def __init__(self, store: SftpStore, path: str, session: Session, part: str, file: paramiko.SFTPFile) -> None:
         self._store = store
         self._path = path
-        self._session: Session | None = None
-        self._file: paramiko.SFTPFile | None = None
-        self._part = ""
-        self._begin()
+        self._session = session
+        self._part = part
+        self._file = file
+        self._size = 0
+        self._is_over = False
 
     def write(self, chunk: bytes) -> None:
         with self._explained():
-            assert self._file is not None
             self._file.write(chunk)
-        self._sha256.update(chunk)
         self._size += len(chunk)
 
-    def restart(self) -> None:
-        self._drop(is_broken=False)
-        self._begin()
-
-    def commit(self) -> str:
+    def commit(self) -> None:
         with self._explained():
-            session, file = self._session, self._file
-            assert session is not None
-            assert file is not None
             # a server that runs out of room says so to nobody, as nobody waits for its answers: the length tells
-            there = file.stat().st_size
+            there = self._file.stat().st_size
             if there != self._size:
                 raise StoreUnavailable(self._store.place, f"{there} of {self._size} bytes of a file lie there")
-            session.flush_to_disk(file)
-            file.close()
-            self._rename(session)
+            self._session.flush_to_disk(self._file)
+            self._file.close()
+            self._rename()
+        self._is_over = True
         self._store.unfinished.finish(self._part)
-        self._give_back(is_broken=False)
-        return self._sha256.hexdigest()
+        self._store.sessions.give_back(self._session)
 
     def abort(self) -> None:
-        self._drop(is_broken=False)
+        if not self._is_over:
+            self._is_over = True
+            # answers may still come that nobody has waited for
+            self._store.sessions.give_back(self._session, is_broken=True)
+            self._store.discard(self._part)
 
-    def _begin(self) -> None:
-        self._sha256 = sha256()
-        self._size = 0
-        with self._store.explained(self._path):
-            self._session = self._store.sessions.lend()
-        with self._explained():
-            self._part = self._store.tree.new_part()
-            with self._store.unfinished.begun(self._part):
-                try:
-                    self._file = self._session.open(self._part, "wx")
-                except FileNotFoundError:
-                    self._store.begin()  # another run has removed the empty folder at its end
-                    self._file = self._session.open(self._part, "wx")
-            self._file.set_pipelined(True)
-
-    def _rename(self, session: Session) -> None:
-        target = self._store.tree.target(self._path)
-        self._store.tree.make_folders(session, self._path)
+    def _rename(self) -> None:
+        tree, session = self._store.tree, self._session
+        target = tree.target(self._path)
+        tree.make_folders(session, self._path)
         try:
             session.posix_rename(self._part, target)
         except FileNotFoundError:
-            self._store.tree.forget_folders()
-            self._store.tree.make_folders(session, self._path)
+            tree.forget_folders()
+            tree.make_folders(session, self._path)
             session.posix_rename(self._part, target)
         except OSError:
             # a server without this extension renames to nothing that is there
@@ -187,25 +185,8 @@ class SftpWriter:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        try:
-            with self._store.explained(self._path), self._session.watched() if self._session else nullcontext():
-                yield
-        except BaseException:
-            self._drop(is_broken=True)
-            raise
-
-    def _drop(self, *, is_broken: bool) -> None:
-        """Leave nothing behind, by a session of its own where this one is broken."""
-        if self._session is None:
-            return
-        self._give_back(is_broken=is_broken or self._file is not None)
-        self._store.discard(self._part)
-
-    def _give_back(self, *, is_broken: bool) -> None:
-        session, self._session = self._session, None
-        self._file = None
-        if session is not None:
-            self._store.sessions.give_back(session, is_broken=is_broken)
+        with self._store.explained(self._path), self._session.watched():
+            yield
 
 
 def _explanation(error: Exception, place: str, path: str) -> CustomersCanvasError:

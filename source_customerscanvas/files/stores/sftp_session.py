@@ -3,12 +3,12 @@
 import io
 import logging
 import socket
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import Condition, Event, Lock
 
 import paramiko
+from paramiko.sftp import CMD_EXTENDED
 
 from source_customerscanvas.errors import InvalidSetting, Stopped, StoreAway, StoreUnavailable
 from source_customerscanvas.files.stores.host_key import HostKey, fingerprint
@@ -20,9 +20,6 @@ _MOST_SESSIONS = 8
 _CONNECT_SECONDS = 10
 _SILENCE_SECONDS = 60
 _KEEPALIVE_SECONDS = 30
-_EXTENDED, _STATUS = 200, 101
-_FLUSH_ID = 0xFFFFFFFF
-_LONGEST_ANSWER = 1024 * 1024
 
 _NO_VERDICT = ("transport shut down", "timeout")
 """What the library's error for a refused login says where nobody has refused it."""
@@ -55,35 +52,11 @@ class Session(paramiko.SFTPClient):
     def flush_to_disk(self, file: paramiko.SFTPFile) -> None:
         """Ask the server to put a file on its disk, which OpenSSH's does and others may not know.
 
-        The library has no such request: https://github.com/openssh/openssh-portable/blob/master/PROTOCOL. No other one
-        may be under way.
+        The library has no such request: https://github.com/openssh/openssh-portable/blob/master/PROTOCOL.
         """
-        name = b"fsync@openssh.com"
-        handle: bytes = file.handle  # type: ignore[assignment]  # the types call it an object of its own
-        body = struct.pack(">BI", _EXTENDED, _FLUSH_ID)
-        body += struct.pack(">I", len(name)) + name + struct.pack(">I", len(handle)) + handle
-        channel = self.get_channel()
-        if channel is None:
-            raise EOFError
-        channel.sendall(struct.pack(">I", len(body)) + body)
-        while True:
-            (length,) = struct.unpack(">I", _receive(channel, 4))
-            if not 5 <= length <= _LONGEST_ANSWER:
-                raise EOFError
-            answer = _receive(channel, length)
-            kind, number = struct.unpack(">BI", answer[:5])
-            if number == _FLUSH_ID and kind == _STATUS:
-                return
-
-
-def _receive(channel: paramiko.Channel, size: int) -> bytes:
-    received = b""
-    while len(received) < size:
-        piece = channel.recv(size - len(received))
-        if not piece:
-            raise EOFError
-        received += piece
-    return received
+        with suppress(OSError):
+            # as the library sends the extensions that it knows
+            self._request(CMD_EXTENDED, "fsync@openssh.com", file.handle)  # type: ignore[attr-defined]  # not in its types
 
 
 class Sessions:
@@ -103,6 +76,10 @@ class Sessions:
         self._lent = 0
         self._most = _MOST_SESSIONS
         self._over = Event()
+
+    @property
+    def has_connected(self) -> bool:
+        return self._transport is not None
 
     def lend(self) -> Session:
         """A session of one's own until it is given back. Waits until there is one."""
@@ -183,54 +160,43 @@ class Sessions:
             self._changed.notify_all()
 
     def _connect(self) -> paramiko.Transport:
-        transport = self._greeted(self._host_key.algorithms)
-        try:
-            shown = transport.get_remote_server_key()
-            if not self._host_key.fits(shown.asbytes()):
-                raise self._wrong_key(shown)
-            self._log_in(transport)
-            transport.set_keepalive(_KEEPALIVE_SECONDS)
-        except BaseException:
-            transport.close()
-            raise
-        return transport
-
-    def _greeted(self, algorithms: tuple[str, ...]) -> paramiko.Transport:
-        """A connection that is encrypted, with whoever it is."""
         try:
             connection = socket.create_connection((self._files.host, self._files.port), self._connect_seconds)
         except socket.gaierror:
             raise StoreAway(self._place, "there is no such host (DNS)") from None
         transport = paramiko.Transport(connection)
-        transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = self._connect_seconds
-        options = transport.get_security_options()
-        if algorithms:
-            options.key_types = tuple(name for name in options.key_types if name in algorithms)
         try:
-            transport.start_client(timeout=self._connect_seconds)
-            transport.get_remote_server_key()  # it is silent about a server that was silent for too long
-        except paramiko.ssh_exception.IncompatiblePeer as error:
+            self._greet(transport)
+            self._log_in(transport)
+        except BaseException:
             transport.close()
-            if not algorithms:
-                raise StoreUnavailable(self._place, str(error), "The server's algorithms are too old.") from None
-            other = self._greeted(())
-            shown = other.get_remote_server_key()
-            other.close()
-            raise self._wrong_key(shown) from None
-        except BaseException as error:
-            transport.close()
-            if isinstance(error, paramiko.SSHException) and not transport.remote_version:
-                raise StoreAway(self._place, "it does not answer as an SSH server does") from None
             raise
+        transport.set_keepalive(_KEEPALIVE_SECONDS)
         return transport
 
-    def _wrong_key(self, shown: paramiko.PKey) -> StoreUnavailable:
-        return StoreUnavailable(
-            self._place,
-            "the server shows another key than `files.host_key`",
-            f"It shows “{shown.get_name()} {shown.get_base64()}” (SHA256:{fingerprint(shown.asbytes())}). If whoever "
-            "runs the server says that this is its key, enter it.",
-        )
+    def _greet(self, transport: paramiko.Transport) -> None:
+        """Encrypt the connection, and make sure that it leads to the right server."""
+        transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = self._connect_seconds
+        options = transport.get_security_options()
+        # of a server's keys, the first one of these kinds is shown
+        known = self._host_key.algorithms
+        options.key_types = tuple(sorted(options.key_types, key=lambda kind: kind not in known))
+        try:
+            transport.start_client(timeout=self._connect_seconds)
+            shown = transport.get_remote_server_key()  # which fails where the server was silent for too long
+        except paramiko.ssh_exception.IncompatiblePeer as error:
+            raise StoreUnavailable(self._place, str(error), "The server's algorithms are too old.") from None
+        except paramiko.SSHException:
+            if not transport.remote_version:
+                raise StoreAway(self._place, "it does not answer as an SSH server does") from None
+            raise
+        if not self._host_key.fits(shown.asbytes()):
+            raise StoreUnavailable(
+                self._place,
+                "the server shows another key than `files.host_key`",
+                f"It shows “{shown.get_name()} {shown.get_base64()}” (SHA256:{fingerprint(shown.asbytes())}). If "
+                "whoever runs the server says that this is its key, enter it.",
+            )
 
     def _log_in(self, transport: paramiko.Transport) -> None:
         files = self._files

@@ -7,15 +7,16 @@ from pathlib import Path
 from threading import Event
 
 from source_customerscanvas.errors import StoreUnavailable
-from source_customerscanvas.files.stores.disk import DiskWriter
 from source_customerscanvas.files.stores.folder import FolderStore
-from source_customerscanvas.files.stores.room import Room, Share
+from source_customerscanvas.files.stores.room import Room
 from source_customerscanvas.files.stores.store import Writer
 from source_customerscanvas.times import Clock
 
 _PLATFORM_DIRECTORY = Path("/staging/files")
 _STREAM = "artifact_files"
 _LIMIT_VARIABLE = "CONNECTOR_STORAGE_LIMIT_BYTES"
+_UNKNOWN = 1024 * 1024
+"""Bytes that a file of unknown size is given at first."""
 
 
 def staging_directory() -> Path:
@@ -37,34 +38,36 @@ def staging_directory() -> Path:
 class StagingStore(FolderStore):
     """Files below the staging directory, never more of them than half of what the volume may hold."""
 
+    keeps_files = False  # the destination takes them away
+
     def __init__(self, clock: Clock, stopping: Event) -> None:
-        self._directory = staging_directory()
-        super().__init__(self._directory)
+        super().__init__(staging_directory())
         self._clock = clock
         self._stopping = stopping
-        self._room: Room | None = None
+        self._room: Room
+        """Made when the store begins."""
 
     def begin(self) -> None:
-        base = self._directory.parent
-        if os.environ.get("AIRBYTE_STAGING_DIRECTORY") and not base.is_dir():
+        base = os.path.dirname(self.place)
+        if os.environ.get("AIRBYTE_STAGING_DIRECTORY") and not os.path.isdir(base):
             raise StoreUnavailable(
-                str(base),
+                base,
                 "there is no such directory, although the platform names it as its staging directory",
                 "Ask whoever runs the platform to mount it, or choose another place in `files`.",
             )
         super().begin()
         limit = os.environ.get(_LIMIT_VARIABLE, "")
-        most = int(limit) if limit.isdecimal() and int(limit) else shutil.disk_usage(self._directory).free
+        with self.explained(""):
+            most = int(limit) if limit.isdecimal() and int(limit) else shutil.disk_usage(self.place).free
         self._room = Room(self.place, most // 2, self._clock, self._stopping)
 
     def open(self, path: str, size: int | None, content_type: str | None) -> Writer:
-        if self._room is None:
-            raise RuntimeError("the store has not begun")
-        share = self._room.share(size)
+        taken = _UNKNOWN if size is None else size
+        self._room.take(taken)
         try:
-            return _StagedWriter(self._disk.open(path), share, self._disk.target(path))
+            return _StagedWriter(super().open(path, size, content_type), self._room, taken, self.local_path(path))
         except BaseException:
-            share.leave()
+            self._room.give_back(taken)
             raise
 
     def check(self) -> None:
@@ -75,26 +78,30 @@ class StagingStore(FolderStore):
 
 
 class _StagedWriter:
-    """A file that takes its share of the room."""
+    """A file that takes up room."""
 
-    def __init__(self, writer: DiskWriter, share: Share, target: str) -> None:
+    def __init__(self, writer: Writer, room: Room, taken: int, target: str) -> None:
         self._writer = writer
-        self._share = share
+        self._room = room
+        self._taken = taken
         self._target = target
+        self._size = 0
 
     def write(self, chunk: bytes) -> None:
-        self._share.take(len(chunk))
+        self._size += len(chunk)
+        if self._size > self._taken:
+            more = max(self._size - self._taken, self._taken, _UNKNOWN)
+            self._room.take(more, has_begun=True)
+            self._taken += more
         self._writer.write(chunk)
+        self._room.note_move()
 
-    def restart(self) -> None:
-        self._writer.restart()
-        self._share.restart()
-
-    def commit(self) -> str:
-        digest = self._writer.commit()
-        self._share.lay_down(self._target)
-        return digest
+    def commit(self) -> None:
+        self._writer.commit()
+        self._room.lay_down(self._target, self._size, self._taken)
+        self._taken = 0
 
     def abort(self) -> None:
         self._writer.abort()
-        self._share.leave()
+        self._room.give_back(self._taken)
+        self._taken = 0

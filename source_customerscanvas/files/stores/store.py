@@ -5,9 +5,9 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from hashlib import sha256
-from threading import Condition, Thread
+from threading import Condition, Event, Thread
 from typing import Generic, Protocol, TypeVar
+from weakref import WeakSet
 
 from source_customerscanvas.errors import (
     CustomersCanvasError,
@@ -27,17 +27,25 @@ _BEGINNING_SECONDS = 3.0
 """For what is just being begun when a sync is ended: one request, or one call of the system."""
 
 
+_stores: "WeakSet[Store]" = WeakSet()
+"""All stores of this process. They are made by the thread in which a signal is handled, and looked through there."""
+
+
+def abandon_stores() -> None:
+    """End all stores of this process at once, in a signal's handler: what is not committed is removed."""
+    for store in list(_stores):
+        store.is_probed.wait(_BEGINNING_SECONDS)  # a file of a check is soon removed by whoever has put it there
+        store.abandon()
+
+
 class Writer(Protocol):
     """A file on its way into a store. It has no name before `commit`; `abort` after it does nothing."""
 
     def write(self, chunk: bytes) -> None:
         """Add some bytes."""
 
-    def restart(self) -> None:
-        """Forget what was written; also after a failure."""
-
-    def commit(self) -> str:
-        """Give the file its name, once the store has all of it. The SHA-256 of what was written, hexadecimal."""
+    def commit(self) -> None:
+        """Give the file its name, once the store has all of it."""
 
     def abort(self) -> None:
         """Leave nothing of it behind. Never raises."""
@@ -50,6 +58,15 @@ class Store(ABC):
     to be changed, `StoreAway` where it does not answer, `FileRefused` where it does not take this one file, and
     `Stopped` once it was abandoned.
     """
+
+    keeps_files = True
+    """Whether a file stays where it was stored, so that it can be looked for later."""
+
+    def __init__(self) -> None:
+        self.is_probed = Event()
+        """Not set while a check is under way."""
+        self.is_probed.set()
+        _stores.add(self)
 
     @property
     @abstractmethod
@@ -70,12 +87,12 @@ class Store(ABC):
     def open(self, path: str, size: int | None, content_type: str | None) -> Writer:
         """A writer for a file of so many bytes, if that is known. Waits for room, in memory or where files go."""
 
-    def put(self, path: str, content: bytes, content_type: str | None = None) -> str:
-        """Store a small file as a whole; its SHA-256, hexadecimal."""
+    def put(self, path: str, content: bytes, content_type: str | None = None) -> None:
+        """Store a small file as a whole."""
         writer = self.open(path, len(content), content_type)
         try:
             writer.write(content)
-            return writer.commit()
+            writer.commit()
         finally:
             writer.abort()
 
@@ -101,24 +118,22 @@ class Store(ABC):
 
     def check(self) -> None:
         """Write a small file with a hidden name, read it back and remove it, within twenty seconds."""
-        store = self.hasty()
+        self.is_probed.clear()
         failures: list[CustomersCanvasError] = []
 
         def probe() -> None:
             try:
-                _probe(store)
+                _probe(self)
             except Exception as error:
                 failures.append(as_known_error(error))
+            finally:
+                self.is_probed.set()
 
         # a disk of the network that hangs cannot be told how long it may
         if not done_within(CHECK_SECONDS - 1, probe):
             raise StoreAway(self.place, f"no answer within {CHECK_SECONDS} seconds")
         if failures:
             raise failures[0]
-
-    def hasty(self) -> "Store":
-        """The same store, which gives up within seconds."""
-        return self
 
 
 def _probe(store: Store) -> None:
@@ -190,22 +205,3 @@ class Unfinished(Generic[T]):
             self.is_abandoned = True
             self._changed.wait_for(lambda: self._beginning == 0, _BEGINNING_SECONDS)
             return list(self._things)
-
-
-class Digester:
-    """A writer into nothing, which gives the SHA-256 of what it was given."""
-
-    def __init__(self) -> None:
-        self._sha256 = sha256()
-
-    def write(self, chunk: bytes) -> None:
-        self._sha256.update(chunk)
-
-    def restart(self) -> None:
-        self._sha256 = sha256()
-
-    def commit(self) -> str:
-        return self._sha256.hexdigest()
-
-    def abort(self) -> None:
-        """There is nothing to be removed."""

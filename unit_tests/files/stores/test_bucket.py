@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from threading import Event
 from typing import Any
 
@@ -16,127 +15,88 @@ from source_customerscanvas.errors import FileRefused, InvalidSetting, Stopped, 
 from source_customerscanvas.files.stores import bucket, clouds
 from source_customerscanvas.files.stores.bucket import BucketStore, part_size
 from source_customerscanvas.settings import Files
+from unit_tests.http_server import Answer, Request, Server
 
 MIB = 1024 * 1024
 SECRET = "s3cret-of-the-shop"
-
-Answer = tuple[int, str]
-"""Status and body."""
 
 
 def refusal(code: str, words: str = "why") -> str:
     return f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{words}</Message></Error>"
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    answers: Callable[[BaseHTTPRequestHandler], Answer]
-
-    def do_PUT(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        status, body = type(self).answers(self)
-        self.send_response(status)
-        self.send_header("ETag", '"1"')
-        self.send_header("Last-Modified", "Tue, 05 Mar 2024 10:11:12 GMT")
-        if self.command == "HEAD" and status == 200:
-            self.send_header("Content-Length", body)
-            body = ""
-        else:
-            self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body.encode())
-
-    do_GET = do_HEAD = do_POST = do_DELETE = do_PUT
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+def holding(size: str, status: int = 200) -> Callable[[Request], Answer]:
+    """A server that takes everything, and says with this status that so many bytes lie there."""
+    stored = {"ETag": '"1"', "Last-Modified": "Tue, 05 Mar 2024 10:11:12 GMT"}
+    head = Answer(status, headers={**stored, "Content-Length": size})
+    return lambda request: head if request.method == "HEAD" else Answer(headers=stored)
 
 
-class Server:
-    """Answers each request as a test says; `asked` are methods and targets."""
-
-    def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}"
-        self.asked: list[str] = []
-        self.answer: Callable[[str], Answer] = lambda _: (200, "")
-
-    def files(self, **files: Any) -> Files:
-        return Files(**{
-            "delivery": "s3", "bucket": "print", "endpoint": self.url, "access_key_id": "shop",
-            "secret_access_key": SECRET, **files,
-        })  # fmt: skip
+def bucket_of(server: Server, **files: Any) -> bucket.Bucket:
+    given = {"bucket": "print", "endpoint": server.url, "access_key_id": "shop", "secret_access_key": SECRET}
+    return clouds.s3(Files(**{"delivery": "s3", **given, **files}))
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
-    handler = type("Handler", (_Handler,), {})
-    http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    http.daemon_threads = True
-    made = Server(http.server_address[1])
-
-    def answers(request: BaseHTTPRequestHandler) -> Answer:
-        made.asked.append(f"{request.command} {request.path}")
-        return made.answer(request.command)
-
-    handler.answers = staticmethod(answers)  # type: ignore[attr-defined]  # made above
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield made
-    http.shutdown()
-    http.server_close()
-    thread.join()
+def asked(server: Server) -> list[str]:
+    return [f"{request.method} {request.path}" for request in server.requests]
 
 
-def put(store: BucketStore, content: bytes = b"card") -> str:
-    return store.put("1/card.pdf", content, "application/pdf")
+def begun(server: Server, stopping: Event | None = None) -> BucketStore:
+    store = BucketStore(bucket_of(server), stopping or Event())
+    store.begin()
+    return store
+
+
+def put(store: BucketStore, content: bytes = b"card") -> None:
+    store.begin()
+    store.put("1/card.pdf", content, "application/pdf")
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind", "words"),
+    ("status", "body", "kind", "words"),
     [
-        ((403, refusal("AccessDenied")), StoreUnavailable, ["AccessDenied", "Check the key", "abort multipart"]),
-        ((403, refusal("SignatureDoesNotMatch", f"{SECRET}!")), StoreUnavailable, ["SignatureDoesNotMatch: ****!"]),
-        ((401, ""), StoreUnavailable, ["Check the key"]),
-        ((404, refusal("NoSuchBucket")), StoreUnavailable, ["NoSuchBucket", "create it"]),
-        ((400, refusal("AuthorizationHeaderMalformed", "expecting eu")), StoreUnavailable, ["expecting eu", "region"]),
-        ((301, refusal("PermanentRedirect")), StoreUnavailable, ["region"]),
-        ((400, refusal("KeyTooLongError")), FileRefused, ["KeyTooLongError", "1/card.pdf", "`file_path`"]),
-        ((507, refusal("XMinioStorageFull", "no room.")), StoreUnavailable, ["XMinioStorageFull: no room. Make room"]),
-        ((403, refusal("QuotaExceeded", "no room")), StoreUnavailable, ["QuotaExceeded: no room"]),
-        ((409, refusal("BlobImmutableDueToPolicy")), FileRefused, ["BlobImmutableDueToPolicy", "1/card.pdf"]),
-        ((412, refusal("LeaseIdMissing")), FileRefused, ["LeaseIdMissing", "1/card.pdf"]),
-        ((503, refusal("SlowDown")), StoreAway, ["SlowDown"]),
+        (403, refusal("AccessDenied"), StoreUnavailable, ["AccessDenied", "Check the key", "abort multipart"]),
+        (403, refusal("SignatureDoesNotMatch", f"{SECRET}!"), StoreUnavailable, ["SignatureDoesNotMatch: ***!"]),
+        (401, "", StoreUnavailable, ["Check the key"]),
+        (404, refusal("NoSuchBucket"), StoreUnavailable, ["NoSuchBucket", "create it"]),
+        (400, refusal("AuthorizationHeaderMalformed", "expecting eu"), StoreUnavailable, ["expecting eu", "region"]),
+        (301, refusal("PermanentRedirect"), StoreUnavailable, ["region"]),
+        (400, refusal("KeyTooLongError"), FileRefused, ["KeyTooLongError", "1/card.pdf", "`file_path`"]),
+        (507, refusal("XMinioStorageFull", "no room."), StoreUnavailable, ["XMinioStorageFull: no room. Make room"]),
+        (403, refusal("QuotaExceeded", "no room"), StoreUnavailable, ["QuotaExceeded: no room"]),
+        (409, refusal("BlobImmutableDueToPolicy"), FileRefused, ["BlobImmutableDueToPolicy", "1/card.pdf"]),
+        (412, refusal("LeaseIdMissing"), FileRefused, ["LeaseIdMissing", "1/card.pdf"]),
+        (503, refusal("SlowDown"), StoreAway, ["SlowDown"]),
     ],
 )
 def test_given_a_server_that_says_no_when_a_file_is_put_there_then_the_error_says_what_to_change(
-    server: Server, answer: Answer, kind: type[Exception], words: list[str]
+    server: Server, status: int, body: str, kind: type[Exception], words: list[str]
 ) -> None:
-    server.answer = lambda _: answer
+    server.answer = lambda _: Answer(status, body.encode())
     with pytest.raises(kind) as caught:
-        put(BucketStore(clouds.s3(server.files()), Event(), is_hasty=True))
+        put(BucketStore(bucket_of(server), Event(), is_hasty=True))
     for word in words:
         assert word in str(caught.value)
     assert SECRET not in str(caught.value)
     assert getattr(caught.value, "is_bridged", True)
 
 
-@pytest.mark.parametrize("head", [(200, "3"), (404, "")])
+@pytest.mark.parametrize(("status", "size"), [(200, "3"), (404, "0")])
 def test_given_a_server_that_does_not_have_all_of_it_when_a_file_is_put_there_then_it_is_not_delivered(
-    server: Server, head: Answer
+    server: Server, status: int, size: str
 ) -> None:
-    server.answer = lambda method: head if method == "HEAD" else (200, "")
+    server.answer = holding(size, status)
     with pytest.raises(StoreAway, match="of the 4 bytes") as caught:
-        put(BucketStore(clouds.s3(server.files()), Event(), is_hasty=True))
+        put(BucketStore(bucket_of(server), Event(), is_hasty=True))
     assert not caught.value.is_bridged
 
 
 def test_given_a_small_file_when_it_is_put_there_then_one_request_stores_it_and_one_confirms_it(
     server: Server,
 ) -> None:
-    server.answer = lambda method: (200, "4") if method == "HEAD" else (200, "")
-    put(BucketStore(clouds.s3(server.files(prefix="/shop/")), Event()))
-    assert server.asked == ["PUT /print/shop/1/card.pdf", "HEAD /print/shop/1/card.pdf"]
+    server.answer = holding("4")
+    put(BucketStore(bucket_of(server, prefix="/shop/"), Event()))
+    assert asked(server) == ["PUT /print/shop/1/card.pdf", "HEAD /print/shop/1/card.pdf"]
 
 
 @pytest.mark.parametrize("name", ["AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_ENDPOINT", "AWS_REGION", "AWS_BUCKET"])
@@ -144,9 +104,9 @@ def test_given_an_environment_with_other_settings_when_a_key_is_entered_then_it_
     server: Server, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv(name, "http://127.0.0.1:9/elsewhere")
-    server.answer = lambda method: (200, "4") if method == "HEAD" else (200, "")
-    put(BucketStore(clouds.s3(server.files()), Event(), is_hasty=True))
-    assert server.asked == ["PUT /print/1/card.pdf", "HEAD /print/1/card.pdf"]
+    server.answer = holding("4")
+    put(BucketStore(bucket_of(server), Event(), is_hasty=True))
+    assert asked(server) == ["PUT /print/1/card.pdf", "HEAD /print/1/card.pdf"]
 
 
 @pytest.mark.parametrize(
@@ -160,7 +120,7 @@ def test_given_half_a_key_when_a_bucket_is_described_then_the_error_names_the_ot
     server: Server, files: dict[str, str], field: str
 ) -> None:
     with pytest.raises(InvalidSetting, match=f"`{field}`"):
-        clouds.s3(server.files(**files))
+        bucket_of(server, **files)
 
 
 @pytest.mark.parametrize(
@@ -224,7 +184,7 @@ def test_given_uploads_whose_server_is_silent_when_abandoned_then_all_are_waited
 ) -> None:
     patience, uploads = 0.2, 40
     monkeypatch.setattr(bucket, "_ABORT_SECONDS", patience)
-    store = BucketStore(clouds.s3(server.files()), Event())
+    store = begun(server)
     writers = [store.open(f"{number}.pdf", 1000, None) for number in range(uploads)]
     answer = threading.Event()
     for writer in writers:
@@ -233,6 +193,37 @@ def test_given_uploads_whose_server_is_silent_when_abandoned_then_all_are_waited
     store.abandon()
     assert time.monotonic() - began < patience * uploads
     answer.set()
+
+
+def test_given_an_upload_that_cannot_be_aborted_when_dropped_then_the_log_tells_and_nothing_is_raised(
+    server: Server, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level("DEBUG", "airbyte.source-customerscanvas")
+    writer = begun(server).open("a.pdf", 1000, None)
+    writer.write(bytes(10))
+
+    class Failing:
+        def closed(self) -> bool:
+            return False
+
+        def __exit__(self, *_: object) -> None:
+            raise OSError("https://bucket.example/?sig=secret")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(writer, "_upload", Failing())
+        writer.abort()
+    assert [message for message in caplog.messages if "could not be aborted: OSError" in message]
+    assert "sig=" not in caplog.text
+
+
+def test_given_an_upload_that_has_been_aborted_when_dropped_again_then_there_is_nothing_to_tell(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", "airbyte.source-customerscanvas")
+    writer = begun(server).open("a.pdf", 1000, None)
+    for _ in range(3):
+        writer.abort()
+    assert caplog.messages == []
 
 
 # Parts and memory
@@ -250,7 +241,7 @@ def test_given_a_size_when_parts_are_planned_then_there_are_fewer_than_ten_thous
 
 
 def test_given_more_large_files_than_memory_is_for_when_opened_then_they_take_turns(server: Server) -> None:
-    store = BucketStore(clouds.s3(server.files()), Event())
+    store = begun(server)
     writers = [store.open(f"{number}.pdf", 64 * MIB, None) for number in range(3)]
     opened = threading.Event()
 
@@ -269,35 +260,9 @@ def test_given_more_large_files_than_memory_is_for_when_opened_then_they_take_tu
         writer.abort()
 
 
-def test_given_a_large_file_that_waits_for_memory_when_a_small_one_comes_then_it_waits_behind_it(
-    server: Server,
-) -> None:
-    store = BucketStore(clouds.s3(server.files()), Event())
-    writers = [store.open(f"{number}.pdf", 64 * MIB, None) for number in range(3)]
-    opened: list[str] = []
-
-    def open_next(path: str, size: int) -> None:
-        writer = store.open(path, size, None)
-        opened.append(path)
-        writer.abort()
-
-    threads = []
-    for path, size in (("large.pdf", 64 * MIB), ("small.pdf", 1000)):
-        threads.append(threading.Thread(target=open_next, args=(path, size), daemon=True))
-        threads[-1].start()
-        while len(store._memory._waiting) < len(threads) and threads[-1].is_alive():
-            time.sleep(0.01)
-    assert opened == []
-    for writer in writers:
-        writer.abort()
-    for thread in threads:
-        thread.join(30)
-    assert sorted(opened) == ["large.pdf", "small.pdf"]
-
-
 def test_given_the_end_of_a_sync_when_somebody_waits_for_memory_then_he_stops(server: Server) -> None:
     stopping = Event()
-    store = BucketStore(clouds.s3(server.files()), stopping)
+    store = begun(server, stopping)
     writers = [store.open(f"{number}.pdf", 64 * MIB, None) for number in range(3)]
     stopping.set()
     with pytest.raises(Stopped):

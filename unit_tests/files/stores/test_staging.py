@@ -1,5 +1,6 @@
 """Airbyte's staging directory, and the room in it."""
 
+import errno
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
@@ -97,6 +98,21 @@ def test_given_a_staged_file_when_asked_where_it_is_then_only_this_machine_knows
     assert store.local_path("1/card.pdf") == str(tmp_path / "artifact_files/1/card.pdf")
 
 
+def test_given_a_volume_that_does_not_tell_its_room_when_begun_then_it_says_so(
+    tmp_path: Path, clock: FakeClock, stopping: Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setenv("AIRBYTE_STAGING_DIRECTORY", str(tmp_path))
+    monkeypatch.delenv("CONNECTOR_STORAGE_LIMIT_BYTES", raising=False)
+    monkeypatch.setattr("shutil.disk_usage", fail)
+    store = StagingStore(clock, stopping)
+    with pytest.raises(StoreUnavailable, match="Input/output error"):
+        store.begin()
+    store.end()
+
+
 # Room
 
 
@@ -176,13 +192,11 @@ def test_given_two_files_of_unknown_size_when_they_grow_beyond_the_room_together
     assert clock.waits == []
 
 
-def test_given_files_that_are_given_up_or_begun_anew_when_more_come_then_their_room_is_free_again(
+def test_given_files_that_are_given_up_when_more_come_then_their_room_is_free_again(
     store: StagingStore, clock: FakeClock
 ) -> None:
     for _ in range(5):
         writer = store.open("broken.pdf", 8 * MB, None)
-        writer.write(bytes(MB))
-        writer.restart()
         writer.write(bytes(MB))
         writer.abort()
     with pytest.raises(FileRefused):

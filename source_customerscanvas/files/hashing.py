@@ -11,34 +11,27 @@ class HashingThread:
         self._thread: ThreadPoolExecutor | None = None
         self._hashing: Future[None] | None = None
         self._sha256 = sha256()
-        self._chunks = 0
+        self._is_empty = True
 
     def add(self, chunk: bytes) -> None:
         self._wait()
-        self._chunks += 1
-        if self._chunks == 1:
+        if self._is_empty:
             self._sha256.update(chunk)  # a small file is not worth a thread
+            self._is_empty = False
             return
         self._thread = self._thread or ThreadPoolExecutor(1, "hashing")
         self._hashing = self._thread.submit(self._sha256.update, chunk)
 
-    def end(self) -> str:
+    def digest(self) -> str:
         """The SHA-256 of all that was added, hexadecimal."""
         self._wait()
-        digest = self._sha256.hexdigest()
-        self.restart()
-        return digest
+        return self._sha256.hexdigest()
 
-    def restart(self) -> None:
-        """Forget what was added, and let the thread go."""
-        self._wait()
+    def end(self) -> None:
+        """Let the thread go."""
         if self._thread:
             self._thread.shutdown()
-        self._thread = None
-        self._sha256 = sha256()
-        self._chunks = 0
 
     def _wait(self) -> None:
         if self._hashing:
             self._hashing.result()
-            self._hashing = None
