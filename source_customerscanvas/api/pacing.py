@@ -7,11 +7,11 @@ from source_customerscanvas.api.rates import LEAST_PAUSE, Rate
 from source_customerscanvas.errors import Stopped
 from source_customerscanvas.times import Clock
 
-_FIRST_UNDER_WAY, _MORE_FOR_EACH = 8, 0.5
-"""Requests under way at the start, and how many more for each that is served: a first refusal is not to meet all."""
+_FIRST_UNDER_WAY = 8
+"""Requests under way at the start, half a one more for each that is served: a first refusal is not to meet all."""
 
-_LONGER, _LONGEST_PAUSE = 1.5, 20.0
-"""Times, and seconds: a pause where the server does not say is half as long again each time that it was too short."""
+_LONGEST_PAUSE = 20.0
+"""Seconds: where the server asks for none, a pause is one and half as many as it has refused so far, at most these."""
 
 _INSTANT = 1e-7
 """Seconds that no clock can wait for."""
@@ -25,18 +25,17 @@ class Pace:
     """
 
     def __init__(self, clock: Clock, stopping: Event) -> None:
+        self.last_served = -inf
         self._clock = clock
         self._stopping = stopping
         self._line = Lock()
         self._changed = Condition(RLock())
-        self.rate = Rate(clock.monotonic())
+        self._rate = Rate(clock.monotonic())
         self._under_way = 0
         self._most_under_way = float(_FIRST_UNDER_WAY)
-        self._next = -inf
-        self._resumed = -inf
-        self._pause = 0.0
-        self._is_exhausted = False
-        self._last_served = -inf
+        self._shortest_trip = inf
+        self._next = self._resumed = -inf
+        self._refused: float | None = None
 
     def wait(self) -> float:
         """Return when the next request may leave, with the moment at which that is. Raises `Stopped`.
@@ -61,16 +60,15 @@ class Pace:
     def take(self, now: float) -> float | None:
         """Seconds until the next request may leave; with 0 it leaves now. None: not before another is answered."""
         with self._changed:
-            moment = max(self._next, self._resumed)
-            if moment - now > _INSTANT:
-                return moment - now
-            if self._under_way >= (1 if self._is_exhausted else self._most_under_way):
+            if self._next - now > _INSTANT:
+                return self._next - now
+            if self._under_way >= (self._most_under_way if self._refused is None else 1):
                 return None
             self._under_way += 1
             self._resumed = min(self._resumed, now)  # who is early by an instant is no longer in the pause
-            spacing = 1 / self.rate.at(now)
-            # a worker that woke late does not delay those behind it
-            self._next = max(moment, now - spacing) + spacing
+            spacing = 1 / self._rate.at(now)
+            # a worker that woke late does not delay those behind it, where the server saves up what was not asked for
+            self._next = (now if self._rate.is_even else max(self._next, now - spacing)) + spacing
             return 0.0
 
     def end(self) -> None:
@@ -82,30 +80,29 @@ class Pace:
     def note_served(self, sent: float, now: float) -> None:
         """The server answered a request that left at `sent` with anything but "too many"."""
         with self._changed:
-            self._last_served = now
-            self._most_under_way += _MORE_FOR_EACH
-            if self._is_exhausted and sent >= self._resumed:
-                self._is_exhausted = False
-                self.rate.resume(sent, now)
-                self._next = now + 1 / self.rate.at(now)
-            self.rate.note_served(sent)
+            self.last_served = now
+            self._most_under_way += 0.5
+            self._shortest_trip = min(self._shortest_trip, now - sent)
+            if self._refused is not None and sent >= self._resumed:
+                self._rate.learn(self._refused, sent, now)
+                self._refused = None
+                self._next = now + 1 / self._rate.at(now)
+            elif self._rate.is_even:
+                # it may have come as late as its answer: the next one keeps its distance from that;
+                # after a slow answer others have left, from which distance is kept already
+                spacing = 1 / self._rate.at(now)
+                self._next = max(self._next, min(now - self._shortest_trip, sent + spacing) + spacing)
+            self._rate.note_served(sent)
 
     def note_refused(self, sent: float, now: float, asked: float | None) -> None:
         """The server refused a request that left at `sent`: none is to follow for the seconds that it `asked` for."""
         with self._changed:
             if sent >= self._resumed:
-                if self._is_exhausted:
-                    self._pause = min(_LONGER * self._pause, _LONGEST_PAUSE)
-                    self.rate.note_refused_again(sent)
-                else:
-                    self._is_exhausted = True
-                    self._pause = LEAST_PAUSE
-                    self.rate.note_exhausted(sent)
-                self._resumed = now + (asked or self._pause)
-                self._next = -inf
+                if self._refused is None:
+                    self._refused = sent
+                pause = min(LEAST_PAUSE + (now - self._refused) / 2, _LONGEST_PAUSE)
+                self._next = self._resumed = now + (asked or pause)
             else:
                 # one that was under way when another was refused says nothing new about the rate
                 self._resumed = max(self._resumed, now + (asked or 0.0))
-
-    def has_served_since(self, moment: float) -> bool:
-        return self._last_served >= moment
+                self._next = max(self._next, self._resumed)

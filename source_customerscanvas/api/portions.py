@@ -8,7 +8,6 @@ from typing import Any
 HEAVY_BYTES = 1024 * 1024
 """A page of a list is read up to this size: parsed it takes several times as much, and lists are read at once."""
 
-
 _MOST_HEAVY = 4
 """Answers of lists with heavy rows that are read and parsed at once."""
 

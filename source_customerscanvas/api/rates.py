@@ -1,29 +1,25 @@
 """What rate a server bears, learned from the moments at which it had enough.
 
-A limit is a bucket that fills at some rate, or a window that allows so many requests. Nothing tells which, but each
-time that it is exhausted, the rate is known between two bounds. Borne for certain is what was served from one time to
-the next, the pause included, and what was served in the last part of it, less what a bucket may have saved up before.
-Too much is the rate at which it was exhausted; and if it refused for long, what was served until it did so last.
-From a rate between the two, it grows by a cube: hardly at first, and the sooner the less is known.
+Each time that it refuses, its rate is known between two bounds. Too high is the rate at which it was asked just then.
+Borne is what it served from the end of one pause to the end of the next, and what it served shortly before it refused,
+less what it may have saved up. The next rate lies between the two, and grows as CUBIC's does in TCP: hardly at first,
+then ever faster, so that a limit that was lifted is noticed. The further apart the bounds, the sooner it grows.
 """
 
 from collections import deque
 from math import exp, inf, log
 
 LEAST_PAUSE = 1.0
-"""Seconds that a refusal costs at least: the unit in which servers ask for a pause. No rate is less than one in it."""
+"""Seconds that a refusal costs at least: `Retry-After` cannot ask for less. No rate is less than one in it."""
 
-_LEAST_REQUESTS = 4
-"""Requests that it costs at least, at a low rate: the one that was refused and those under way with it."""
+_FEW = 4
+"""Requests: one that is refused and those under way with it. At a low rate they cost more than the pause."""
 
-_SEARCH = 0.6
-"""Of its cost, in which an unknown rate doubles: a server that counts by the second is to say no in time."""
+_STEADY = 9.0
+"""Times its cost, in which a rate with bounds 2.7-fold apart grows as much: a refusal costs a tenth of that time."""
 
-_STEADY = 80.0
-"""Times its cost, in which a known rate grows 2.7-fold, so that it is a twentieth too high after a third of that."""
-
-_KNOWN = 0.1
-"""A rate is known when its bounds are so near (a tenth); where they are further apart, it grows faster."""
+_NEAREST = 0.1
+"""The least distance of the bounds, as a logarithm: a limit may have been raised by as much since."""
 
 _ABOVE_THE_LOWER = 0.4
 """Of the way between the bounds: to be too high costs a pause, to be too low a little time."""
@@ -34,55 +30,42 @@ class Rate:
 
     def __init__(self, now: float) -> None:
         self._rate = inf
-        self._grows_in = inf
-        self._is_bounded = False
-        self._borne = 0.0
-        self._too_much = inf
-        self._saved_up: int | None = None
+        self._grows_in, self._power = inf, 1
+        self._saved_up = 0
         self._served: deque[float] = deque(maxlen=20_000)
-        self._resumed = self._exhausted = self._last_refused = now
+        self._since = now
+
+    @property
+    def is_even(self) -> bool:
+        """Whether the server saves hardly anything up, so that each request has to keep its distance."""
+        return 0 < self._saved_up <= _FEW
 
     def at(self, moment: float) -> float:
         """Infinite as long as nothing was refused."""
-        passed = max(0.0, moment - self._resumed) / self._grows_in
-        return self._rate * (exp(min(passed, 3.0) ** 3) if self._is_bounded else 2 ** min(passed, 30.0))
+        passed = max(0.0, moment - self._since) / self._grows_in
+        return self._rate * exp(min(passed**self._power, 30.0))
 
     def note_served(self, sent: float) -> None:
         self._served.append(sent)
 
-    def note_exhausted(self, sent: float) -> None:
-        """A request that left at `sent` is the first one that was refused."""
-        self._exhausted = self._last_refused = sent
-        self._too_much = self.at(sent)
-        if self._borne * (1 + _KNOWN) >= self._too_much:
-            self._borne = 0.0  # all was learned from it, or it is another limit now
-        if self._saved_up is not None:
-            for count, moment in enumerate(reversed(self._served), 1):
-                if moment < sent:
-                    self._borne = max(self._borne, (count - self._saved_up) / (sent - moment))
-
-    def note_refused_again(self, sent: float) -> None:
-        self._last_refused = sent
-
-    def resume(self, sent: float, now: float) -> None:
-        """A request that left at `sent` is the first one that is served again."""
+    def learn(self, refused: float, served: float, now: float) -> None:
+        """The server refused a request that left at `refused`, and served none until one that left at `served`."""
         count = len(self._served)
-        # after a few, somebody else may have used up what there was: how long it refused tells nothing then
-        is_telling = count >= _LEAST_REQUESTS
-        rate = max(count / (sent - self._resumed), 1 / LEAST_PAUSE)
-        if self._last_refused > self._exhausted and is_telling:
-            self._too_much = min(self._too_much, count / (self._last_refused - self._resumed))
-        self._is_bounded = self._too_much < inf
-        cost = max(sent - self._exhausted, LEAST_PAUSE) if is_telling or self._is_bounded else LEAST_PAUSE
-        if self._saved_up is None:
-            self._saved_up = count  # and what it bears is not known by it
+        cost = max(served - refused, LEAST_PAUSE)
+        borne = max(count / (served - self._since), 1 / LEAST_PAUSE)
+        if self._saved_up:
+            before = [moment for moment in self._served if moment < refused]
+            rates = ((n - self._saved_up) / (refused - moment) for n, moment in enumerate(reversed(before), 1))
+            borne = max(borne, max(rates, default=0.0))
+            apart = self.at(refused) / borne
+            self._rate = borne * max(apart, 1.0) ** _ABOVE_THE_LOWER
+            self._grows_in = _STEADY * max(cost, _FEW / self._rate) / max(log(apart), _NEAREST)
+            self._power = 3
         else:
-            rate = self._borne = max(self._borne, rate)
-        if self._is_bounded:
-            distance = max(log(self._too_much / rate), 0.0)
-            self._rate = rate * exp(distance * _ABOVE_THE_LOWER)
-            self._grows_in = max(cost, _LEAST_REQUESTS / self._rate) * _STEADY * min(1.0, _KNOWN / max(distance, 1e-9))
-        else:
-            self._rate, self._grows_in = rate, cost * _SEARCH
-        self._resumed = now
+            # without an upper bound it grows fast, by what the pause tells of the limit's length;
+            # after a few requests, somebody else may have used up what there was, and the pause tells nothing
+            self._saved_up = count
+            self._rate = borne
+            self._grows_in = cost if count >= _FEW else LEAST_PAUSE
+        self._since = now
         self._served.clear()

@@ -18,20 +18,20 @@ from source_customerscanvas.api.shop_clock import ShopClock
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.times import Clock
 
-_MEANWHILE_SECONDS = 2.0
-"""Before a request was sent: what was served then shows that the server is there."""
+_LONGEST_WINDOW = 60.0
+"""Seconds: who counts by the minute and tells it by 503 is silent for so long, and what is silent longer is away."""
 
 
 @dataclass(frozen=True)
 class Answer:
     """The head of an answer; its body is yet to be read from `response.raw`.
 
-    `throttle` slows down all that is asked of the server, `is_limit` tells whether a 503 is reason to.
+    `throttle` slows down all that is asked of the server; `is_limit` tells whether a silent 503 is reason to.
     """
 
     response: requests.Response
     throttle: Callable[[float | None], None]
-    is_limit: bool = False
+    is_limit: bool
 
 
 class Transport:
@@ -63,7 +63,7 @@ class Transport:
             self.shop_clock.note(response.headers.get("Date", ""))
         if response.status_code not in (429, 503):
             pace.note_served(sent, now)
-        is_limit = response.status_code == 429 or pace.has_served_since(sent - _MEANWHILE_SECONDS)
+        is_limit = pace.last_served >= sent - _LONGEST_WINDOW
         return Answer(response, partial(pace.note_refused, sent, now), is_limit)
 
     def _begin(self, call: Call, pace: Pace, token: AccessToken | None) -> tuple[float, dict[str, str]]:

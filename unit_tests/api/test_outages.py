@@ -7,12 +7,13 @@ from threading import Event
 
 import pytest
 
+from sandbox import Limiter
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.api.connections import Connections
 from source_customerscanvas.api.failures import Failed
 from source_customerscanvas.api.outages import Outage
 from source_customerscanvas.errors import NotFound, ServerAway, ServerTrouble, Unreachable
-from unit_tests.http_server import HTML, PAGE, RESET, Answer, FakeClock, Server, json_answer, serve
+from unit_tests.http_server import HTML, PAGE, RESET, Answer, FakeClock, Request, Server, json_answer, serve
 
 SECONDS = [5, 10, 20, 45, 100]
 WORKERS = 4
@@ -159,6 +160,24 @@ def test_given_projects_that_always_fail_when_nothing_else_is_asked_then_the_ser
     assert clock.monotonic() - began < 40 * 16
     # what was answered before is asked again to be sure, ever more seldom
     assert sum(request.path == "/api/first" for request in server.api_requests) < 12
+
+
+def test_given_a_limit_by_the_minute_that_is_told_by_503_when_it_is_met_then_the_server_is_not_taken_to_be_away(
+    server: Server, client: ApiClient, clock: FakeClock
+) -> None:
+    limiter = Limiter(requests_per_second=0.25, window=60, status=503, retry_after=None, clock=clock.monotonic)
+
+    def answer(_: Request) -> Answer:
+        if limiter.admit() is not None:
+            return Answer(503)
+        limiter.leave()
+        return json_answer(PAGE)
+
+    server.answer = answer
+    with ThreadPoolExecutor(16) as workers:
+        assert list(workers.map(client.get_json, [f"x{number}" for number in range(75)])) == [PAGE] * 75
+    # all workers once, then a few that look whether the minute is over, in each of five
+    assert limiter.refused <= 80
 
 
 # One outage by itself
