@@ -119,7 +119,7 @@ def test_given_words_of_a_server_when_shortened_then_they_are_one_printable_line
 def test_given_25_failed_projects_when_told_then_20_are_named_and_5_counted() -> None:
     troubles = [Trouble(f"storefront 1, order 5, project {id_}", NotFound("it")) for id_ in range(1, 26)]
     error = ProjectsFailed("artifacts", troubles)
-    assert "Stream `artifacts`: 25 could not be read" in error.message
+    assert "Stream `artifacts`: 25 of its projects or files could not be read" in error.message
     assert "storefront 1, order 5, project 20: it does not exist" in error.message
     assert "project 21:" not in error.message
     assert error.message.endswith("; and 5 more.")

@@ -73,6 +73,6 @@ class Exchange:
             if not self._token.reject(response.request.headers["Authorization"].removeprefix("Bearer ")):
                 break
         if self._is_token_accepted:
-            raise Failed(ServerTrouble(call.where, "HTTP 401, though the access token is new"), untouched=True)
+            raise Failed(ServerTrouble(call.where, "HTTP 401, though the access token is new"), is_unprocessed=True)
         why = f"it does not accept the tokens of {self._settings.hub_url}"
-        raise Failed(WrongHost(self._settings.api_url, why), untouched=True)
+        raise Failed(WrongHost(self._settings.api_url, why), is_unprocessed=True)

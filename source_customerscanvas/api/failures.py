@@ -13,9 +13,9 @@ from source_customerscanvas.errors import CustomersCanvasError, ServerTrouble, U
 class Failed(Exception):
     """One try failed in a way that may pass.
 
-    `untouched` says that the server surely did nothing, `hopeless` that a few minutes will not change it, `is_unknown`
-    that there is no such host. For a limit, `throttle` makes all workers pause, `asked` seconds where the server says;
-    `is_doubtful` says that it may be none.
+    `is_unprocessed`: the server surely did nothing. `is_permanent`: a few minutes will not change it. `is_unknown_host`:
+    there is no such host. For a limit, `throttle` makes all workers pause, and `asked` is the seconds that the server
+    names; `may_be_outage`: it may be no limit.
     """
 
     def __init__(
@@ -24,19 +24,19 @@ class Failed(Exception):
         *,
         throttle: Callable[[float | None], None] | None = None,
         asked: float | None = None,
-        untouched: bool = False,
-        hopeless: bool = False,
-        is_unknown: bool = False,
-        is_doubtful: bool = False,
+        is_unprocessed: bool = False,
+        is_permanent: bool = False,
+        is_unknown_host: bool = False,
+        may_be_outage: bool = False,
     ) -> None:
         super().__init__(error.message)
         self.error = error
         self.throttle = throttle
         self.asked = asked
-        self.untouched = untouched
-        self.hopeless = hopeless
-        self.is_unknown = is_unknown
-        self.is_doubtful = is_doubtful
+        self.is_unprocessed = is_unprocessed
+        self.is_permanent = is_permanent
+        self.is_unknown_host = is_unknown_host
+        self.may_be_outage = may_be_outage
 
 
 def network_failure(error: Exception, host: str) -> Failed:
@@ -47,18 +47,20 @@ def network_failure(error: Exception, host: str) -> Failed:
         return any(isinstance(cause, kinds) for cause in chain)
 
     if found(urllib3.exceptions.NameResolutionError):
-        return Failed(Unreachable(host, "there is no such host (DNS)"), untouched=True, is_unknown=True)
+        return Failed(Unreachable(host, "there is no such host (DNS)"), is_unprocessed=True, is_unknown_host=True)
     if found(urllib3.exceptions.SSLError, requests.exceptions.SSLError):
         why = "its TLS certificate is not trusted, or what answers does not speak TLS"
-        return Failed(Unreachable(host, why), untouched=True, hopeless=True)
+        return Failed(Unreachable(host, why), is_unprocessed=True, is_permanent=True)
     if found(urllib3.exceptions.ProxyError):
-        return Failed(Unreachable(host, "the proxy that the environment names does not let through"), untouched=True)
+        return Failed(
+            Unreachable(host, "the proxy that the environment names does not let through"), is_unprocessed=True
+        )
     if found(ConnectionRefusedError):
-        return Failed(Unreachable(host, "it refuses connections"), untouched=True)
+        return Failed(Unreachable(host, "it refuses connections"), is_unprocessed=True)
     if found(urllib3.exceptions.ConnectTimeoutError):
-        return Failed(Unreachable(host, f"no connection within {CONNECT_SECONDS} seconds"), untouched=True)
+        return Failed(Unreachable(host, f"no connection within {CONNECT_SECONDS} seconds"), is_unprocessed=True)
     if found(urllib3.exceptions.NewConnectionError):
-        return Failed(Unreachable(host, "no connection"), untouched=True)
+        return Failed(Unreachable(host, "no connection"), is_unprocessed=True)
     if found(TooSlow):
         return Failed(ServerTrouble(host, f"its answer comes too slowly ({error})"))
     if found(TimeoutError, urllib3.exceptions.ReadTimeoutError):

@@ -62,7 +62,7 @@ class Judge:
             if _is_web_page(answer, body):
                 # a firewall or a proxy on the way forbids what it likes, and knows nothing of the app
                 why = f"HTTP 403 by a web page, as firewalls send it; or the app lacks {error.named}"
-                raise Failed(ServerTrouble(call.where, why), untouched=True)
+                raise Failed(ServerTrouble(call.where, why), is_unprocessed=True)
             error.detail = f"{call.where}: HTTP 403 {said}"
             raise error
         if status in (404, 410):
@@ -74,7 +74,7 @@ class Judge:
             foreign = NotTheApi(call.where, why, is_known=self._has_answered)
             if not call.with_token:
                 raise foreign  # a link that is no good any more
-            raise Failed(foreign, untouched=True)
+            raise Failed(foreign, is_unprocessed=True)
         if status == 409:
             raise Conflict(call.where, said)
         raise Refused(status, call.where, said)
@@ -90,18 +90,20 @@ class Judge:
         if status not in (429, *_PASSING) and (status < 500 or status == 501):
             return None
         asked = retry_after(response, self._clock.now())
-        untouched = status in (425, 429) or (status == 503 and asked is not None)
+        is_unprocessed = status in (425, 429) or (status == 503 and asked is not None)
         if asked is not None and asked > THROTTLED_SECONDS:
             why = f"HTTP {status}, and it asks to wait {asked / 60:.0f} minutes {said}"
             why = f"too many requests ({why.strip()})" if status == 429 else why.strip()
-            return Failed(self._too_long(call, why), hopeless=True)
+            return Failed(self._too_long(call, why), is_permanent=True)
         if status == 429:
             error = ServerTrouble(call.where, f"too many requests (HTTP 429), for more than ten minutes {said}".strip())
-            return Failed(error, throttle=answer.throttle, asked=asked, untouched=True)
+            return Failed(error, throttle=answer.throttle, asked=asked, is_unprocessed=True)
         error = ServerTrouble(call.where, f"HTTP {status} {said}".strip())
         if status == 503 and (asked is not None or answer.is_limit):
-            return Failed(error, throttle=answer.throttle, asked=asked, untouched=untouched, is_doubtful=True)
-        return Failed(error, untouched=untouched)
+            return Failed(
+                error, throttle=answer.throttle, asked=asked, is_unprocessed=is_unprocessed, may_be_outage=True
+            )
+        return Failed(error, is_unprocessed=is_unprocessed)
 
     def _too_long(self, call: Call, why: str) -> CustomersCanvasError:
         origin = origin_of(call.url)

@@ -42,8 +42,8 @@ class Patience:
         self._doubts = 0
 
     def is_limit(self, failed: Failed) -> bool:
-        self._doubts += failed.is_doubtful
-        return failed.throttle is not None and not (failed.is_doubtful and self._doubts > _MOST_DOUBTS)
+        self._doubts += failed.may_be_outage
+        return failed.throttle is not None and not (failed.may_be_outage and self._doubts > _MOST_DOUBTS)
 
     def begin_anew(self) -> None:
         """Start the two minutes anew: nothing could be tried while the server was away."""
@@ -120,15 +120,15 @@ class Retrying:
         self, failed: Failed, patience: Patience, outage: Outage, sent: float, ask: Probe | None
     ) -> float | None:
         """Seconds until the next try, once the server is there; None when there is to be none."""
-        is_lost = failed.hopeless or not (ask or failed.untouched)
+        is_lost = failed.is_permanent or not (ask or failed.is_unprocessed)
         if failed.throttle is not None and patience.is_limit(failed):
             pause = None if is_lost else patience.after_refusal(failed.asked)
             if pause is not None:
                 failed.throttle(failed.asked)
             return pause
-        if failed.hopeless:
+        if failed.is_permanent:
             return None
-        is_away = not (failed.is_unknown and not outage.has_answered) and outage.note_failure(sent)
+        is_away = not (failed.is_unknown_host and not outage.has_answered) and outage.note_failure(sent)
         if is_lost:
             return None
         if is_away and outage.wait(ask or _assume_back):
