@@ -13,7 +13,7 @@ from source_customerscanvas.errors import CustomersCanvasError, ServerTrouble, U
 class Failed(Exception):
     """One try failed in a way that may pass.
 
-    `is_unprocessed`: the server surely did nothing. `is_permanent`: a few minutes will not change it. `is_unknown_host`:
+    `is_unprocessed`: the server surely did nothing. `is_permanent`: a few minutes change nothing. `is_unknown_host`:
     there is no such host. For a limit, `throttle` makes all workers pause, and `asked` is the seconds that the server
     names; `may_be_outage`: it may be no limit.
     """
