@@ -228,7 +228,9 @@ class Soak:
             if not sha256(stored).hexdigest() == row.get("sha256") == self.sandbox.shop.file_sha256(id_):
                 self.differences.append(f"{connection.name}: the file of {id_} is not what the shop has")
             self.told["files compared"] += 1
-        if unfinished := [path for path in contents if path.rpartition("/")[2].startswith(".")]:
+        # what a killed run has left on an SFTP server stays for a day: another run might still be writing it
+        unfinished = [path for path in contents if path.rpartition("/")[2].startswith(".")]
+        if unfinished and connection.name != "sftp":
             self.differences.append(f"{connection.name}: {unfinished[:3]} are unfinished")
 
 
