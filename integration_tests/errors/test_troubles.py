@@ -138,7 +138,7 @@ def test_given_every_other_project_cannot_be_read_when_synced_then_that_does_not
         reads = connection.read(num_workers=2)
         assert len(reads[RESULTS].records) == 55
         assert len(reads[PROJECTS].records) == 110
-        assert "55 could not be read" in str(reads[RESULTS].error)
+        assert "55 of its projects or files could not be read" in str(reads[RESULTS].error)
 
 
 def test_given_many_projects_that_cannot_be_read_when_only_they_are_left_then_each_is_a_trouble_of_its_own() -> None:
@@ -148,7 +148,7 @@ def test_given_many_projects_that_cannot_be_read_when_only_they_are_left_then_ea
         reads = connection.read(num_workers=16)
         unreadable = 110 - len(reads[RESULTS].records)
         assert unreadable >= 50
-        assert f"{unreadable} could not be read" in str(reads[RESULTS].error)
+        assert f"{unreadable} of its projects or files could not be read" in str(reads[RESULTS].error)
 
 
 def test_given_a_list_of_artifacts_that_cannot_be_read_when_synced_then_each_of_them_is_asked_for_singly() -> None:
@@ -172,7 +172,7 @@ def test_given_many_unreadable_projects_in_a_row_when_synced_then_that_does_not_
         for expected in (finished, []):
             reads = connection.read(num_workers=2)
             assert sorted(row["projectId"] for row in reads[RESULTS].records) == expected
-            assert "40 could not be read" in str(reads[RESULTS].error)
+            assert "40 of its projects or files could not be read" in str(reads[RESULTS].error)
             connection.take(reads)
 
 
@@ -192,7 +192,7 @@ def test_given_projects_alone_when_every_other_one_that_left_the_lists_cannot_be
         sandbox.fault(r"projects/\d*[02468]$", status=500)
         reads = connection.read(num_workers=2)
         assert len(reads[PROJECTS].records) == 31
-        assert "30 could not be read" in str(reads[PROJECTS].error)
+        assert "30 of its projects or files could not be read" in str(reads[PROJECTS].error)
 
 
 def test_given_the_list_of_one_storefront_fails_when_synced_then_the_other_one_is_read(
