@@ -1,6 +1,6 @@
 """Random histories of a shop: whatever happens between, during and to the syncs, nothing is lost and nothing repeated.
 
-`HISTORIES=2000 pytest integration_tests/incremental/test_histories.py` plays more of them. What a sync cannot know in a
+`HISTORIES=2000 pytest integration_tests/incremental/test_histories.py` plays others, and more of them. What a sync cannot know in a
 bounded number of requests is told by `traces`.
 """
 
@@ -12,7 +12,7 @@ from math import ceil, log2
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -250,7 +250,7 @@ class ShopHistory(RuleBasedStateMachine):
         looks = [self.look(row["id"]) for row in self.listed()]
         for stream in streams:
             storefronts = set() if begins else set(STOREFRONTS) - self.hidden
-            self.traces[stream].passed(looks, storefronts, self.shop.now(), is_complete=is_complete)
+            self.traces[stream].passed(looks, storefronts, self.shop.now(), is_complete=is_complete, begins=begins)
 
     def listed(self) -> list[dict[str, Any]]:
         return [
@@ -502,8 +502,12 @@ def as_told(row: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_given_a_random_history_when_synced_then_nothing_is_lost_and_nothing_repeated(part: int) -> None:
+    class Part(ShopHistory):
+        pass
+
+    # the same ones each time, as a rare find is none of whoever has just changed something else
     run_state_machine_as_test(
-        ShopHistory,
+        Part if "HISTORIES" in os.environ else seed(part)(Part),
         settings=settings(
             max_examples=ceil(HISTORIES / PARTS),
             # threads decide what a killed sync has said, so that a shorter history need not fail again

@@ -120,13 +120,24 @@ class Traces:
         last = self.last.get(look.row["id"], look)
         self.stale_orders |= {order for order in (look.order, last.order) if order}
 
-    def passed(self, looks: Iterable[Look], storefronts: Iterable[int], now: datetime, *, is_complete: bool) -> None:
-        """A sync has looked at all projects that are listed now, or at some of them where it was not a complete one."""
+    def passed(
+        self, looks: Iterable[Look], storefronts: Iterable[int], now: datetime, *, is_complete: bool, begins: bool
+    ) -> None:
+        """A sync has looked at all projects that are listed now, or at some of them where it was not a complete one.
+
+        `begins`: it is about to, while the shop changes.
+        """
         self.newest_look = max(self.newest_look, format_utc(now - LOOKBACK))
         for look in looks:
-            self._pass(look, now, is_complete=is_complete)
+            if not (begins and self._may_end_unseen(look)):
+                self._pass(look, now, is_complete=is_complete)
         self.scanned.update(storefronts)
         self.sure = self.sure | set(storefronts) if is_complete else set()
+
+    def _may_end_unseen(self, look: Look) -> bool:
+        """Whether a finished project is run again without a trace: the run may end before a list shows it."""
+        last = self.last.get(look.row["id"])
+        return last is not None and last.is_finished and not look.is_finished and look.row["id"] not in self.touched
 
     def _pass(self, look: Look, now: datetime, *, is_complete: bool) -> None:
         id_, last = look.row["id"], self.last.get(look.row["id"])
