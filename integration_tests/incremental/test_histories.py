@@ -1,7 +1,7 @@
 """Random histories of a shop: whatever happens between, during and to the syncs, nothing is lost and nothing repeated.
 
-`HISTORIES=2000 pytest integration_tests/incremental/test_histories.py` plays others, and more of them. What a sync cannot know in a
-bounded number of requests is told by `traces`.
+`HISTORIES=2000 pytest integration_tests/incremental/test_histories.py` plays others, and more of them. What a sync
+cannot know in a bounded number of requests is told by `traces`.
 """
 
 import json
