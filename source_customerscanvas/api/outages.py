@@ -49,7 +49,6 @@ class Outage:
         self._suspicious = _SUSPICIOUS
         self._since = 0.0
         self._given_up: tuple[float, CustomersCanvasError] | None = None
-        self._was_away = False
         self.is_away = False
         self.has_answered = False
 
@@ -65,23 +64,30 @@ class Outage:
                 self._given_up = None
                 self.is_away = False
 
-    def note_failure(self, sent: float) -> bool:
-        """A request that left at `sent` has failed; gives whether the server is away, as far as can be told."""
+    def note_failure(self, sent: float, *, may_be_limit: bool = False) -> bool:
+        """A request that left at `sent` has failed; gives whether the server is away, as far as can be told.
+
+        One that may have been refused for a limit's sake is enough: the limit would refuse its next tries too, and
+        says nothing of what was answered a moment before.
+        """
         with self._lock:
-            if self._answered > sent:
+            if self._answered > sent and not may_be_limit:
                 return self.is_away
             if not self._failures:
                 self._since = self._clock.monotonic()
             self._failures += 1
-            if self._failures >= self._suspicious or self._clock.monotonic() - sent >= _SILENT:
+            is_silent = self._clock.monotonic() - sent >= _SILENT
+            if may_be_limit or is_silent or self._failures >= self._suspicious:
                 self.is_away = True
             return self.is_away
 
     def wait(self, own: Probe) -> bool:
-        """Return when the server is there, with whether it was away; `own` asks what the caller wants to.
+        """Return when the server is there, with whether it took its time; `own` asks what the caller wants to.
 
         Raises what has to be told if it does not come back.
         """
+        given_up = self._given_up
+        began = given_up[0] if given_up else self._clock.monotonic()
         with self._line:
             pause = 0.0 if self._known_good else _FIRST_PAUSE
             while self.is_away:
@@ -92,13 +98,13 @@ class Outage:
                     raise Stopped
                 self._ask(self._known_good or own, is_first_probe=not pause and not self._given_up)
                 pause = min(max(2 * pause, _FIRST_PAUSE), _LONGEST_PAUSE)
-            return self._was_away
+        return self._clock.monotonic() - began >= _FIRST_PAUSE
 
     def _ask(self, probe: Probe, *, is_first_probe: bool) -> None:
         try:
             probe()
         except Failed as failed:
-            if failed.throttle is None:
+            if failed.throttle is None or (failed.may_be_outage and failed.asked is None):
                 if self._clock.monotonic() >= self._since + self._patience:
                     error = self._as_told(failed.error)
                     self._given_up = self._clock.monotonic(), error
@@ -109,11 +115,10 @@ class Outage:
             raise
         except CustomersCanvasError:
             pass  # it says no, so it is there
-        self.note_answer()
-        self._was_away = not is_first_probe
         if is_first_probe:
             # only what failed is broken: twice as many failures have to follow before the server is suspected again
-            self._suspicious *= 2
+            self._suspicious = max(self._suspicious, 2 * self._failures)
+        self.note_answer()
 
     def _as_told(self, error: CustomersCanvasError) -> CustomersCanvasError:
         if not self._host or not self.has_answered or isinstance(error, ServerAway):

@@ -46,8 +46,9 @@ class Patience:
         return failed.throttle is not None and not (failed.may_be_outage and self._doubts > _MOST_DOUBTS)
 
     def begin_anew(self) -> None:
-        """Start the two minutes anew: nothing could be tried while the server was away."""
+        """Start the two minutes anew: nothing could be tried while the server was away. A 503 may be a limit again."""
         self._failing_since = None
+        self._doubts = 0
 
     def after_refusal(self, asked: float | None) -> float | None:
         """Seconds until the next try; None when there is to be none."""
@@ -128,7 +129,9 @@ class Retrying:
             return pause
         if failed.is_permanent:
             return None
-        is_away = not (failed.is_unknown_host and not outage.has_answered) and outage.note_failure(sent)
+        is_away = not (failed.is_unknown_host and not outage.has_answered) and outage.note_failure(
+            sent, may_be_limit=failed.may_be_outage
+        )
         if is_lost:
             return None
         if is_away and outage.wait(ask or _assume_back):

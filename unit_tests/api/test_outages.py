@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Event
 
 import pytest
@@ -106,6 +107,23 @@ def test_given_an_api_that_stays_away_when_two_minutes_are_over_then_each_worker
     with away(monkeypatch, clock, server.url, kind, 10_000), ThreadPoolExecutor(WORKERS) as workers:
         assert len(set(workers.map(ask, range(12)))) == 1
     assert clock.monotonic() - began >= 120
+
+
+@pytest.mark.parametrize("seconds", SECONDS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_given_an_identity_server_that_is_away_when_a_token_is_renewed_then_it_is_waited_for(
+    server: Server, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, kind: str, seconds: float
+) -> None:
+    with serve() as api:
+        # the first token has been given a moment before it is away, and is not good any more
+        api.answer = lambda request: Answer(401) if request.headers["Authorization"] == old else json_answer(PAGE)
+        client = ApiClient(replace(server.settings(), api_url=api.url), clock)
+        old = ""
+        client.get_json("first")
+        old = api.requests[0].headers["Authorization"]
+        with away(monkeypatch, clock, server.url, kind, seconds) as asked, ThreadPoolExecutor(WORKERS) as workers:
+            assert list(workers.map(client.get_json, [f"x{number}" for number in range(12)])) == [PAGE] * 12
+        assert asked
 
 
 @pytest.mark.parametrize("seconds", SECONDS)
