@@ -154,7 +154,7 @@ class Memory:
         if key in self._was_scanned:
             return False
         since = self._watched_since.get(key, "")
-        return not since or settled.created < self._lookback.before(since)
+        return not since or settled.latest < self._lookback.before(since)
 
     def _is_new_to_scan(self, key: str, state: SliceState, project: Project) -> bool:
         if state.scan is None or project.id <= state.scan:

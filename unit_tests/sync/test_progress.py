@@ -275,12 +275,14 @@ def test_given_a_project_that_a_watch_was_the_first_to_see_finished_when_settled
     assert list(value_of(progress)["recent"]) == ["7"]
 
 
-@pytest.mark.parametrize(("created", "is_asked"), [(LONG_AGO, False), (BEFORE, False), (WITHIN, True), (AFTER, True)])
-def test_given_a_first_scan_when_it_goes_on_in_a_later_sync_then_only_what_was_made_meanwhile_is_asked_for_once_more(
-    created: str, is_asked: bool
+@pytest.mark.parametrize("is_made", [True, False], ids=["made", "modified"])
+@pytest.mark.parametrize(("latest", "is_asked"), [(LONG_AGO, False), (BEFORE, False), (WITHIN, True), (AFTER, True)])
+def test_given_a_first_scan_when_it_goes_on_in_a_later_sync_then_only_what_moved_meanwhile_is_asked_for_once_more(
+    latest: str, is_asked: bool, is_made: bool
 ) -> None:
     progress = stream(watched(scan=4))
-    progress.settle(KEY, settled(progress, project(orderId="5001", created=created)))
+    one = project(orderId="5001", created=latest if is_made else LONG_AGO, lastModified=latest)
+    progress.settle(KEY, settled(progress, one))
     assert ("again" in value_of(progress)) is is_asked
 
 
