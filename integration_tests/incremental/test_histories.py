@@ -39,7 +39,7 @@ from source_customerscanvas.sync.kinds import (
 )
 from source_customerscanvas.times import to_utc
 
-HISTORIES = int(os.environ.get("HISTORIES", "24"))
+HISTORIES = int(os.environ.get("HISTORIES", "200"))
 PARTS = 8
 """In which they are played, each by whichever process of the tests has nothing else to do."""
 

@@ -99,8 +99,10 @@ class Traces:
 
     def _moved(self, id_: int, before: Look, after: Look) -> None:
         last = self.last.get(id_)
-        in_storefront = before.row["storefrontId"] == after.row["storefrontId"]
-        is_sure = last is not None and before.row["storefrontId"] in self.sure
+        # where the last sync looked at it: between two syncs it may move more than once
+        storefront = (last or before).row["storefrontId"]
+        in_storefront = storefront == after.row["storefrontId"]
+        is_sure = last is not None and storefront in self.sure
         is_remembered = last is not None and is_sure and in_storefront and last.latest >= self.newest_look
         is_open = last is not None and is_sure and not last.is_finished
         if before.order and not (is_remembered or is_open):

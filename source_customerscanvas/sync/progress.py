@@ -48,7 +48,7 @@ class StreamProgress:
         self._memory = Memory(kind, state.scope, self.lookback, state.slices)
         self._troubled: set[tuple[str, int]] = set()
         self._settled_in: dict[int, str] = {}
-        """The slice in which each project was last settled that is remembered."""
+        """The slice in which each project was last settled that is remembered, or pending in another slice."""
 
     def slice(self, key: str) -> SliceState:
         """The state of a slice; hold the lock while using it."""
@@ -66,8 +66,7 @@ class StreamProgress:
             state = self.slice(key)
             id_ = project if isinstance(project, int) else project.id
             # a project that moved here from another slice, where it was not finished, is owed as a whole
-            is_whole = any(other.is_pending(id_) for other in self.state.slices.values() if other is not state)
-            if isinstance(project, int) or is_whole:
+            if isinstance(project, int) or self._is_pending_elsewhere(state, id_):
                 state.owe(id_)
             else:
                 state.owe(id_, self._memory.handed_over_until(key, state, project))
@@ -104,7 +103,7 @@ class StreamProgress:
                 # it moved while both slices were read: read once more, the row of its present slice comes last
                 self.slice(other).settle(project_id, None)
                 self.slice(other).owe(project_id)
-            if project_id in state.known:
+            if project_id in state.known or self._is_pending_elsewhere(state, project_id):
                 self._settled_in[project_id] = key
 
     def end_once_more(self, key: str, project_id: int) -> None:
@@ -134,8 +133,12 @@ class StreamProgress:
             was_pending = self.slice(key).is_pending(project.id)
             self.slice(key).forget(project.id)
             for other, state in self.state.slices.items():
-                if was_pending and other != key and is_part(other, project) and project.id not in state.known:
+                is_settled = project.id in state.known or self._settled_in.get(project.id) == other
+                if was_pending and other != key and is_part(other, project) and not is_settled:
                     state.owe(project.id)
+
+    def _is_pending_elsewhere(self, state: SliceState, project_id: int) -> bool:
+        return any(other.is_pending(project_id) for other in self.state.slices.values() if other is not state)
 
     def leave(self, key: str, project_id: int, trouble: Trouble | None) -> None:
         """Note that a project could not be read: it stays owed, and this read does not try it again."""

@@ -207,6 +207,17 @@ def test_given_a_project_that_moved_when_it_is_known_where_it_is_then_it_is_not_
     assert "owed" not in value_of(progress, "12")
 
 
+def test_given_a_project_that_moved_when_it_was_read_where_it_is_already_then_it_is_not_read_again() -> None:
+    progress = stream(watched(known={7: Known("open", "seenseen")}))
+    progress.state.slices["12"] = watched()
+    # it has finished before the window, so that nothing of it is remembered where it is
+    moved = project(storefrontId=12, lastModified=LONG_AGO)
+    progress.owe("12", moved)
+    progress.settle("12", settled(progress, moved))
+    progress.pass_on(KEY, moved)
+    assert "owed" not in value_of(progress, "12")
+
+
 def test_given_a_project_made_since_the_window_when_owed_then_nothing_of_it_was_handed_over() -> None:
     progress = stream()
     progress.owe(KEY, project(created=WITHIN))
