@@ -173,6 +173,29 @@ def test_given_a_completed_project_that_gets_one_more_file_minutes_later_when_a_
         assert sandbox.count(f"/projects/{new}/processing-results$") == times
 
 
+def test_given_a_project_asked_for_once_more_when_it_changes_behind_its_results_then_the_next_sync_has_the_change(
+    sandbox: Sandbox, connection: Connection
+) -> None:
+    fill(sandbox)
+    connection.sync()
+    new = sandbox.shop.create_project(STOREFRONT, processing="Completed")
+    connection.sync()
+    sandbox.shop.add_output_file(new)
+    sandbox.advance(12 * MINUTE)
+
+    def change() -> None:
+        sandbox.shop.modify_project(new, name="changed")
+        sandbox.shop.add_output_file(new)
+
+    hook = sandbox.on(f"/projects/{new}$", change)
+    assert connection.sync()
+    hook.remove()
+
+    sandbox.advance(1)
+    assert connection.sync()
+    connection.assert_up_to_date()
+
+
 # Storefronts, through the command line
 
 

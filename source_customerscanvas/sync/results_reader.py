@@ -36,14 +36,23 @@ class ResultsReader:
         seen = self.seen(project.id)
         if seen and self._clock.monotonic() < seen.at + LEAST_SECONDS_BETWEEN_QUESTIONS:
             return seen.results  # a list showed the project twice, it has moved here meanwhile, or was waited for
-        results = self.ask(project.id)
-        if results and results.is_completed and project.is_completed:
-            with self._lock:
+        results = self._ask(project.id)
+        with self._lock:
+            if results and results.is_completed and project.is_completed:
                 self._seen.pop(project.id, None)  # nobody will ask, and a history has very many
+            elif results:
+                self._seen[project.id] = Seen(results, self._clock.monotonic())
         return results
 
     def ask(self, project_id: int) -> Results | None:
         """The results of a project, whoever has asked before; None where the project is gone."""
+        results = self._ask(project_id)
+        if results:
+            with self._lock:
+                self._seen[project_id] = Seen(results, self._clock.monotonic())
+        return results
+
+    def _ask(self, project_id: int) -> Results | None:
         try:
             results = ask_results(self._client.get_json, project_id)
             self._without_run.discard(project_id)
@@ -53,8 +62,6 @@ class ResultsReader:
                 return None
             self._without_run.add(project_id)
             results = Results.from_answer(None)
-        with self._lock:
-            self._seen[project_id] = Seen(results, self._clock.monotonic())
         return results
 
     def seen(self, project_id: int) -> Seen | None:
