@@ -32,6 +32,10 @@ class StreamState:
     def slice(self, key: str) -> SliceState:
         return self.slices.setdefault(key, SliceState())
 
+    def is_pending_elsewhere(self, key: str, project_id: int) -> bool:
+        """Whether something of a project is still to be handed over in another slice: it has moved from there."""
+        return any(one.is_pending(project_id) for other, one in self.slices.items() if other != key)
+
     def to_json(self) -> dict[str, Any]:
         return {
             "version": VERSION,

@@ -66,7 +66,7 @@ class StreamProgress:
             state = self.slice(key)
             id_ = project if isinstance(project, int) else project.id
             # a project that moved here from another slice, where it was not finished, is owed as a whole
-            if isinstance(project, int) or self._is_pending_elsewhere(state, id_):
+            if isinstance(project, int) or self.state.is_pending_elsewhere(key, id_):
                 state.owe(id_)
             else:
                 state.owe(id_, self._memory.handed_over_until(key, state, project))
@@ -103,7 +103,7 @@ class StreamProgress:
                 # it moved while both slices were read: read once more, the row of its present slice comes last
                 self.slice(other).settle(project_id, None)
                 self.slice(other).owe(project_id)
-            if project_id in state.known or self._is_pending_elsewhere(state, project_id):
+            if project_id in state.known or self.state.is_pending_elsewhere(key, project_id):
                 self._settled_in[project_id] = key
 
     def end_once_more(self, key: str, project_id: int) -> None:
@@ -136,9 +136,6 @@ class StreamProgress:
                 is_settled = project.id in state.known or self._settled_in.get(project.id) == other
                 if was_pending and other != key and is_part(other, project) and not is_settled:
                     state.owe(project.id)
-
-    def _is_pending_elsewhere(self, state: SliceState, project_id: int) -> bool:
-        return any(other.is_pending(project_id) for other in self.state.slices.values() if other is not state)
 
     def leave(self, key: str, project_id: int, trouble: Trouble | None) -> None:
         """Note that a project could not be read: it stays owed, and this read does not try it again."""
