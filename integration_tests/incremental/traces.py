@@ -105,8 +105,8 @@ class Traces:
         is_sure = last is not None and storefront in self.sure
         is_remembered = last is not None and is_sure and in_storefront and last.latest >= self.newest_look
         is_open = last is not None and is_sure and not last.is_finished
-        if before.order and not (is_remembered or is_open):
-            self.stale_orders.add(before.order)
+        if not (is_remembered or is_open):
+            self.stale_orders |= {order for order in (before.order, (last or before).order) if order}
         if not in_storefront and last is None and (to_utc(before.row["created"]) or "") < self.newest_look:
             # it was finished where no sync looked, and where it is now nothing tells that it has not been there
             self.exempt |= after.artifacts.keys()
