@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,25 @@ from bench.charts import shown
 from bench.results import TIMES, Check, Result
 
 _TABLE = re.compile(r"(<!-- bench: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+_OF_SHARDS = {
+    "shards": "{shards}",
+    "time": "{seconds:,.1f} s",
+    "processor time of all": "{cpu:,.1f} s",
+    "peak memory of one": "{peakMB:.0f} MB",
+    "requests": "{requests:,}",
+    "pages of lists": "{pages:,}",
+    "greatest state": "{state:.1f} KB",
+}
+_OF_BYTES = {
+    "shards": "{shards}",
+    "time": "{seconds:,.1f} s",
+    "bytes a second": "{megabytesPerSecond:,.0f} MB/s",
+    "processor time of all": "{cpu:,.1f} s",
+    "for each GB": "{cpuSecondsPerGigabyte:.1f} s",
+    "peak memory of each": "{peaks} MB",
+    "requests": "{requests:,}",
+}
 
 
 def lines(result: Result) -> Iterator[str]:
@@ -50,10 +69,10 @@ def write(folder: Path, results: Sequence[Result], noise: dict[str, Any]) -> lis
             "goals": _goals_table(results),
             "scale": _scale_table(rows),
             "limits": _limits_table(cells),
-            "shards": _shards_table(_details(results, "shards", "shards")),
-            "waiting": _shards_table(_details(results, "shards", "waiting")),
-            "bytes": _bytes_table(_details(results, "shard-files", "shards")),
-            "slow": _bytes_table(_details(results, "shard-files", "slow")),
+            "shards": _shards_table(_details(results, "shards", "shards"), _OF_SHARDS),
+            "waiting": _shards_table(_details(results, "shards", "waiting"), _OF_SHARDS),
+            "bytes": _shards_table(_details(results, "shard-files", "shards"), _OF_BYTES),
+            "slow": _shards_table(_details(results, "shard-files", "slow"), _OF_BYTES),
             "machine": _machine_line(machine),
         }
         text = page.read_text(encoding="utf-8")
@@ -109,30 +128,13 @@ def _limit(cell: dict[str, Any]) -> str:
     return text if cell["isMet"] else f"**{text}**"
 
 
-def _shards_table(rows: Sequence[dict[str, Any]]) -> str:
-    lines = [
-        "| shards | time | processor time of all | peak memory of one | requests | pages of lists | greatest state |",
-        "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    lines += [
-        f"| {row['shards']} | {row['seconds']:,.1f} s | {sum(row['cpuSeconds']):,.1f} s | {row['peakMB']:.0f} MB |"
-        f" {row['requests']:,} | {row['pages']:,} | {row['stateBytes'] / 1000:.1f} KB |"
-        for row in rows
-    ]
-    return "\n".join(lines)
-
-
-def _bytes_table(rows: Sequence[dict[str, Any]]) -> str:
-    lines = [
-        "| shards | time | bytes a second | processor time of all | for each GB | peak memory of each | requests |",
-        "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    lines += [
-        f"| {row['shards']} | {row['seconds']:,.1f} s | {row['megabytesPerSecond']:,.0f} MB/s |"
-        f" {sum(row['cpuSeconds']):,.1f} s | {row['cpuSecondsPerGigabyte']:.1f} s |"
-        f" {', '.join(f'{peak:.0f}' for peak in row['peaksMB'])} MB | {row['requests']:,} |"
-        for row in rows
-    ]
+def _shards_table(rows: Sequence[dict[str, Any]], columns: Mapping[str, str]) -> str:
+    """A line for each number of shards, with the columns' numbers in their formats."""
+    form = f"| {' | '.join(columns.values())} |"
+    lines = [f"| {' | '.join(columns)} |", "|" + " ---: |" * len(columns)]
+    for row in rows:
+        peaks = ", ".join(f"{peak:.0f}" for peak in row["peaksMB"])
+        lines.append(form.format(**row, cpu=sum(row["cpuSeconds"]), state=row["stateBytes"] / 1000, peaks=peaks))
     return "\n".join(lines)
 
 
