@@ -1,26 +1,25 @@
 """Random histories of a shop: no order is acknowledged before a state covers its files.
 
-`HISTORIES=2000 pytest integration_tests/acknowledging/test_histories.py` plays more of them.
+`HISTORIES=2000 pytest integration_tests/acknowledging/test_histories.py` plays others, and more of them.
 """
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from integration_tests.acknowledging.conftest import LONG_AGO, MODES, POSTED, posts
 from integration_tests.conftest import STOREFRONT
 from integration_tests.engine import STREAMS, Read, SandboxClock, States, read
+from integration_tests.histories import histories
 from integration_tests.shops import DAY, MINUTE
 from sandbox import RequestRecord, Sandbox, Switches
 from source_customerscanvas.sync.kinds import FILES, RESULTS
 
-HISTORIES = int(os.environ.get("HISTORIES", "100"))
 CANCELLED = 5
 OTHER = 12
 
@@ -209,14 +208,7 @@ def artifacts_in(row: dict[str, Any]) -> set[str]:
     return {file["artifactId"] for file in row["outputFileDetails"] or []}
 
 
-@settings(
-    max_examples=HISTORIES,
-    # the same histories each time, unless others are asked for
-    derandomize="HISTORIES" not in os.environ,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    print_blob=True,
-)
+@histories(100)
 @given(
     days=DAYS,
     page_cap=st.sampled_from([2, 100]),

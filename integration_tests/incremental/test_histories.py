@@ -5,14 +5,13 @@ cannot know in a bounded number of requests is told by `traces`.
 """
 
 import json
-import os
 from collections.abc import Callable
 from datetime import timedelta
 from math import ceil, log2
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -25,6 +24,7 @@ from hypothesis.stateful import (
 
 from integration_tests.engine import STREAMS, Read, States, Warehouse, key_of, read
 from integration_tests.expected import results_of
+from integration_tests.histories import ARE_THE_SAME, histories
 from integration_tests.incremental.traces import Look, Traces
 from sandbox import Sandbox, Switches
 from source_customerscanvas.settings import Statuses
@@ -39,7 +39,6 @@ from source_customerscanvas.sync.kinds import (
 )
 from source_customerscanvas.times import to_utc
 
-HISTORIES = int(os.environ.get("HISTORIES", "200"))
 PARTS = 8
 """In which they are played, each by whichever process of the tests has nothing else to do."""
 
@@ -505,16 +504,14 @@ def test_given_a_random_history_when_synced_then_nothing_is_lost_and_nothing_rep
     class Part(ShopHistory):
         pass
 
-    # the same ones each time, as a rare find is none of whoever has just changed something else
     run_state_machine_as_test(
-        Part if "HISTORIES" in os.environ else seed(part)(Part),
+        # each part has histories of its own
+        seed(part)(Part) if ARE_THE_SAME else Part,
         settings=settings(
-            max_examples=ceil(HISTORIES / PARTS),
+            histories(200, PARTS),
+            derandomize=False,
             # threads decide what a killed sync has said, so that a shorter history need not fail again
             phases=[Phase.generate],
             stateful_step_count=40,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            print_blob=True,
         ),
     )

@@ -1,26 +1,25 @@
 """Random histories of a shop: each `order.json` names only files that lie there, with the bytes that the API has.
 
-`HISTORIES=500 pytest integration_tests/orders/test_manifest_histories.py` plays more of them.
+`HISTORIES=500 pytest integration_tests/orders/test_manifest_histories.py` plays others, and more of them.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from integration_tests.conftest import STOREFRONT
+from integration_tests.histories import histories
 from integration_tests.orders.delivering import CANCELLED, Delivering, artifacts_of
 from integration_tests.shops import DAY, HOUR, MINUTE
 from sandbox import FileSpec, Sandbox
 
-HISTORIES = int(os.environ.get("HISTORIES", "60"))
 TEMPLATES = (
     "{storefrontId}/{orderId}/{projectId}/{name}",
     "{storefrontId}/{orderId}/{lineItem}/{name}",
@@ -108,14 +107,7 @@ class History:
                 assert file["sha256"] == sha256(content).hexdigest() == expected
 
 
-@settings(
-    max_examples=HISTORIES,
-    # the same histories each time, unless others are asked for
-    derandomize="HISTORIES" not in os.environ,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    print_blob=True,
-)
+@histories(60)
 @given(st.sampled_from(TEMPLATES), DAYS)
 def test_given_any_history_when_a_manifest_is_written_then_it_names_what_lies_there(
     template: str, days: list[tuple[list[tuple[str, int]], int | None]]
