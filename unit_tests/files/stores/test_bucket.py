@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable
 from threading import Event
 from typing import Any
@@ -179,19 +178,26 @@ def test_given_a_bucket_when_asked_where_a_file_lies_then_it_is_told_in_the_form
 # The end of a run
 
 
-def test_given_uploads_whose_server_is_silent_when_abandoned_then_all_are_waited_for_together(
+def test_given_uploads_when_abandoned_then_all_are_dropped_at_the_same_time(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    patience, uploads = 0.2, 40
-    monkeypatch.setattr(bucket, "_ABORT_SECONDS", patience)
-    store = begun(server)
-    writers = [store.open(f"{number}.pdf", 1000, None) for number in range(uploads)]
-    answer = threading.Event()
-    for writer in writers:
-        monkeypatch.setattr(writer, "drop", answer.wait)
-    began = time.monotonic()
+    uploads = 40
+    store, together, dropped = begun(server), threading.Barrier(uploads), list[int]()
+    for number in range(uploads):
+        writer = store.open(f"{number}.pdf", 1000, None)
+        monkeypatch.setattr(writer, "drop", lambda: dropped.append(together.wait(30)))
+    monkeypatch.setattr(bucket, "_ABORT_SECONDS", 60)
     store.abandon()
-    assert time.monotonic() - began < patience * uploads
+    assert sorted(dropped) == list(range(uploads))
+
+
+def test_given_an_upload_whose_server_is_silent_when_abandoned_then_it_is_not_waited_for(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, answer = begun(server), threading.Event()
+    monkeypatch.setattr(store.open("1.pdf", 1000, None), "drop", answer.wait)
+    monkeypatch.setattr(bucket, "_ABORT_SECONDS", 0.01)
+    store.abandon()
     answer.set()
 
 
