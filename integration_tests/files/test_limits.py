@@ -62,7 +62,7 @@ def test_given_large_files_when_downloaded_then_memory_stays_within_30_mb_of_tha
 
 
 def test_given_more_files_of_one_project_than_wait_for_a_worker_at_once_when_synced_then_all_of_them_come(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
+    shop: Shop,
 ) -> None:
     shop.sandbox.shop.create_project(STOREFRONT, processing="Completed", files=1_100)
     run = shop.sync(None, "artifacts", "artifact_files")
