@@ -28,9 +28,14 @@ class Delivering(Connection):
         """The keys of the rows of files that a sync brings, in their order."""
         return self.sync().get(FILES, [])
 
+    def written(self, order_id: str = "5001") -> dict[str, Any]:
+        """The manifest as it lies there."""
+        manifest: dict[str, Any] = json.loads((self.folder / f"{STOREFRONT}/{order_id}/order.json").read_bytes())
+        return manifest
+
     def manifest(self, order_id: str = "5001") -> dict[str, Any]:
         """The manifest as it lies there; every file that it names lies there too, as it says."""
-        manifest: dict[str, Any] = json.loads((self.folder / f"{STOREFRONT}/{order_id}/order.json").read_bytes())
+        manifest = self.written(order_id)
         for file in (file for project in manifest["projects"] for file in project["files"]):
             content = (self.folder / file["path"]).read_bytes()
             assert (file["size"], file["sha256"]) == (len(content), sha256(content).hexdigest())

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -41,12 +39,10 @@ def test_given_a_delivered_file_when_another_one_gets_its_name_then_both_lie_whe
     found = delivering.files()
     assert found[-1] == KEY
     assert set(found) == {first, second, KEY}
-    folder = f"{STOREFRONT}/5001/{project_id}"
-    assert sorted(paths(delivering)) == sorted(f"{folder}/print-{one}.pdf" for one in (first, second))
+    expected = [f"{STOREFRONT}/5001/{project_id}/print-{one}.pdf" for one in (first, second)]
+    assert sorted(paths(delivering)) == sorted(expected)
     table = delivering.warehouse.tables[FILES]
-    assert [table[one]["filePath"] for one in (first, second)] == [
-        f"{folder}/print-{one}.pdf" for one in (first, second)
-    ]
+    assert [table[one]["filePath"] for one in (first, second)] == expected
     assert table[first]["lastModified"]
     sandbox.advance(DAY)
     assert delivering.sync() == {}
@@ -55,7 +51,7 @@ def test_given_a_delivered_file_when_another_one_gets_its_name_then_both_lie_whe
 def test_given_two_files_of_one_name_when_one_is_replaced_by_another_name_then_the_other_lies_where_the_manifest_says(
     sandbox: Sandbox, delivering: Delivering
 ) -> None:
-    project_id = delivered(sandbox, delivering, PRINT, FileSpec("print.pdf"))
+    project_id = delivered(sandbox, delivering, PRINT, PRINT)
     first, second = artifacts_of(sandbox, project_id)
     assert all(f"print-{one}.pdf" in " ".join(paths(delivering)) for one in (first, second))
     sandbox.shop.process(project_id, "Completed", files=[PRINT])
@@ -110,7 +106,7 @@ def test_given_a_file_that_the_api_has_cleaned_up_when_the_manifest_is_written_a
     sandbox.shop.remove_file(artifact)
     order(sandbox, "Completed", files=[PRINT])
     delivering.sync()
-    (file, _) = [file for project in raw(delivering)["projects"] for file in project["files"]]
+    (file, _) = [file for project in delivering.written()["projects"] for file in project["files"]]
     assert [file] == [{**before[0], "sha256": None}]
 
 
@@ -170,8 +166,3 @@ def test_given_paths_that_rest_on_line_items_when_a_project_has_files_then_its_o
     order(sandbox, "Completed", "InProgress", files=[PRINT, FileSpec("b.pdf")])
     delivering.sync()
     assert sum("orderId" in request.query for request in sandbox.requests) == more
-
-
-def raw(delivering: Delivering) -> dict[str, Any]:
-    manifest: dict[str, Any] = json.loads((delivering.folder / f"{STOREFRONT}/5001/order.json").read_bytes())
-    return manifest
