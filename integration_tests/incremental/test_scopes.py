@@ -163,9 +163,8 @@ def test_given_more_file_formats_when_synced_then_only_files_of_those_formats_ar
 
 
 @pytest.mark.parametrize("page_cap", [4, 100])
-@pytest.mark.parametrize("stream", [ARTIFACTS, FILES])
 def test_given_a_wider_scope_when_a_project_was_run_again_before_the_sync_then_its_new_files_are_there_too(
-    sandbox: Sandbox, connection: Connection, stream: str, page_cap: int
+    sandbox: Sandbox, connection: Connection, page_cap: int
 ) -> None:
     sandbox.switches.update(page_cap=page_cap, processing_moves_last_modified=True)
     files = [FileSpec(), FileSpec(name="a.png", format="png"), FileSpec(name="a.log", type="Service", format="txt")]

@@ -27,7 +27,7 @@ each_way_to_try = pytest.mark.parametrize("on_failure", ["resume", "restart"])
 @every_selection
 @each_way_to_try
 def test_given_a_failed_project_when_it_is_tried_again_then_the_sync_waits_and_emits_it(
-    sandbox: Sandbox, connection: Connection, diary: Diary, streams: tuple[str, ...], on_failure: str
+    sandbox: Sandbox, connection: Connection, streams: tuple[str, ...], on_failure: str
 ) -> None:
     connection.streams = streams
     project = sandbox.shop.create_project(
@@ -81,7 +81,7 @@ def test_given_a_failed_try_when_no_other_is_due_then_it_is_not_waited_for(
 
 
 def test_given_a_try_of_an_earlier_sync_when_it_is_under_way_then_it_is_waited_for(
-    sandbox: Sandbox, connection: Connection, diary: Diary
+    sandbox: Sandbox, connection: Connection
 ) -> None:
     project = sandbox.shop.create_project(STOREFRONT, processing="Failed", outcome="Completed")
     sandbox.switches.retry_run_for = 10.0 * MINUTE
@@ -170,7 +170,7 @@ def test_given_a_project_that_was_made_good_by_hand_when_its_list_still_says_fai
 
 
 def test_given_an_app_that_may_only_read_when_projects_have_failed_then_one_warning_names_the_permission(
-    sandbox: Sandbox, connection: Connection, diary: Diary, caplog: pytest.LogCaptureFixture
+    sandbox: Sandbox, connection: Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
     sandbox.switches.permissions = frozenset({"Projects_read", "Artifacts_read", "Storefronts_read"})
     for _ in range(9):
@@ -262,7 +262,7 @@ def test_given_a_failed_project_that_is_removed_when_synced_then_its_tries_are_f
 
 
 def test_given_defaults_when_projects_have_failed_then_nothing_is_posted(
-    sandbox: Sandbox, connection: Connection, caplog: pytest.LogCaptureFixture
+    sandbox: Sandbox, connection: Connection
 ) -> None:
     for _ in range(3):
         sandbox.shop.create_project(STOREFRONT, processing="Failed")

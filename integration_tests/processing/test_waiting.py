@@ -342,7 +342,7 @@ def test_given_a_token_that_expires_when_waiting_for_hours_then_the_sync_goes_on
 
 
 def test_given_a_wait_when_the_sync_is_killed_then_what_had_finished_is_in_a_state_and_the_rest_is_taken_up(
-    sandbox: Sandbox, connection: Connection, diary: Diary
+    sandbox: Sandbox, connection: Connection
 ) -> None:
     done = sandbox.shop.create_project(STOREFRONT, processing="InProgress", run_for=60)
     late = sandbox.shop.create_project(STOREFRONT, processing="InProgress", run_for=HOUR)

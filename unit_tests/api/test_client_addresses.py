@@ -103,7 +103,7 @@ def test_given_a_netrc_when_a_stranger_is_asked_then_its_password_stays_at_home(
 
 
 def test_given_a_token_to_send_when_the_address_is_not_the_apis_then_nothing_is_asked(
-    server: Server, client: ApiClient
+    client: ApiClient,
 ) -> None:
     with (
         serve() as stranger,

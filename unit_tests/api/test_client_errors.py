@@ -128,7 +128,7 @@ def test_given_an_empty_404_of_what_is_no_thing_of_its_own_when_asked_then_it_is
 
 @pytest.mark.parametrize("status", [404, 410])
 def test_given_a_public_link_that_is_no_good_any_more_when_asked_then_it_says_so_at_once(
-    server: Server, client: ApiClient, status: int
+    client: ApiClient, status: int
 ) -> None:
     with serve() as stranger:
         stranger.answer = lambda _: json_answer({"title": "Not Found"}, status)

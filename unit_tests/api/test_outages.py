@@ -148,7 +148,7 @@ def test_given_the_host_of_private_files_is_away_when_they_are_asked_for_then_th
 
 
 def test_given_a_cdn_that_stays_away_when_asked_then_the_api_goes_on(
-    server: Server, client: ApiClient, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    server: Server, client: ApiClient, clock: FakeClock
 ) -> None:
     server.answer = lambda _: json_answer(PAGE)
     with serve() as cdn:

@@ -33,7 +33,7 @@ def ids(
 
 
 def test_given_a_page_read_when_a_row_behind_it_moves_to_the_front_then_the_next_page_repeats_a_row(
-    shop: Shop, clock: Clock
+    shop: Shop,
 ) -> None:
     for minute in range(4):
         shop.create_project(last_modified=f"2024-03-01T00:0{minute}:00Z")
