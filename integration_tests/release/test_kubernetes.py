@@ -23,12 +23,11 @@ import yaml
 
 from integration_tests.conftest import truth
 from integration_tests.engine import KEYS
-from integration_tests.release.test_examples import ENVIRONMENT, S3, Rows, bucket, in_bucket
+from integration_tests.release.examples import ENVIRONMENT, EXAMPLES, S3, Rows, bucket, in_bucket
 from sandbox import Sandbox
 
 __all__ = ["bucket"]  # the fixture
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 CRON_JOB = yaml.safe_load((EXAMPLES / "kubernetes" / "job.yaml").read_text(encoding="utf-8"))
 JOB = CRON_JOB["spec"]["jobTemplate"]["spec"]
 (CONTAINER,) = JOB["template"]["spec"]["containers"]
