@@ -24,6 +24,11 @@ def begun(directory: Path) -> FolderStore:
     return store
 
 
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    return begun(tmp_path)
+
+
 def half_written(store: FolderStore, path: str = "1/card.pdf") -> Writer:
     writer = store.open(path, None, None)
     writer.write(b"half")
@@ -83,8 +88,9 @@ def test_given_a_path_that_is_taken_or_too_long_when_a_file_is_put_there_then_on
     store.put("1/card.pdf", b"card")
 
 
-def test_given_a_file_that_is_given_up_when_it_comes_again_then_it_takes_its_path(tmp_path: Path) -> None:
-    store = begun(tmp_path)
+def test_given_a_file_that_is_given_up_when_it_comes_again_then_it_takes_its_path(
+    store: FolderStore, tmp_path: Path
+) -> None:
     half_written(store).abort()
     assert found(tmp_path) == []
     store.put("1/card.pdf", b"whole")
@@ -136,9 +142,9 @@ def test_given_a_file_system_without_locks_when_another_run_begins_then_the_firs
 
 @pytest.mark.parametrize("moment", ["locked", "removed"])
 def test_given_another_run_that_clears_up_when_a_file_is_just_made_then_it_is_made_once_more(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+    store: FolderStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    store, lock = begun(tmp_path), folder._lock
+    lock = folder._lock
     parts: list[str] = []
     other_run = ExitStack()
 
@@ -163,9 +169,9 @@ def test_given_another_run_that_clears_up_when_a_file_is_just_made_then_it_is_ma
 
 
 def test_given_files_on_their_way_when_abandoned_then_they_are_gone_and_whoever_writes_them_stops(
+    store: FolderStore,
     tmp_path: Path,
 ) -> None:
-    store = begun(tmp_path)
     writers = [half_written(store, f"1/{number}.pdf") for number in range(3)]
     store.put("whole.pdf", b"whole")
     store.abandon()
@@ -181,9 +187,8 @@ def test_given_files_on_their_way_when_abandoned_then_they_are_gone_and_whoever_
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_given_a_file_that_is_just_being_made_when_abandoned_in_between_then_nothing_is_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+    store: FolderStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    store = begun(tmp_path)
     made, abandoning = threading.Event(), threading.Event()
     create = open
 
