@@ -60,7 +60,7 @@ def hand_over(delivered: Path, hot: Path) -> Iterator[str]:
     notes = delivered / NOTES
     handed: dict[str, str] = json.loads(notes.read_text(encoding="utf-8")) if notes.exists() else {}
     for manifest in sorted(delivered.rglob("order.json")):
-        files = pdfs(json.loads(manifest.read_bytes()))
+        files = pdfs(manifest.read_bytes())
         new = [(quantity, file) for quantity, file in files if is_new(file, handed.get(file["path"]))]
         if not all(is_there(delivered, file) for _, file in new):
             print(f"{manifest}: not all of its files are there; left for the next look.", file=sys.stderr)
@@ -75,8 +75,12 @@ def hand_over(delivered: Path, hot: Path) -> Iterator[str]:
             yield name
 
 
-def pdfs(order: Any) -> list[tuple[int, dict[str, Any]]]:
+def pdfs(manifest: bytes) -> list[tuple[int, dict[str, Any]]]:
     """The PDFs of an order, each with the pieces that were ordered; none of a print file with that name."""
+    try:
+        order = json.loads(manifest)
+    except ValueError:
+        return []
     if not isinstance(order, dict) or order.get("version") != VERSION:
         return []
     return [

@@ -126,8 +126,9 @@ def test_given_files_of_a_manifest_when_their_item_or_checksum_is_not_known_then
     assert look(tmp_path) == []
 
 
+@pytest.mark.parametrize("namesake", ['[{"version": 1}]', "%PDF-1.7"])
 def test_given_a_file_that_is_not_what_its_manifest_says_when_looked_at_then_its_order_waits(
-    shop: Sandbox, tmp_path: Path, delivering: Callable[[], None]
+    shop: Sandbox, tmp_path: Path, delivering: Callable[[], None], namesake: str
 ) -> None:
     delivering()
     manifest = min(tmp_path.glob("print-files/*/*/order.json"))
@@ -137,7 +138,7 @@ def test_given_a_file_that_is_not_what_its_manifest_says_when_looked_at_then_its
     whole = path.read_bytes()
     path.write_bytes(whole[:-1])
     # a print file that happens to have the name of a manifest
-    (path.parent / "order.json").write_text('[{"version": 1}]', encoding="utf-8")
+    (path.parent / "order.json").write_text(namesake, encoding="utf-8")
 
     handed = look(tmp_path)
     assert handed
