@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
 from source_customerscanvas.addresses import normalised
@@ -14,12 +13,6 @@ USER_AGENT = "source-customerscanvas"
 def path_segment(text: str) -> str:
     """Any text as one segment of a path, so that a slash or a `..` in an id asks for nothing else."""
     return text.replace(".", "%2E") if text in (".", "..") else quote(text, safe="")
-
-
-def query_value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
 
 
 def redirected(url: str, location: str) -> str:

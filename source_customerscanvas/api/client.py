@@ -13,7 +13,7 @@ from requests import Response
 from source_customerscanvas.addresses import Origin, normalised, origin_of
 from source_customerscanvas.api.access_token import AccessToken
 from source_customerscanvas.api.answers import TooHeavy, parsed, read_body
-from source_customerscanvas.api.calls import USER_AGENT, Call, query_value
+from source_customerscanvas.api.calls import USER_AGENT, Call
 from source_customerscanvas.api.exchange import Exchange
 from source_customerscanvas.api.failures import Failed
 from source_customerscanvas.api.judging import Judge
@@ -98,9 +98,9 @@ class ApiClient:
 
     def address(self, path: str, params: Mapping[str, Any] | None = None) -> str:
         """The URL of a path of the API, with the tenant where one is configured."""
-        query = {key: query_value(value) for key, value in (params or {}).items() if value is not None}
-        if self._settings.tenant_id is not None:
-            query["tenantId"] = str(self._settings.tenant_id)
+        given = {**(params or {}), "tenantId": self._settings.tenant_id}
+        texts = {key: str(value).lower() if isinstance(value, bool) else value for key, value in given.items()}
+        query = {key: value for key, value in texts.items() if value is not None}
         url = f"{self._settings.api_url}/api/{path}"
         return f"{url}?{urlencode(query, quote_via=quote)}" if query else url
 

@@ -230,22 +230,18 @@ def ask_project(get_json: Callable[..., Project], project_id: int) -> Project | 
         return None
 
 
-def ask_results(get_json: Callable[..., Results], project_id: int) -> Results:
-    """Ask for the processing results of a project.
+def ask_results(get_json: Callable[..., Results], project_id: int, item_id: int | None = None) -> Results:
+    """Ask for the processing results of a project, or of one of its items alone.
 
     Raises `NotFound` where there is no run yet, or no project any more, and `ServerTrouble` for an answer that is none.
     """
 
-    return get_json(f"{PATH}/{project_id}/processing-results", None, _results_of(project_id))
-
-
-def _results_of(project_id: int) -> Callable[[Any], Results]:
     def results_of(answer: Any) -> Results:
         if answer is not None and not _is_results(answer):
             raise ServerTrouble(f"the processing results of project {project_id}", "the answer is none")
         return Results.from_answer(answer)
 
-    return results_of
+    return get_json(f"{PATH}/{project_id}/processing-results", {"itemId": item_id}, results_of)
 
 
 def _is_results(answer: Any) -> bool:
@@ -294,10 +290,6 @@ def failed_items(get_json: Callable[..., Results], project: Project, results: Re
 
 def _has_failed(get_json: Callable[..., Results], project_id: int, item_id: int) -> bool:
     try:
-        return _ask_item(get_json, project_id, item_id).is_failed
+        return ask_results(get_json, project_id, item_id).is_failed
     except NotFound:
         return False  # this item has no run of its own
-
-
-def _ask_item(get_json: Callable[..., Results], project_id: int, item_id: int) -> Results:
-    return get_json(f"{PATH}/{project_id}/processing-results", {"itemId": item_id}, _results_of(project_id))
