@@ -1,6 +1,7 @@
 """Why one try of a request failed."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import requests
 import urllib3.exceptions
@@ -10,6 +11,7 @@ from source_customerscanvas.api.speed import TooSlow
 from source_customerscanvas.errors import CustomersCanvasError, ServerTrouble, Unreachable
 
 
+@dataclass(eq=False)
 class Failed(Exception):
     """One try failed in a way that may pass.
 
@@ -18,25 +20,13 @@ class Failed(Exception):
     names; `may_be_outage`: it may be no limit.
     """
 
-    def __init__(
-        self,
-        error: CustomersCanvasError,
-        *,
-        throttle: Callable[[float | None], None] | None = None,
-        asked: float | None = None,
-        is_unprocessed: bool = False,
-        is_permanent: bool = False,
-        is_unknown_host: bool = False,
-        may_be_outage: bool = False,
-    ) -> None:
-        super().__init__(error.message)
-        self.error = error
-        self.throttle = throttle
-        self.asked = asked
-        self.is_unprocessed = is_unprocessed
-        self.is_permanent = is_permanent
-        self.is_unknown_host = is_unknown_host
-        self.may_be_outage = may_be_outage
+    error: CustomersCanvasError
+    throttle: Callable[[float | None], None] | None = None
+    asked: float | None = None
+    is_unprocessed: bool = False
+    is_permanent: bool = False
+    is_unknown_host: bool = False
+    may_be_outage: bool = False
 
 
 def network_failure(error: Exception, host: str) -> Failed:
@@ -52,9 +42,8 @@ def network_failure(error: Exception, host: str) -> Failed:
         why = "its TLS certificate is not trusted, or what answers does not speak TLS"
         return Failed(Unreachable(host, why), is_unprocessed=True, is_permanent=True)
     if found(urllib3.exceptions.ProxyError):
-        return Failed(
-            Unreachable(host, "the proxy that the environment names does not let through"), is_unprocessed=True
-        )
+        why = "the proxy that the environment names does not let through"
+        return Failed(Unreachable(host, why), is_unprocessed=True)
     if found(ConnectionRefusedError):
         return Failed(Unreachable(host, "it refuses connections"), is_unprocessed=True)
     if found(urllib3.exceptions.ConnectTimeoutError):
