@@ -11,7 +11,7 @@ import paramiko
 from paramiko.sftp import CMD_EXTENDED
 
 from source_customerscanvas.errors import InvalidSetting, Stopped, StoreAway, StoreUnavailable
-from source_customerscanvas.files.stores.host_key import HostKey, fingerprint
+from source_customerscanvas.files.stores.host_key import HostKey
 from source_customerscanvas.settings import Files
 
 _MOST_SESSIONS = 8
@@ -190,11 +190,11 @@ class Sessions:
             if not transport.remote_version:
                 raise StoreAway(self._place, "it does not answer as an SSH server does") from None
             raise
-        if not self._host_key.fits(shown.asbytes()):
+        if shown.fingerprint != self._host_key.fingerprint:
             raise StoreUnavailable(
                 self._place,
                 "the server shows another key than `files.host_key`",
-                f"It shows “{shown.get_name()} {shown.get_base64()}” (SHA256:{fingerprint(shown.asbytes())}). If "
+                f"It shows “{shown.get_name()} {shown.get_base64()}” ({shown.fingerprint}). If "
                 "whoever runs the server says that this is its key, enter it.",
             )
 
