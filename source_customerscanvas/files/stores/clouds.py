@@ -4,7 +4,9 @@ Endpoint and plain http are always told: the library takes from the environment 
 """
 
 import json
+from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -35,35 +37,27 @@ def s3(files: Files) -> Bucket:
         missing = "secret_access_key" if files.access_key_id else "access_key_id"
         raise InvalidSetting(f"files.{missing}", "it is missing")
 
-    def connect(is_hasty: bool) -> ObjectStore:
-        own: dict[str, Any] = {}
-        if files.access_key_id:
-            # a provider and not the key alone, beside which the library would take a session's token from elsewhere
-            own["credential_provider"] = lambda: {
-                "access_key_id": files.access_key_id,
-                "secret_access_key": files.secret_access_key,
-                "token": None,
-                "expires_at": None,
-            }
-        return S3Store(
-            files.bucket,
-            prefix=files.prefix.strip("/") or None,
-            config={
-                "endpoint": endpoint,
-                "region": region,
-                "virtual_hosted_style_request": False,
-                # TLS guards the bytes already, and a hash of each part would take a core as long as receiving it
-                "unsigned_payload": not _is_plain(endpoint),
-            },
-            **_options(endpoint, is_hasty),
-            **own,
-        )
-
+    config: Any = {
+        "endpoint": endpoint,
+        "region": region,
+        "virtual_hosted_style_request": False,
+        # TLS guards the bytes already, and a hash of each part would take a core as long as receiving it
+        "unsigned_payload": not _is_plain(endpoint),
+    }
+    own: dict[str, Any] = {}
+    if files.access_key_id:
+        # a provider and not the key alone, beside which the library would take a session's token from elsewhere
+        own["credential_provider"] = lambda: {
+            "access_key_id": files.access_key_id,
+            "secret_access_key": files.secret_access_key,
+            "token": None,
+            "expires_at": None,
+        }
     base = f"s3://{files.bucket}/{_below(files.prefix)}"
     return Bucket(
-        place=base if not files.endpoint else f"{base} at {_host(endpoint)}",
+        place=base if not files.endpoint else f"{base} at {urlsplit(endpoint).netloc}",
         url=lambda path: base + path,
-        connect=connect,
+        connect=partial(_connect, S3Store, files.bucket, files.prefix, endpoint, config=config, **own),
         permissions="put, get and delete objects and abort multipart uploads",
         secrets=Secrets(files.secret_access_key),
     )
@@ -74,10 +68,8 @@ def gcs(files: Files) -> Bucket:
     account: Any = None
     endpoint = "https://storage.googleapis.com"
     if files.service_account:
-        try:
+        with suppress(ValueError):
             account = json.loads(files.service_account)
-        except ValueError:
-            account = None
         if not isinstance(account, dict):
             raise InvalidSetting("files.service_account", "it is not the JSON of a service account's key")
         # the library obeys it, as its own tests do
@@ -85,20 +77,12 @@ def gcs(files: Files) -> Bucket:
         if not is_private(endpoint):
             raise InvalidSetting("files.service_account", "its `gcs_base_url` is not https")
 
-    def connect(is_hasty: bool) -> ObjectStore:
-        config: Any = {"service_account_key": files.service_account} if files.service_account else {}
-        return GCSStore(
-            files.bucket,
-            prefix=files.prefix.strip("/") or None,
-            config=config,
-            **_options(endpoint, is_hasty),
-        )
-
+    config: Any = {"service_account_key": files.service_account} if files.service_account else {}
     base = f"gs://{files.bucket}/{_below(files.prefix)}"
     return Bucket(
         place=base,
         url=lambda path: base + path,
-        connect=connect,
+        connect=partial(_connect, GCSStore, files.bucket, files.prefix, endpoint, config=config),
         permissions="create, get and delete objects",
         secrets=Secrets(str(account.get("private_key") or "") if account else ""),
     )
@@ -110,49 +94,41 @@ def azure(files: Files) -> Bucket:
     if not files.account_key and not files.sas_token:
         raise InvalidSetting("files.account_key", "either it or `sas_token` is needed")
 
-    def connect(is_hasty: bool) -> ObjectStore:
-        config: Any = {"account_name": files.account, "endpoint": endpoint, "use_emulator": False}
-        if files.account_key:
-            config["account_key"] = files.account_key
-        else:
-            config["sas_token"] = files.sas_token.removeprefix("?")
-        return AzureStore(
-            files.container,
-            prefix=files.prefix.strip("/") or None,
-            config=config,
-            **_options(endpoint, is_hasty),
-        )
-
+    config: Any = {"account_name": files.account, "endpoint": endpoint, "use_emulator": False}
+    if files.account_key:
+        config["account_key"] = files.account_key
+    else:
+        config["sas_token"] = files.sas_token.removeprefix("?")
     base = f"{endpoint}/{files.container}/{quote(_below(files.prefix))}"
     return Bucket(
         place=base,
         url=lambda path: base + quote(path),
-        connect=connect,
+        connect=partial(_connect, AzureStore, files.container, files.prefix, endpoint, config=config),
         permissions="create, write, read and delete blobs",
         secrets=Secrets(files.account_key or files.sas_token),
     )
 
 
-def _options(endpoint: str, is_hasty: bool) -> dict[str, Any]:
-    """Time-outs and tries."""
+def _connect(kind: Any, name: str, prefix: str, endpoint: str, is_hasty: bool, **options: Any) -> ObjectStore:
+    """The library's store of a kind, with time-outs and tries."""
     request, away, tries = _HASTY if is_hasty else (_REQUEST_SECONDS, _AWAY_SECONDS, 1000)
-    return {
-        "client_options": {
+    store: ObjectStore = kind(
+        name,
+        prefix=prefix.strip("/") or None,
+        client_options={
             "allow_http": _is_plain(endpoint),
             "connect_timeout": timedelta(seconds=3 if is_hasty else 10),
             "timeout": timedelta(seconds=request),
             "user_agent": "source-customerscanvas",
         },
-        "retry_config": {
+        retry_config={
             "max_retries": tries,
             "retry_timeout": timedelta(seconds=away),
-            "backoff": {
-                "init_backoff": timedelta(milliseconds=250),
-                "max_backoff": timedelta(seconds=10),
-                "base": 2,
-            },
+            "backoff": {"init_backoff": timedelta(milliseconds=250), "max_backoff": timedelta(seconds=10), "base": 2},
         },
-    }
+        **options,
+    )
+    return store
 
 
 def _is_plain(endpoint: str) -> bool:
@@ -162,7 +138,3 @@ def _is_plain(endpoint: str) -> bool:
 def _below(prefix: str) -> str:
     prefix = prefix.strip("/")
     return f"{prefix}/" if prefix else ""
-
-
-def _host(endpoint: str) -> str:
-    return urlsplit(endpoint).netloc
