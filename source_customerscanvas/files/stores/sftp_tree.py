@@ -2,6 +2,7 @@
 
 import posixpath
 import stat
+import time
 import uuid
 from contextlib import suppress
 from itertools import count
@@ -11,8 +12,8 @@ from source_customerscanvas.files.stores.sftp_session import Session
 _PARTS = ".customerscanvas"
 """The folder in which files lie until they are whole."""
 
-_LEFT_SECONDS = 24 * 3600
-"""Age of a part that no run is still writing."""
+_LEFT_SECONDS = 48 * 3600
+"""Age of a part that no run is still writing, also where the server's clock is a day from this machine's."""
 
 
 class Tree:
@@ -71,22 +72,11 @@ class Tree:
                 raise
 
     def _clear_up(self, session: Session) -> None:
-        left = [entry for entry in session.listdir_attr(self._parts) if entry.filename.endswith(".part")]
-        if not left:
-            return
-        now = self._time_there(session)
-        for entry in left:
-            if entry.st_mtime is not None and now - entry.st_mtime > _LEFT_SECONDS:
+        for entry in session.listdir_attr(self._parts):
+            is_left = entry.st_mtime is not None and time.time() - entry.st_mtime > _LEFT_SECONDS
+            if is_left and entry.filename.endswith(".part"):
                 with suppress(OSError):
                     session.remove(posixpath.join(self._parts, entry.filename))
-
-    def _time_there(self, session: Session) -> int:
-        """By the server's clock."""
-        part = self.new_part()
-        with session.open(part, "wx") as file:
-            now = file.stat().st_mtime
-        session.remove(part)
-        return now or 0
 
 
 def is_folder(session: Session, path: str) -> bool:
