@@ -14,18 +14,26 @@ class TooSlow(OSError):
 
 
 class LeastSpeed:
-    """Watches one answer while it is read. Each byte may come within the time-out, and the whole never."""
+    """Watches one answer while it is read. Each byte may come within the time-out, and the whole never.
+
+    Only what the server takes counts, from `begin` to `note`: what comes is stored in between, which may take longer.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._since = clock.monotonic()
-        self._bytes = 0
+        self._bytes, self._waited = 0, 0.0
+        self.begin()
+
+    def begin(self) -> None:
+        """The server is waited for from now on."""
+        self._began = self._clock.monotonic()
 
     def note(self, count: int) -> None:
         """So many bytes have come. Raises `TooSlow`."""
         self._bytes += count
+        self._waited += self._clock.monotonic() - self._began
+        self.begin()
         if self._bytes >= LEAST_BYTES:
-            self._bytes = 0
-            self._since = self._clock.monotonic()
-        elif self._clock.monotonic() - self._since > WITHIN_SECONDS:
+            self._bytes, self._waited = 0, 0.0
+        elif self._waited > WITHIN_SECONDS:
             raise TooSlow

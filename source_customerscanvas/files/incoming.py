@@ -8,6 +8,7 @@ from threading import Event
 import requests
 import urllib3.exceptions
 
+from source_customerscanvas.api.speed import LeastSpeed, TooSlow
 from source_customerscanvas.errors import Stopped
 from source_customerscanvas.files.artifact_file import ArtifactFile
 from source_customerscanvas.files.hashing import HashingThread
@@ -19,10 +20,6 @@ _CHUNK = 512 * 1024
 
 _MOST_UNPACKED = 256 * 1024
 """Bytes that a chunk gives at once when its compression is undone, which may be a thousand times as many."""
-
-_SLOW_SECONDS = 300.0
-_LEAST_IN_SLOW_SECONDS = 300 * 1024
-"""Bytes that have to come while a download is waited for so long: a kilobyte a second."""
 
 _LENGTH = re.compile(r"\d{1,18}\Z", re.ASCII)  # more digits are no length of anything
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)\Z", re.ASCII)
@@ -169,8 +166,7 @@ class Part:
             raise Broken(f"{listed} bytes are listed, but {announced} announced", is_useless=True)
 
     def _chunks(self, response: requests.Response, expected: int | None) -> Iterator[bytes]:
-        raw = response.raw
-        waited, came = 0.0, 0
+        speed = LeastSpeed(self._clock)
         while True:
             if self._stopping.is_set():
                 raise Stopped
@@ -178,21 +174,18 @@ class Part:
             if expected is not None and not self._encoding:
                 # no more than are to come, as room for them has to be made
                 most = min(most, max(expected - self.size, 0) + 1)
-            began = self._clock.monotonic()
+            speed.begin()
             try:
                 # read1: what came before a break is not lost, as it is when a whole chunk is waited for
-                chunk = raw.read1(most, decode_content=False)
+                chunk = response.raw.read1(most, decode_content=False)
+                if not chunk:
+                    return
+                speed.note(len(chunk))
+            except TooSlow as error:
+                raise Broken(f"it comes too slowly ({error})") from None
             except (urllib3.exceptions.HTTPError, OSError):
                 # without the error's own words: they may hold the address
                 raise Broken(f"the connection broke after {self.size} bytes") from None
-            waited += self._clock.monotonic() - began
-            came += len(chunk)
-            if waited > _SLOW_SECONDS:
-                if came < _LEAST_IN_SLOW_SECONDS:
-                    raise Broken(f"only {came} bytes came within five minutes")
-                waited, came = 0.0, 0
-            if not chunk:
-                return
             yield chunk
 
 

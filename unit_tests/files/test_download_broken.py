@@ -196,6 +196,6 @@ def test_given_a_server_that_sends_next_to_nothing_when_minutes_pass_then_the_do
 
     server.answer = lambda _: Answer(200, BODY)
     monkeypatch.setattr(urllib3.response.HTTPResponse, "read1", slowly)
-    with pytest.raises(BrokenDownload, match="within five minutes"):
+    with pytest.raises(BrokenDownload, match="too slowly"):
         files.deliver(PRIVATE, PATH)
     assert found(tmp_path) == []
