@@ -32,35 +32,42 @@ _FULL_PROJECTS = "Projects_full"
 
 def check_configuration(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
     """Hold a configuration against the spec's schema. Raises `InvalidSetting`."""
-    error = next(iter(Draft7Validator(schema).iter_errors(plain(config))), None)
-    if error is not None:
-        raise _invalid_setting(error)
+    _check(plain(config), schema, ())
 
 
-def _invalid_setting(error: ValidationError) -> InvalidSetting:
+def _check(value: Any, schema: Mapping[str, Any], path: Sequence[object]) -> None:
+    for error in Draft7Validator(schema).iter_errors(value):
+        there = [*path, *error.absolute_path]
+        if error.validator == "oneOf" and isinstance(error.instance, dict):
+            name, alternatives = _alternatives(error.validator_value)
+            if name not in error.instance:
+                raise InvalidSetting(_dotted(*there, name), "it is missing")
+            meant = [schema for value, schema in alternatives if value == error.instance[name]]
+            if not meant:
+                known = ", ".join(str(value) for value, _ in alternatives)
+                raise InvalidSetting(_dotted(*there, name), f"it is one of {known}")
+            _check(error.instance, meant[0], there)
+        raise _invalid_setting(error, there)
+
+
+def _alternatives(schemas: Any) -> tuple[str, list[tuple[Any, Mapping[str, Any]]]]:
+    """The property that tells alternatives apart, such as `delivery`, and the schema for each of its values."""
+    constants = [{name for name, one in schema["properties"].items() if "const" in one} for schema in schemas]
+    (name,) = set.intersection(*constants)
+    return name, [(schema["properties"][name]["const"], schema) for schema in schemas]
+
+
+def _dotted(*path: object) -> str:
+    return ".".join(map(str, path))
+
+
+def _invalid_setting(error: ValidationError, path: Sequence[object]) -> InvalidSetting:
     # the values themselves are left out: one of them may be a secret in the wrong place
-    path = [str(part) for part in error.absolute_path]
     allowed: Any = error.validator_value
-    if error.validator == "oneOf":
-        # an alternative is recognised by its `const` property, such as `delivery: s3`
-        alternatives: dict[Any, list[ValidationError]] = {}
-        for cause in error.context or ():
-            alternatives.setdefault(cause.schema_path[0], []).append(cause)
-        unnamed = [name for name in _naming(allowed) if isinstance(error.instance, dict) and name not in error.instance]
-        if unnamed:
-            return InvalidSetting(".".join([*path, unnamed[0]]), "it is missing")
-        fitting = [causes for causes in alternatives.values() if all(one.validator != "const" for one in causes)]
-        if len(fitting) == 1:
-            return _invalid_setting(fitting[0][0])
-        named = [one for causes in alternatives.values() for one in causes if one.validator == "const"]
-        if not named:
-            return InvalidSetting(".".join(path), "it fits none of the alternatives")
-        path = [str(part) for part in named[0].absolute_path]
-        return InvalidSetting(".".join(path), f"it is one of {', '.join(str(one.validator_value) for one in named)}")
     if error.validator == "required":
         instance: Any = error.instance
         missing = next(name for name in allowed if name not in instance)
-        return InvalidSetting(".".join([*path, missing]), "it is missing")
+        return InvalidSetting(_dotted(*path, missing), "it is missing")
     reasons = {
         "type": f"it has to be of the type {allowed}",
         "enum": f"it is one of {', '.join(map(str, allowed)) if isinstance(allowed, list) else allowed}",
@@ -68,17 +75,9 @@ def _invalid_setting(error: ValidationError) -> InvalidSetting:
         "maximum": f"it has to be at most {allowed}",
         "minItems": f"it has to name at least {allowed}",
         "uniqueItems": "it names something twice",
+        "oneOf": "it fits none of the alternatives",
     }
-    return InvalidSetting(".".join(path), reasons.get(str(error.validator), "it does not fit"))
-
-
-def _naming(alternatives: Sequence[Mapping[str, Any]]) -> set[str]:
-    """The property that tells alternatives apart, as each of them allows one value of it."""
-    constants = [
-        {name for name, one in alternative.get("properties", {}).items() if "const" in one}
-        for alternative in alternatives
-    ]
-    return set.intersection(*constants)
+    return InvalidSetting(_dotted(*path), reasons.get(str(error.validator), "it does not fit"))
 
 
 def check_connection(client: ApiClient, settings: Settings) -> None:
