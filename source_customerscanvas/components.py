@@ -13,7 +13,7 @@ from airbyte_cdk.sources.declarative.transformations import RecordTransformation
 from airbyte_cdk.sources.types import Config, StreamSlice, StreamState
 
 from source_customerscanvas.api.client import ApiClient, GetsJson
-from source_customerscanvas.api.listing import Row, read_page, row_id, walk
+from source_customerscanvas.api.listing import Row, read_page, read_whole, row_id, walk
 from source_customerscanvas.errors import CustomersCanvasError, NeedsItsSource, NotFound, NotTheApi, Stopped, WrongHost
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.streams import traced
@@ -97,12 +97,11 @@ class ListRetriever(Retriever):
             raise traced(error) from error
 
     def _rows(self, client: GetsJson) -> Iterator[Row]:
-        get_json = client.get_json if self.is_paged else lambda path, _, page: client.get_json(path, None, page)
-        fetch = partial(read_page, get_json, self.path, self.params)
-        first = fetch(0)
+        fetch = partial(read_page, client.get_json, self.path, self.params)
+        pages = walk(fetch, fetch(0)) if self.is_paged else [read_whole(client.get_json, self.path)]
         seen: set[str] = set()
         has_nameless = False
-        for page in walk(fetch, first) if self.is_paged else [first]:
+        for page in pages:
             for row in page.rows:
                 number = row_id(row)
                 id_ = row.get("id") if number is None else number

@@ -68,6 +68,11 @@ def read_page(
     return get_json(path, {**params, "skip": skip, "take": take}, partial(_page, f"the list {path}", skip))
 
 
+def read_whole(get_json: Callable[..., Page], path: str) -> Page:
+    """A list that takes no `skip` and `take`: one answer is all of it. Raises like `read_page`."""
+    return get_json(path, None, partial(_page, f"the list {path}", 0))
+
+
 def _page(where: str, skip: int, answer: Any) -> Page:
     rows = answer.get("items") if isinstance(answer, dict) else None
     is_page = isinstance(answer, dict) and ("items" in answer or "total" in answer)
