@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -57,6 +58,7 @@ DEFAULT_FILE_PATH = "{storefrontId}/{orderId}/{projectId}/{name}"
 _MODE_OF = {"key": "order_data", "name": "transition"}
 """The mode of `acknowledge` that cannot do without a text."""
 
+_HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
 _SAME_FORMAT = {"jpg": "jpeg", "tif": "tiff"}
 
 _DELIVERIES: dict[str, tuple[str, ...]] = {
@@ -206,7 +208,7 @@ class Settings:
         config = _trimmed(plain(config))
         _check_texts(config)
         hub_url, api_url = _installation(config.get("environment", {}))
-        acknowledge = config.get("acknowledge", {})
+        acknowledge, statuses = config.get("acknowledge", {}), config.get("statuses", {})
         for name in ("key", "name"):
             if acknowledge.get(name) == "" and acknowledge.get("mode") == _MODE_OF[name]:
                 raise InvalidSetting(f"acknowledge.{name}", "it is empty")
@@ -226,7 +228,7 @@ class Settings:
             file_formats=_unique(filter(None, map(file_format, config.get("file_formats") or []))),
             files=_files(config.get("files", {})),
             file_path=config.get("file_path") or DEFAULT_FILE_PATH,
-            statuses=_statuses(config.get("statuses", {})),
+            statuses=Statuses(statuses.get("mode", "all"), _unique(statuses.get("codes")) or ()),
             order_manifest=config.get("order_manifest", False),
             shard=_shard(config.get("shard")),
             processing=Processing(**_known(Processing, config.get("processing", {}))),
@@ -253,16 +255,8 @@ def file_format(text: str) -> str:
 
 def _check_texts(config: Mapping[str, Any]) -> None:
     for name in ("environment", *Settings.__dataclass_fields__):
-        if not _is_text(config.get(name)):
+        if _HALF_A_CHARACTER.search(json.dumps(config.get(name), ensure_ascii=False)):
             raise InvalidSetting(name, "it contains an invalid character (half of a surrogate pair)")
-
-
-def _is_text(value: Any) -> bool:
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _trimmed(value: Any) -> Any:
@@ -317,10 +311,6 @@ def _date(text: str, field: str) -> str:
     if moment is None:
         raise InvalidDate(field, text)
     return moment
-
-
-def _statuses(value: Mapping[str, Any]) -> Statuses:
-    return Statuses(value.get("mode", "all"), _unique(value.get("codes")) or ())
 
 
 def _shard(value: Mapping[str, Any] | None) -> Shard | None:

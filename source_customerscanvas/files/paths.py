@@ -223,15 +223,11 @@ def _text(value: Any) -> str:
     return str(value) if isinstance(value, (str, int, float)) else ""
 
 
-def _first(*values: Any) -> str:
-    return next((name for name in (safe_name(_text(value)) for value in values) if name), NOTHING)
-
-
 def _standing_for(placeholder: str, values: Mapping[str, Sequence[Any]]) -> str:
     if placeholder == "format":
         # safe already: `prn` may not be a file's name, but its extension
         return values["format"][0] or NOTHING
-    return _first(*values[placeholder])
+    return next((name for value in values[placeholder] if (name := safe_name(_text(value)))), NOTHING)
 
 
 def _filled(part: _Pieces, values: Mapping[str, Sequence[Any]], extension: str = "") -> str:
