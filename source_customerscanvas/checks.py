@@ -75,7 +75,6 @@ def _invalid_setting(error: ValidationError, path: Sequence[object]) -> InvalidS
         "maximum": f"it has to be at most {allowed}",
         "minItems": f"it has to name at least {allowed}",
         "uniqueItems": "it names something twice",
-        "oneOf": "it fits none of the alternatives",
     }
     return InvalidSetting(_dotted(*path), reasons.get(str(error.validator), "it does not fit"))
 

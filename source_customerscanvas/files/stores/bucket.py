@@ -159,13 +159,11 @@ class _BucketWriter:
                 found = 0
         if found != self._size:
             raise StoreAway(self._store.place, f"{found} of the {self._size} bytes of a file lie there")
-        self._store.unfinished.finish(self)
-        self._give_back()
+        self._finish()
 
     def abort(self) -> None:
         self.drop()
-        self._store.unfinished.finish(self)
-        self._give_back()
+        self._finish()
 
     def drop(self) -> None:
         """Abort the upload, with all parts that have arrived.
@@ -180,7 +178,8 @@ class _BucketWriter:
             # without the library's words: they hold addresses, and those may be signed
             logger.debug("An upload to %s could not be aborted: %s.", self._store.place, type(error).__name__)
 
-    def _give_back(self) -> None:
+    def _finish(self) -> None:
+        self._store.unfinished.finish(self)
         free, self._free = self._free, None
         if free:
             free()
