@@ -184,10 +184,12 @@ def test_given_a_server_that_never_has_room_when_ten_minutes_are_over_then_it_en
     assert len(server.api_requests) == 11
 
 
+@pytest.mark.parametrize("before", [[], [Answer(500)]])
 def test_given_minutes_of_waiting_in_a_queue_when_then_in_trouble_then_it_is_tried_again(
-    server: Server, client: ApiClient
+    server: Server, client: ApiClient, before: list[Answer]
 ) -> None:
-    others_are_served(server, client, Answer(429, b"", {"Retry-After": "300"}), Answer(500), json_answer(PAGE))
+    queue = Answer(429, b"", {"Retry-After": "300"})
+    others_are_served(server, client, *before, queue, Answer(500), json_answer(PAGE))
     assert client.get_json("x") == PAGE
 
 

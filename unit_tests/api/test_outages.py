@@ -13,6 +13,7 @@ from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.api.connections import Connections
 from source_customerscanvas.api.failures import Failed
 from source_customerscanvas.api.outages import Outage
+from source_customerscanvas.api.retrying import Patience
 from source_customerscanvas.errors import NotFound, ServerAway, ServerTrouble, Unreachable
 from unit_tests.http_server import HTML, PAGE, RESET, Answer, FakeClock, Request, Server, json_answer, serve
 
@@ -218,6 +219,25 @@ def test_given_failures_when_others_are_answered_meanwhile_then_the_server_is_th
         clock.pass_time(1)
         outage.note_answer()
         assert not outage.note_failure(sent)
+
+
+def test_given_failures_of_what_was_sent_before_an_answer_when_told_after_it_then_the_server_is_there(
+    outage: Outage, clock: FakeClock
+) -> None:
+    sent = clock.monotonic()
+    clock.pass_time(1)
+    outage.note_answer()
+    assert [outage.note_failure(sent) for _ in range(5)] == [False] * 5
+
+
+def test_given_a_503_that_is_no_limit_any_more_when_the_server_was_away_then_it_may_be_one_again(
+    clock: FakeClock,
+) -> None:
+    patience = Patience(clock)
+    refused = Failed(ServerTrouble("x", "HTTP 503"), throttle=lambda _: None, may_be_outage=True)
+    assert [patience.is_limit(refused) for _ in range(4)] == [True, True, True, False]
+    patience.begin_anew()
+    assert patience.is_limit(refused)
 
 
 def test_given_failures_in_a_row_when_the_known_good_is_refused_in_words_then_the_server_is_there(
