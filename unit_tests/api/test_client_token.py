@@ -288,36 +288,47 @@ def test_given_a_hub_in_trouble_when_16_workers_wait_then_they_share_its_error(
     assert len(server.token_requests) < 40
 
 
-def test_given_a_renewal_that_failed_when_a_later_one_has_succeeded_then_who_waited_since_before_gets_its_token() -> (
-    None
-):
-    clock = FakeClock()
-    fails = True
+class Overtaken:
+    """The lock of a token, before which others do something while somebody is about to take it."""
+
+    def __init__(self, token: AccessToken, others: Callable[[], None]) -> None:
+        self._token = token
+        self._lock = token._lock
+        self._others = others
+        token._lock = self  # type: ignore[assignment]  # it stands before the lock
+
+    def __enter__(self) -> None:
+        self._token._lock = self._lock
+        self._others()
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+@pytest.mark.parametrize("is_back", [False, True])
+def test_given_a_renewal_that_failed_when_somebody_waited_for_it_then_he_gets_what_the_last_one_gave(
+    is_back: bool,
+) -> None:
+    answers: list[dict[str, Any] | None] = [None, {"access_token": "t", "expires_in": 60}]
 
     def request() -> dict[str, Any]:
-        if fails:
-            raise ServerTrouble("POST", "HTTP 500")
-        return {"access_token": "t", "expires_in": 60}
+        if answer := answers.pop(0):
+            return answer
+        raise ServerTrouble("POST", "HTTP 500")
 
-    token = AccessToken(request, clock, Secrets("s3cret"))
+    token = AccessToken(request, FakeClock(), Secrets("s3cret"))
 
-    class Overtaken:
-        """A lock before which somebody else's renewals fail and then succeed."""
-
-        def __init__(self, lock: Any) -> None:
-            self._lock = lock
-
-        def __enter__(self) -> None:
-            nonlocal fails
-            token._lock = self._lock
-            with pytest.raises(ServerTrouble):
-                token.get()
-            fails = False
+    def others() -> None:
+        with pytest.raises(ServerTrouble):
             token.get()
-            self._lock.acquire()
+        if is_back:
+            token.get()
 
-        def __exit__(self, *_: object) -> None:
-            self._lock.release()
-
-    token._lock = Overtaken(token._lock)  # type: ignore[assignment]  # it stands before the lock
-    assert token.get() == "t"
+    Overtaken(token, others)
+    if is_back:
+        assert token.get() == "t"
+    else:
+        with pytest.raises(ServerTrouble):
+            token.get()
+        assert len(answers) == 1
