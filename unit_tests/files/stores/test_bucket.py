@@ -266,6 +266,17 @@ def test_given_more_large_files_than_memory_is_for_when_opened_then_they_take_tu
         writer.abort()
 
 
+def test_given_large_files_that_were_stored_when_more_are_opened_then_nobody_waits(server: Server) -> None:
+    server.answer = holding("4")
+    stopping = Event()
+    stopping.set()  # who has to wait stops
+    store = begun(server, stopping)
+    for number in range(4):
+        writer = store.open(f"{number}.pdf", 64 * MIB, None)
+        writer.write(b"card")
+        writer.commit()
+
+
 def test_given_the_end_of_a_sync_when_somebody_waits_for_memory_then_he_stops(server: Server) -> None:
     stopping = Event()
     store = begun(server, stopping)

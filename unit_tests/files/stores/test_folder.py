@@ -1,13 +1,14 @@
 """A folder as a store."""
 
 import errno
+import io
 import subprocess
 import sys
 import threading
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Event
-from typing import IO
+from typing import IO, Any
 
 import pytest
 
@@ -95,6 +96,21 @@ def test_given_a_file_that_is_given_up_when_it_comes_again_then_it_takes_its_pat
     assert found(tmp_path) == []
     store.put("1/card.pdf", b"whole")
     assert (tmp_path / "1/card.pdf").read_bytes() == b"whole"
+
+
+class TakesLittle(io.FileIO):
+    """A file of a disk that has hardly any room left."""
+
+    def write(self, chunk: Any) -> int:
+        return super().write(chunk[:3])
+
+
+def test_given_a_disk_that_takes_a_part_of_what_is_written_when_a_file_is_put_there_then_the_rest_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder, "open", lambda path, mode, **_: TakesLittle(path, mode), raising=False)
+    begun(tmp_path).put("1/card.pdf", b"the whole card")
+    assert (tmp_path / "1/card.pdf").read_bytes() == b"the whole card"
 
 
 # What other runs have left
