@@ -165,6 +165,16 @@ def test_given_something_that_moves_once_in_a_while_when_somebody_waits_then_it_
     assert clock.monotonic() - began > 3500
 
 
+def test_given_a_large_file_that_comes_slowly_when_somebody_waits_for_its_room_then_he_is_not_given_up(
+    store: StagingStore, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "_LOOK_SECONDS", 60.0)
+    slow, began = store.open("slow.pdf", 8 * MB, None), clock.monotonic()
+    clock.on_wait = lambda: slow.write(b"x") if clock.monotonic() < began + 1500 else slow.abort()
+    put(store, "next.pdf", 8 * MB)
+    assert clock.monotonic() == began + 1500
+
+
 def test_given_a_file_of_unknown_size_when_it_grows_beyond_the_room_then_it_waits_for_those_that_lie_there(
     store: StagingStore, clock: FakeClock, tmp_path: Path
 ) -> None:
