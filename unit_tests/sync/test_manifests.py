@@ -154,6 +154,13 @@ def test_given_an_order_with_a_project_whose_files_are_not_all_delivered_when_lo
     assert (order.place.content, list(order.pending)) == ({}, [ORDER])
 
 
+def test_given_an_order_with_a_project_that_could_not_be_read_in_this_sync_when_looked_at_then_it_waits() -> None:
+    order = Order()
+    order.stream.leave(KEY, 2, None)
+    order.write()
+    assert (order.place.content, list(order.pending)) == ({}, [ORDER])
+
+
 def test_given_a_held_project_when_the_others_are_delivered_then_the_manifest_is_about_those() -> None:
     order = Order()
     order.shop.rows[2] |= {"status": 5, "processingStatus": "InProgress"}
@@ -273,13 +280,17 @@ def test_given_nothing_delivered_since_the_last_manifest_when_looked_at_then_not
     assert order.shop.asked == []
 
 
-def test_given_a_file_that_is_delivered_while_the_manifest_is_written_when_it_is_out_then_another_one_is_due() -> None:
+@pytest.mark.parametrize("is_made_anew", [False, True])
+def test_given_a_file_that_is_delivered_while_the_manifest_is_written_when_it_is_out_then_another_one_is_due(
+    is_made_anew: bool,
+) -> None:
     order = Order()
     (outcome,) = order.writer.write(SLICE, order.stream, ORDER, {})
-    order.pending[ORDER].files["late"] = ("late.pdf", 1, "la")
+    late = order.first if is_made_anew else "late"
+    order.pending[ORDER].files[late] = ("late.pdf", 1, "la")
     assert outcome.note
     outcome.note()
-    assert (order.due, list(order.pending[ORDER].files)) == ([ORDER], ["late"])
+    assert (order.due, list(order.pending[ORDER].files)) == ([ORDER], [late])
 
 
 def test_given_an_order_that_cannot_be_read_when_looked_at_then_it_is_a_trouble_and_due_in_the_next_sync() -> None:
