@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from source_customerscanvas.errors import ServerTrouble
+from source_customerscanvas.state.scope import Scope
 from source_customerscanvas.sync.jobs import Batch
 from source_customerscanvas.sync.kinds import PROJECTS, RESULTS
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.scan import ScannedPage, start_watch
 from unit_tests.sync.listed_shop import SLICE
-from unit_tests.watched import AFTER, KEY, project, stream, watched
+from unit_tests.watched import AFTER, CURSOR, KEY, project, stream, watched
 
 
 def scanned(name: str) -> StreamProgress:
@@ -54,3 +55,11 @@ def test_given_a_scan_that_began_without_any_time_when_it_is_resumed_then_what_c
     begun, resumed = (stream(watched(cursor="", read="", scan=after)) for after in (-1, 5))
     start_watch([begun, resumed], KEY, AFTER, AFTER)
     assert [(one.slice(KEY).cursor, one.slice(KEY).read) for one in (begun, resumed)] == [(AFTER, AFTER), ("", "")]
+
+
+def test_given_a_scan_in_a_wider_scope_when_it_begins_then_what_changed_since_the_last_watch_is_still_looked_for() -> (
+    None
+):
+    widened = stream(watched(scan=-1, covered=Scope(kinds=("pdf",))))
+    start_watch([widened], KEY, AFTER, AFTER)
+    assert (widened.slice(KEY).cursor, widened.slice(KEY).read) == (CURSOR, CURSOR)
