@@ -34,6 +34,8 @@ class ListedShop:
         self.documents: dict[int, Any] = {}
         """What the shop says of the order of a project: its document, or an error to raise."""
         self.page_cap = page_cap
+        self.nulls_first = False
+        """Whether a list with the newest on top begins with the rows that have no time."""
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.posted: list[tuple[str, dict[str, Any]]] = []
         self.stopping = Event()
@@ -105,7 +107,9 @@ class ListedShop:
         for one in reversed(str(params.get("sorting") or "Id ASC").split(",")):
             name, _, direction = one.partition(" ")
             field = _SORTED_BY[name]
-            found.sort(key=lambda row: (row[field] is not None, row[field]), reverse=direction == "DESC")
+            found.sort(
+                key=lambda row: ((row[field] is None) is self.nulls_first, row[field]), reverse=direction == "DESC"
+            )
         skip = int(params.get("skip", 0))
         take = min(int(params.get("take", 100)), self.page_cap)
         return {"total": len(found), "items": [dict(row) for row in found[skip : skip + take]]}

@@ -135,3 +135,22 @@ def test_given_a_single_odd_time_when_listed_then_the_page_is_taken() -> None:
     shop = shop_of(4, page_cap=100)
     shop.rows[2]["created"] = "2099-01-01T00:00:00Z"
     assert len(shop.lists(stream()).first(NEWEST_CREATED).rows) == 4
+
+
+def test_given_nulls_in_front_when_a_project_gets_its_time_while_the_top_is_looked_for_then_the_top_shows_it() -> None:
+    for moment in range(1, 100):
+        shop = shop_of(40)
+        shop.nulls_first = True
+        for id_ in range(1, 6):
+            shop.rows[id_]["lastModified"] = LONG_AGO
+
+        def modify(*_: object, shop: ListedShop = shop, moment: int = moment) -> None:
+            if len(shop.asked) == moment:
+                shop.modify(30)
+
+        shop.on_ask = modify
+        page = shop.lists(stream()).top(NEWEST_MODIFIED)
+        if len(shop.asked) < moment:
+            break
+        assert 30 in [row["id"] for row in page.rows]
+    assert moment > 5
