@@ -22,5 +22,5 @@ class Lookback:
             return ""
 
     def has_passed(self, since: str, now: str) -> bool:
-        """Whether a whole window surely lies between two moments by the shop's clock."""
+        """Whether a whole window may lie between two moments, as far as the shop's clock tells them."""
         return since <= self.before(minutes_before(now, -_CLOCK_STEP_MINUTES))

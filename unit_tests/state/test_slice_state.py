@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_customerscanvas.state.scope import Scope
-from source_customerscanvas.state.slice_state import Condition, Known, SliceState, Try
+from source_customerscanvas.state.slice_state import Condition, Known, ManifestFiles, SliceState, Try
 from unit_tests.state.states import digests, slice_states, times
 
 CURSOR, BEFORE, EARLIER = (
@@ -192,3 +192,9 @@ def test_given_an_order_without_a_delivered_project_when_written_then_it_waits_f
 
 def test_given_tries_when_compared_then_more_of_them_come_later_and_of_as_many_the_latest() -> None:
     assert max(Try(1, CURSOR), Try(2, EARLIER), Try(2, BEFORE)) == Try(2, BEFORE)
+
+
+def test_given_files_that_go_somewhere_else_when_all_is_read_once_more_then_no_manifest_names_where_they_were() -> None:
+    state = SliceState(scan=None, manifests={"5001": ManifestFiles({"7f": ("11/5001/7/card.pdf", 1024, "9f")})})
+    state.deliver_again()
+    assert (state.scan, state.manifests) == (-1, {})

@@ -15,6 +15,7 @@ from source_customerscanvas.errors import CustomersCanvasError, NotFound, Server
 from source_customerscanvas.files.artifact_file import ArtifactFile, DeliveredFile
 from source_customerscanvas.files.download import Downloader
 from source_customerscanvas.settings import Settings, Statuses
+from source_customerscanvas.state.scope import Scope
 from source_customerscanvas.state.slice_state import Known, ManifestFiles
 from source_customerscanvas.sync.files_reader import FilesReader
 from source_customerscanvas.sync.jobs import Batch, Job
@@ -169,6 +170,21 @@ def test_given_a_held_project_when_the_others_are_delivered_then_the_manifest_is
     assert [project["id"] for project in document["projects"]] == [1]
 
 
+def test_given_formats_that_are_not_wanted_when_written_then_their_files_are_neither_named_nor_delivered() -> None:
+    order = Order()
+    (second,) = order.files_of(2)
+    order.stream.scope = Scope(kinds=("pdf",))
+    order.shop.results[2]["outputFileDetails"][0] |= {"name": "preview.png", "format": "png"}
+    order.place.stored = False
+    order.write()
+    (document,) = order.place.content.values()
+    assert [[file["artifactId"] for file in project["files"]] for project in document["projects"]] == [
+        [order.first],
+        [],
+    ]
+    assert (second in dict(order.place.found), order.place.delivered) == (False, [])
+
+
 def test_given_a_file_that_does_not_lie_there_any_more_when_written_then_it_is_delivered_with_its_row_first() -> None:
     order = Order()
     order.place.stored = False
@@ -291,6 +307,14 @@ def test_given_a_file_that_is_delivered_while_the_manifest_is_written_when_it_is
     assert outcome.note
     outcome.note()
     assert (order.due, list(order.pending[ORDER].files)) == ([ORDER], [late])
+
+
+def test_given_an_order_that_waits_when_another_file_of_it_is_delivered_then_it_is_due() -> None:
+    order = Order()
+    order.pending[ORDER].waits_for = 2
+    assert order.due == []
+    order.pending[ORDER].add("late", "late.pdf", 1, "la")
+    assert order.due == [ORDER]
 
 
 def test_given_an_order_that_cannot_be_read_when_looked_at_then_it_is_a_trouble_and_due_in_the_next_sync() -> None:

@@ -81,6 +81,21 @@ def test_given_an_order_that_cannot_be_read_when_tried_then_its_projects_stay_ow
     assert [one.where for one in progress.counts.troubles] == ["storefront 11, order 5001"]
 
 
+def test_given_an_order_whose_document_cannot_be_read_when_its_row_is_out_then_only_the_documents_are_owed() -> None:
+    shop = ListedShop()
+    documents(shop, [ServerTrouble("GET", "HTTP 500")])
+    streams = [stream(name=ORDERS), stream(name=SHOP_ORDERS)]
+    touched = {}
+    for progress in streams:
+        progress.owe(KEY, 1)
+        note = partial(progress.settle, KEY, settled(progress, shop.project(1)))
+        touched[progress.name] = [Touching(1, ["order-1"], note)]
+    for outcome in reader(shop, *streams).read(Slice(11), "order-1", touched):
+        assert outcome.note
+        outcome.note()
+    assert [(one.slice(KEY).owed, len(one.counts.troubles)) for one in streams] == [(set(), 0), ({1}, 1)]
+
+
 def test_given_a_sync_that_is_being_ended_when_an_order_is_read_then_nothing_is_told_of_it() -> None:
     shop = ListedShop()
     shop.create()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from source_customerscanvas.state.scope import Scope
 from source_customerscanvas.state.slice_state import Known, SliceState
 from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, PROJECTS, RESULTS
 from source_customerscanvas.sync.progress import StreamProgress
+from source_customerscanvas.times import format_utc, parse_utc
 from unit_tests.watched import (
     AFTER,
     BEFORE,
@@ -462,3 +464,11 @@ def test_given_states_that_were_made_when_waited_for_then_until_each_has_left_th
 
 def test_given_the_least_time_that_dotnet_knows_when_it_is_the_cursor_then_its_window_begins_with_everything() -> None:
     assert stream().lookback.before("0001-01-01T00:00:00.000000Z") == ""
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(597, False), (599, True), (600, True)])
+def test_given_a_clock_that_tells_whole_seconds_when_a_window_has_passed_then_no_sync_is_too_early_for_that(
+    seconds: int, expected: bool
+) -> None:
+    now = format_utc(parse_utc(CURSOR) + timedelta(seconds=seconds))
+    assert stream().lookback.has_passed(CURSOR, now) is expected
