@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from source_customerscanvas.run import begin_early
-from source_customerscanvas.sync.emissions import Estimate, Rows, State
+from source_customerscanvas.sync.emissions import Estimate, State
+from source_customerscanvas.sync.outcomes import Outcome
 from source_customerscanvas.sync.reading import Reading
 from unit_tests.http_server import Answer, Request, Server, json_answer
 
@@ -79,7 +80,7 @@ def shop(server: Server) -> None:
 
 
 def rows_of(reading: Reading, name: str) -> list[dict[str, Any]]:
-    emissions = [one for one in reading.emissions(name) if isinstance(one, Rows)]
+    emissions = [one for one in reading.emissions(name) if isinstance(one, Outcome)]
     return [row for some in emissions for row, _ in some.records]
 
 

@@ -13,8 +13,9 @@ from source_customerscanvas.errors import CustomersCanvasError, MissingPermissio
 from source_customerscanvas.files.artifact_file import DeliveredFile
 from source_customerscanvas.source import SourceCustomersCanvas
 from source_customerscanvas.streams import FollowingPartition
-from source_customerscanvas.sync.emissions import Emission, Estimate, Rows, State
+from source_customerscanvas.sync.emissions import Emission, Estimate, State
 from source_customerscanvas.sync.kinds import KINDS
+from source_customerscanvas.sync.outcomes import Outcome
 
 STATE: dict[str, Any] = {"version": 2, "began": None, "scope": {}, "slices": {}}
 
@@ -30,7 +31,7 @@ def read(*emissions: Emission, error: CustomersCanvasError | None = None) -> Ite
 
 
 def test_given_rows_states_and_estimates_when_read_then_they_come_in_their_order() -> None:
-    rows = Rows([({"id": 1}, None), ({"id": 2}, None)], weight=16)
+    rows = Outcome("artifact_files", [({"id": 1}, None), ({"id": 2}, None)])
     estimate, first, second, state = read(Estimate(2, 1024), rows, State(STATE))
     announced = estimate["trace"]["estimate"]
     assert (announced["name"], announced["type"]) == ("artifact_files", "STREAM")
@@ -53,7 +54,7 @@ def test_given_rows_states_and_estimates_when_read_then_they_come_in_their_order
 def test_given_a_delivered_file_when_its_row_is_read_then_it_has_a_reference_if_the_destination_is_to_take_it(
     file: DeliveredFile | None, is_referred_to: bool
 ) -> None:
-    (record,) = read(Rows([({"artifactId": "7f"}, file)], weight=19))
+    (record,) = read(Outcome("artifact_files", [({"artifactId": "7f"}, file)]))
     reference = record.file_reference
     assert (reference is not None) is is_referred_to
     if reference:

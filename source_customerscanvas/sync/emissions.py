@@ -10,7 +10,7 @@ from typing import Any
 
 from source_customerscanvas.errors import ProjectsFailed
 from source_customerscanvas.sync.dispatcher import Dispatcher
-from source_customerscanvas.sync.outcomes import Records
+from source_customerscanvas.sync.outcomes import Outcome
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.reporting import estimate, summary
 from source_customerscanvas.times import Clock
@@ -42,15 +42,7 @@ class Estimate:
     size: int | None
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Rows with their files; `weight` are their bytes as JSON."""
-
-    records: Records
-    weight: int
-
-
-Emission = Rows | State | Estimate
+Emission = Outcome | State | Estimate
 
 _NOTHING = Estimate(0, None)
 
@@ -81,7 +73,7 @@ def emissions(
                 yield State(content)
                 emitted, emitted_at, emitted_finished = content, now, counts.finished
         if outcome and outcome.records:
-            yield Rows(outcome.records, outcome.weight)
+            yield outcome
     yield from _changed(estimated, Estimate(*estimate(counts)))
     progress.states_out.note_made()
     yield State(progress.snapshot(is_last=True))

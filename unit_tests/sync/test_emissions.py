@@ -11,7 +11,7 @@ import pytest
 
 from source_customerscanvas.errors import CustomersCanvasError, ProjectsFailed, ServerTrouble, Trouble
 from source_customerscanvas.sync.dispatcher import Dispatcher
-from source_customerscanvas.sync.emissions import Emission, Estimate, Rows, State, emissions
+from source_customerscanvas.sync.emissions import Emission, Estimate, State, emissions
 from source_customerscanvas.sync.kinds import PROJECTS
 from source_customerscanvas.sync.outcomes import Outcome
 from source_customerscanvas.sync.progress import StreamProgress
@@ -92,7 +92,7 @@ def test_given_many_projects_at_once_when_read_then_there_is_a_state_every_200_o
 def test_given_a_page_that_finishes_many_projects_at_once_when_read_then_no_state_covers_more_than_200() -> None:
     page = Outcome(PROJECTS, [({"id": number}, None) for number in range(150)], finished=150)
     kinds = [one for _, one in emitted(FakeClock(), [page] * 4, 0.001) if not isinstance(one, Estimate)]
-    rows = [len(one.records) if isinstance(one, Rows) else None for one in kinds]
+    rows = [len(one.records) if isinstance(one, Outcome) else None for one in kinds]
     assert rows == [150, None, 150, None, 150, None, 150, None]
 
 
@@ -112,7 +112,7 @@ def test_given_a_project_when_a_state_is_emitted_then_it_never_covers_a_record_t
             value = emission.content["slices"][KEY]
             assert {int(id_) for id_ in value.get("open", {})} <= out
             assert set(value.get("owed", [])) == set(range(1, 500)) - out
-        elif isinstance(emission, Rows):
+        elif isinstance(emission, Outcome):
             out |= {row["id"] for row, _ in emission.records}
     assert len(out) == 499
 
@@ -120,7 +120,7 @@ def test_given_a_project_when_a_state_is_emitted_then_it_never_covers_a_record_t
 def test_given_a_checkpoint_when_it_comes_then_a_state_is_emitted_whatever_the_time() -> None:
     found: list[Outcome | None] = [one_project(), Outcome(PROJECTS, checkpoint=True)]
     kinds = [type(one) for _, one in emitted(FakeClock(), found, 0.001) if not isinstance(one, Estimate)]
-    assert kinds == [Rows, State, State]
+    assert kinds == [Outcome, State, State]
 
 
 @pytest.mark.parametrize(
