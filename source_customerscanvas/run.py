@@ -178,7 +178,7 @@ def begin_early(arguments: list[str]) -> "Reading | None":
     The framework then reads the same files, and says what is wrong with them.
     """
     from source_customerscanvas.settings import Settings
-    from source_customerscanvas.sync.kinds import KINDS
+    from source_customerscanvas.sync.kinds import FOLLOWING
     from source_customerscanvas.sync.reading import Selected, begin_reading
     from source_customerscanvas.times import SYSTEM_CLOCK
 
@@ -194,7 +194,7 @@ def begin_early(arguments: list[str]) -> "Reading | None":
                 full_refresh=stream["sync_mode"] == "full_refresh",
             )
             for stream in streams
-            if stream["stream"]["name"] in KINDS
+            if stream["stream"]["name"] in FOLLOWING
         }
         is_plain = len({stream["stream"]["name"] for stream in streams}) == len(streams)
         return begin_reading(settings, selected, SYSTEM_CLOCK, states.values()) if selected and is_plain else None

@@ -14,7 +14,7 @@ from source_customerscanvas.files.artifact_file import DeliveredFile
 from source_customerscanvas.source import SourceCustomersCanvas
 from source_customerscanvas.streams import FollowingPartition
 from source_customerscanvas.sync.emissions import Emission, Estimate, State
-from source_customerscanvas.sync.kinds import KINDS
+from source_customerscanvas.sync.kinds import FOLLOWING
 from source_customerscanvas.sync.outcomes import Outcome
 
 STATE: dict[str, Any] = {"version": 2, "began": None, "scope": {}, "slices": {}}
@@ -92,7 +92,7 @@ def test_given_the_declared_streams_when_the_source_makes_them_then_the_engine_r
     shown = {stream.name: stream.as_airbyte_stream() for stream in source.streams(config)}
     assert list(shown) == list(declared)
     following = {name for name, one in declared.items() if "ProjectRetriever" in one["retriever"].get("class_name", "")}
-    assert following == set(KINDS)
+    assert following == set(FOLLOWING)
     for name in following:
         key = shown[name].source_defined_primary_key
         declared_key = declared[name]["primary_key"]

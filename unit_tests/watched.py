@@ -8,7 +8,7 @@ from source_customerscanvas.api.projects import Project
 from source_customerscanvas.state.scope import Scope
 from source_customerscanvas.state.slice_state import SliceState
 from source_customerscanvas.state.stream_state import StreamState
-from source_customerscanvas.sync.kinds import KINDS, RESULTS
+from source_customerscanvas.sync.kinds import RESULTS
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.settling import Settled, settled_of
 
@@ -47,10 +47,10 @@ def stream(
 ) -> StreamProgress:
     slices = {key: state or watched()}
     stream_state = StreamState(scope or Scope(), LONG_AGO, slices)
-    return StreamProgress(KINDS[name], stream_state, lookback_minutes, since=since, acknowledges=acknowledges)
+    return StreamProgress(name, stream_state, lookback_minutes, since=since, acknowledges=acknowledges)
 
 
 def settled(stream: StreamProgress, project: Project, **fields: Any) -> Settled:
     """What a worker found of a project that is as the list shows it, from a watch at `CURSOR`."""
-    found = settled_of(stream.kind, project, None, CURSOR)
+    found = settled_of(stream.name, project, None, CURSOR)
     return Settled(**{**vars(found), **fields})

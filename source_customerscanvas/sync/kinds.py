@@ -1,7 +1,5 @@
 """The streams that follow projects and orders: what of a list's row is a change to each of them."""
 
-from dataclasses import dataclass
-
 from source_customerscanvas.api.projects import Project
 
 ORDERS, SHOP_ORDERS = "orders", "shop_orders"
@@ -19,16 +17,10 @@ OF_ORDERS = frozenset({ORDERS, SHOP_ORDERS})
 """Streams with one row an order, which is made when all changed projects of a batch have been read."""
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A stream by its name."""
-
-    name: str
-
-    def digest(self, project: Project) -> str:
-        """Changes with what the stream takes from the row of a project."""
-        return project.fingerprint.followed if self.name in OF_RESULTS else project.fingerprint.whole
-
-
-KINDS = {name: Kind(name) for name in (PROJECTS, RESULTS, ARTIFACTS, FILES, ORDERS, SHOP_ORDERS)}
+FOLLOWING = (PROJECTS, RESULTS, ARTIFACTS, FILES, ORDERS, SHOP_ORDERS)
 """In the order in which a worker reads a project for them: `ProjectReader` relies on it."""
+
+
+def digest_for(stream: str, project: Project) -> str:
+    """Changes with what a stream takes from the row of a project."""
+    return project.fingerprint.followed if stream in OF_RESULTS else project.fingerprint.whole

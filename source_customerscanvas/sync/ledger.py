@@ -6,7 +6,7 @@ from threading import RLock
 from source_customerscanvas.api.projects import Project
 from source_customerscanvas.state.slice_state import SliceState
 from source_customerscanvas.state.stream_state import StreamState
-from source_customerscanvas.sync.kinds import Kind
+from source_customerscanvas.sync.kinds import digest_for
 from source_customerscanvas.sync.lookback import Lookback
 from source_customerscanvas.sync.settling import Settled
 from source_customerscanvas.sync.slices import is_order
@@ -15,9 +15,9 @@ from source_customerscanvas.sync.slices import is_order
 class Ledger:
     """The deliveries of one stream. They are a part of its state, and touched under its lock alone."""
 
-    def __init__(self, kind: Kind, state: StreamState, lock: RLock, lookback: Lookback, since: str | None) -> None:
+    def __init__(self, stream: str, state: StreamState, lock: RLock, lookback: Lookback, since: str | None) -> None:
         """`since`: orders created before it are left alone; None: before the stream's first sync."""
-        self._kind = kind
+        self._stream = stream
         self._state = state
         self._lock = lock
         self._lookback = lookback
@@ -61,7 +61,7 @@ class Ledger:
                 return False
             known = state.known.get(project.id)
             if known and known.condition:
-                return known.condition == "recent" and known.seen == self._kind.digest(project)
+                return known.condition == "recent" and known.seen == digest_for(self._stream, project)
             if is_order(key):
                 return False
             if project.id in state.delivered:

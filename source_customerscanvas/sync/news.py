@@ -29,7 +29,7 @@ class ReadProject:
         if self.job.once_more:
             # its results were asked for before itself: what changed in between, the next list has to show as a change
             found["seen"] = self.known(stream).seen
-        return replace(settled_of(stream.kind, self.project, self.results, self.at), **found)
+        return replace(settled_of(stream.name, self.project, self.results, self.at), **found)
 
     def handed_over(self, stream: StreamProgress, artifacts: Iterable[Artifact], **found: Any) -> Settled:
         """What the stream's state has to know of it when these of its artifacts were handed over."""

@@ -11,7 +11,7 @@ from source_customerscanvas.api.projects import Project, ask_order
 from source_customerscanvas.errors import Conflict, NotFound, Refused, Stopped, Trouble, as_known_error
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.sync.jobs import Touched, Touching
-from source_customerscanvas.sync.kinds import ORDERS, SHOP_ORDERS
+from source_customerscanvas.sync.kinds import ORDERS, SHOP_ORDERS, digest_for
 from source_customerscanvas.sync.lists import projects_in_order
 from source_customerscanvas.sync.outcomes import Outcome
 from source_customerscanvas.sync.progress import StreamProgress
@@ -104,8 +104,9 @@ class OrderReader:
         yield Outcome(stream.name, [(row, None) for row in rows], partial(_hand_over, touching), finished)
         read = {one.project_id for one in touching}
         with self._lock:
-            digest = stream.kind.digest
-            self._shown |= {(stream.name, one.id, digest(one)) for one in projects if one.id not in read}
+            self._shown |= {
+                (stream.name, one.id, digest_for(stream.name, one)) for one in projects if one.id not in read
+            }
 
     def _status_of(self, project: Project) -> str | None:
         """The processing status: what its results said in this sync, or else what the list shows."""

@@ -8,7 +8,6 @@ from source_customerscanvas.errors import CustomersCanvasError, Trouble
 from source_customerscanvas.state.slice_state import Known, SliceState
 from source_customerscanvas.state.stream_state import StreamState
 from source_customerscanvas.sync.counts import Counts
-from source_customerscanvas.sync.kinds import Kind
 from source_customerscanvas.sync.ledger import Ledger
 from source_customerscanvas.sync.lookback import Lookback
 from source_customerscanvas.sync.outcomes import OutcomeQueue
@@ -26,7 +25,7 @@ class StreamProgress:
 
     def __init__(
         self,
-        kind: Kind,
+        name: str,
         state: StreamState,
         lookback_minutes: int,
         *,
@@ -34,8 +33,7 @@ class StreamProgress:
         acknowledges: bool = False,
     ) -> None:
         """`acknowledges`: orders created from `since` on are acknowledged as its state says (see `Ledger`)."""
-        self.kind = kind
-        self.name = kind.name
+        self.name = name
         self.lock = RLock()
         self.state = state
         self.scope = state.scope
@@ -44,8 +42,8 @@ class StreamProgress:
         self.failure: CustomersCanvasError | None = None
         self.outcomes = OutcomeQueue()
         self.states_out = StatesOut()
-        self.ledger = Ledger(kind, state, self.lock, self.lookback, since) if acknowledges else None
-        self._memory = Memory(kind, state.scope, self.lookback, state.slices)
+        self.ledger = Ledger(name, state, self.lock, self.lookback, since) if acknowledges else None
+        self._memory = Memory(name, state.scope, self.lookback, state.slices)
         self._troubled: set[tuple[str, int]] = set()
         self._settled_in: dict[int, str] = {}
         """The slice in which each project was last settled that is remembered, or pending in another slice."""

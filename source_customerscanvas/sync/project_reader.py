@@ -24,7 +24,16 @@ from source_customerscanvas.state.slice_state import Known
 from source_customerscanvas.sync.files_reader import FilesReader
 from source_customerscanvas.sync.health import Health
 from source_customerscanvas.sync.jobs import Job, Touching
-from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, OF_ARTIFACTS, OF_ORDERS, OF_RESULTS, PROJECTS, RESULTS
+from source_customerscanvas.sync.kinds import (
+    ARTIFACTS,
+    FILES,
+    OF_ARTIFACTS,
+    OF_ORDERS,
+    OF_RESULTS,
+    PROJECTS,
+    RESULTS,
+    digest_for,
+)
 from source_customerscanvas.sync.lists import is_listed
 from source_customerscanvas.sync.news import ReadProject, is_new_run
 from source_customerscanvas.sync.order_reader import OrderReader
@@ -123,7 +132,7 @@ class ProjectReader:
         """Settle an open project that a watch missed and that has not changed, and take its streams from `waiting`."""
         for stream in list(waiting):
             known = stream.known(job.key, project.id)
-            if known.condition == "open" and known.seen == stream.kind.digest(project):
+            if known.condition == "open" and known.seen == digest_for(stream.name, project):
                 waiting.remove(stream)
                 yield Outcome(stream.name, note=partial(_settle_unchanged, stream, job.key, project), finished=1)
 
@@ -177,7 +186,7 @@ class ProjectReader:
                     yield Artifact(id_, {}, row)
 
     def _project(self, job: Job, stream: StreamProgress, project: Project, at: str) -> Outcome:
-        settled = settled_of(stream.kind, project, None, at)
+        settled = settled_of(stream.name, project, None, at)
         is_news = stream.known(job.key, project.id).seen != settled.seen
         return job.settle(stream, settled, [project_record(project)] if is_news else [])
 
@@ -231,7 +240,7 @@ class ProjectReader:
         self, job: Job, stream: StreamProgress, project: Project, results: Results | None, at: str
     ) -> Iterator[Outcome]:
         """Have the project's order looked at when all of the batch was read, and the order that it was in before."""
-        settled = settled_of(stream.kind, project, results, at)
+        settled = settled_of(stream.name, project, results, at)
         settled = replace(settled, emitted=(project.order_id or "",))
         former = stream.known(job.key, project.id).emitted[:1]
         orders = [order_id for order_id in former if order_id not in ("", project.order_id)]

@@ -17,7 +17,7 @@ from source_customerscanvas.settings import ALL_STATUSES, Settings
 from source_customerscanvas.state.scope import Scope
 from source_customerscanvas.state.stream_state import StreamState, tries_of
 from source_customerscanvas.sync.emissions import STATE_PROJECTS, Emission, emissions
-from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, KINDS, OF_STATUSES, RESULTS
+from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, FOLLOWING, OF_STATUSES, RESULTS
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.sync import Sync
 from source_customerscanvas.times import Clock
@@ -82,7 +82,7 @@ def begin_reading(
     # what proves that an order has arrived: its files, or else its results
     acknowledging = FILES if FILES in selected else RESULTS
     streams = {}
-    for name, kind in KINDS.items():
+    for name in FOLLOWING:
         if name in selected:
             one = selected[name]
             acknowledges = name == acknowledging and settings.acknowledge.mode != "none"
@@ -90,7 +90,7 @@ def begin_reading(
             state = StreamState.from_json(name, one.state, scope, full_refresh=one.full_refresh)
             since = settings.acknowledge.since
             streams[name] = StreamProgress(
-                kind, state, settings.lookback_minutes, since=since, acknowledges=acknowledges
+                name, state, settings.lookback_minutes, since=since, acknowledges=acknowledges
             )
     client = ApiClient(settings, clock)
     downloader = _downloader(settings, client, clock, streams[FILES]) if wants_files else None

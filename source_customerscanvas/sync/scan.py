@@ -64,7 +64,7 @@ class ScannedPage:
                 yield Job(batch, project.id, project.without_bulk(), streams, from_scan=True)
 
     def _rows(self, stream: StreamProgress, wanted: Iterable[Project]) -> Outcome:
-        settled = [settled_of(stream.kind, project, None, "") for project in wanted]
+        settled = [settled_of(stream.name, project, None, "") for project in wanted]
 
         def note() -> None:
             with stream.lock:

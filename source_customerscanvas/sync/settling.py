@@ -7,7 +7,7 @@ from typing import Literal
 from source_customerscanvas.api.projects import COMPLETED, Project, Results
 from source_customerscanvas.state.scope import Scope
 from source_customerscanvas.state.slice_state import Known, SliceState
-from source_customerscanvas.sync.kinds import OF_ARTIFACTS, OF_RESULTS, OF_STATUSES, Kind
+from source_customerscanvas.sync.kinds import OF_ARTIFACTS, OF_RESULTS, OF_STATUSES, digest_for
 from source_customerscanvas.sync.lookback import Lookback
 from source_customerscanvas.sync.slices import is_order
 
@@ -40,7 +40,7 @@ class Settled:
     is_new_run: bool | None = None
 
 
-def settled_of(kind: Kind, project: Project, results: Results | None, at: str) -> Settled:
+def settled_of(stream: str, project: Project, results: Results | None, at: str) -> Settled:
     """What the state has to know of a project when all of it was handed over; `results` where they were asked for."""
     agrees = results is None or results.agrees_with(project)
     is_finished = project.is_completed and (results is None or results.status == COMPLETED)
@@ -49,7 +49,7 @@ def settled_of(kind: Kind, project: Project, results: Results | None, at: str) -
         order_id=project.order_id,
         created=project.created,
         latest=project.latest,
-        seen=kind.digest(project) if agrees else "",
+        seen=digest_for(stream, project) if agrees else "",
         condition="finished" if is_finished and agrees else "open",
         has_status=project.processing_status is not None,
         at=at,
@@ -59,9 +59,9 @@ def settled_of(kind: Kind, project: Project, results: Results | None, at: str) -
 class Memory:
     """Decides what a stream remembers of projects, and what is a change. Whoever uses it holds the stream's lock."""
 
-    def __init__(self, kind: Kind, scope: Scope, lookback: Lookback, before: Mapping[str, SliceState]) -> None:
+    def __init__(self, stream: str, scope: Scope, lookback: Lookback, before: Mapping[str, SliceState]) -> None:
         """`before`: the slices as they were when this sync began."""
-        self._kind = kind
+        self._stream = stream
         self._scope = scope
         self._lookback = lookback
         self._was_scanned = {key for key, one in before.items() if one.scan is None}
@@ -70,7 +70,7 @@ class Memory:
     def is_change(self, key: str, state: SliceState, project: Project) -> bool:
         """Whether a listed project has to be read, as far as the state of its slice tells."""
         known = state.of(project.id)
-        if project.id in state.owed or (known.condition and known.seen != self._kind.digest(project)):
+        if project.id in state.owed or (known.condition and known.seen != digest_for(self._stream, project)):
             return True
         if known.condition:
             is_released = known.condition == "held" and self._scope.statuses.includes(project.business_status)
@@ -137,9 +137,9 @@ class Memory:
             return Known(settled.condition, settled.seen, settled.emitted, since, held_by)
         was_finished = before.condition in ("recent", "held") or (before.condition is None and bool(before.since))
         is_news = not was_finished or settled.is_new_run
-        if self._kind.name in OF_RESULTS and is_news and not self._is_history(key, settled):
+        if self._stream in OF_RESULTS and is_news and not self._is_history(key, settled):
             state.again[project_id] = settled.at
-        if settled.order_id is None and self._kind.name in OF_ARTIFACTS:
+        if settled.order_id is None and self._stream in OF_ARTIFACTS:
             state.orderless[project_id] = None
             if len(state.orderless) > _MOST_ORDERLESS:
                 del state.orderless[next(iter(state.orderless))]
@@ -164,7 +164,7 @@ class Memory:
             covered.includes(project.latest)
             and covered.has_kinds_of(self._scope)
             and _had(covered, key, project)
-            and (self._kind.name not in OF_STATUSES or covered.statuses.includes(project.business_status))
+            and (self._stream not in OF_STATUSES or covered.statuses.includes(project.business_status))
         )
 
 

@@ -15,7 +15,7 @@ from source_customerscanvas.state.slice_state import SliceState
 from source_customerscanvas.state.stream_state import StreamState
 from source_customerscanvas.sync.files_reader import FilesReader
 from source_customerscanvas.sync.jobs import Batch, Job
-from source_customerscanvas.sync.kinds import KINDS, OF_ARTIFACTS, RESULTS
+from source_customerscanvas.sync.kinds import OF_ARTIFACTS, RESULTS, digest_for
 from source_customerscanvas.sync.lists import NEWEST_CREATED, NEWEST_MODIFIED
 from source_customerscanvas.sync.order_reader import OrderReader
 from source_customerscanvas.sync.outcomes import Outcome
@@ -66,7 +66,7 @@ class Following:
         self.listed = listed
         self.jobs = []
         scope = Scope(statuses=PRODUCED if self.name in OF_ARTIFACTS else ALL_STATUSES)
-        self.stream = SettlingStream(KINDS[self.name], StreamState.from_json(self.name, state, scope), LOOKBACK)
+        self.stream = SettlingStream(self.name, StreamState.from_json(self.name, state, scope), LOOKBACK)
         self.stream.settled = settled
         client = self.shop.client()
         settings = Settings("app", "s3cret", "https://hub.example", "https://api.example", statuses=PRODUCED)
@@ -160,7 +160,7 @@ class Following:
             self.listed[row["id"]] = dict(row)
             project = Project.from_row(row)
             assert project
-            self.shown.add(self.stream.kind.digest(project))
+            self.shown.add(digest_for(self.name, project))
 
     def files_of(self, project_id: int) -> list[str]:
         """The artifacts of a project's present run."""

@@ -9,6 +9,7 @@ import pytest
 from source_customerscanvas.api.projects import Project
 from source_customerscanvas.state.scope import Scope
 from source_customerscanvas.state.slice_state import Condition, Known, SliceState
+from source_customerscanvas.sync.kinds import digest_for
 from source_customerscanvas.sync.ledger import Ledger
 from source_customerscanvas.sync.progress import StreamProgress
 from unit_tests.watched import BEFORE, CURSOR, KEY, LONG_AGO, WITHIN, settled, stream, watched
@@ -22,7 +23,7 @@ def project(processing: str = "Completed", modified: str = BEFORE, **fields: Any
 
 
 def seen(one: Project) -> str:
-    return stream().kind.digest(one)
+    return digest_for(stream().name, one)
 
 
 def delivering(state: SliceState, **options: Any) -> tuple[StreamProgress, Ledger]:

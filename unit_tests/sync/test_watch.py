@@ -162,7 +162,7 @@ def test_given_changes_when_noted_then_all_of_it_is_owed_before_the_cursor_moves
 
     shop = old_shop()
     plain = stream()
-    progress = Watched(plain.kind, plain.state, 10)
+    progress = Watched(plain.name, plain.state, 10)
     shop.pass_time(HOUR)
     later = shop.time
     for id_ in (7, 8, 9):
