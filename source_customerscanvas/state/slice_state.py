@@ -8,20 +8,20 @@ What holds between the parts, in every state that leaves the connector:
    since the look-back window before `cursor`, and was handed over. Project 17 is nowhere: it was delivered last year.
 2. With a `scan`, only the projects with an id up to `after` have been read. Project 4800 is nowhere, and `after` is
    4711: it was never read. With `covered` too, all projects had been read before, in that narrower scope, to which the
-   times of `since` refer. `covered` is removed when the scan has ended and nothing is owed any more.
+   times of `emittedUntil` refer. `covered` is removed when the scan has ended and nothing is owed any more.
 3. `open` are the projects whose processing may move on without a trace in `lastModified`: they have not finished, or
    the list's row and the processing results disagree. The first text is the digest of the list's row. Where it is
    empty, the project is read again whenever a list shows it. Further texts are digests of what was emitted.
-4. `recent` are finished projects that a list will show again, that are asked for once more (`again`, with the time at
-   which they were seen to finish), or that are `delivered` and not acknowledged. Of an order, which has few projects,
-   all finished ones stay. `orderless` are those without an order that stay too, as their files come again when they
-   get one.
+4. `recent` are finished projects that a list will show again, that are asked for once more (`onceMore`, with the time
+   at which they were seen to finish), or that are `delivered` and not acknowledged. Of an order, which has few
+   projects, all finished ones stay. `orderless` are those without an order that stay too, as their files come again
+   when they get one.
 5. `held` are finished projects whose business status, under which they stand here, keeps them from being produced.
 6. `owed` is whatever has to be read, from the moment that a list was passed on which it stood until all of its records
    were handed over.
-7. `since` says of an owed, open or held project that it had finished earlier, and that everything of it that is older
-   than this time was emitted then. Without a time, nothing was emitted except what the digests name. A later time never
-   replaces an earlier one.
+7. `emittedUntil` says of an owed, open or held project that it had finished earlier, and that everything of it that is
+   older than this time was emitted then. Without a time, nothing was emitted except what the digests name. A later
+   time never replaces an earlier one.
 8. `unlisted` are the open projects without a processing status, which no list of unfinished projects shows. `missing`
    are owed projects that were not there when they were asked for, or that no list showed: they are forgotten if that is
    still so the next time.
@@ -46,7 +46,7 @@ class Known:
     condition: Condition | None = None
     seen: str = ""
     emitted: Sequence[str] = ()
-    since: str = ""
+    emitted_until: str = ""
     held_by: str = ""
     """The business status under which a held one stands."""
 
@@ -94,7 +94,7 @@ class SliceState:
     newest: str = ""
     orderless: dict[int, None] = field(default_factory=dict)
     """Ids in the order in which they came, so that the oldest can go first."""
-    again: dict[int, str] = field(default_factory=dict)
+    once_more: dict[int, str] = field(default_factory=dict)
     tries: dict[int, Try] = field(default_factory=dict)
     delivered: dict[int, str] = field(default_factory=dict)
     """The order of each project that is still to be acknowledged."""
@@ -114,10 +114,10 @@ class SliceState:
     def having(self, condition: Condition) -> Iterator[tuple[int, Known]]:
         return ((id_, known) for id_, known in self.known.items() if known.condition == condition)
 
-    def owe(self, project_id: int, since: str = "") -> None:
-        """Note that a project is to be read. `since` counts only where nothing is known of it, and is not owed yet."""
-        if project_id not in self.known and project_id not in self.owed and since:
-            self.known[project_id] = Known(since=since)
+    def owe(self, project_id: int, emitted_until: str = "") -> None:
+        """Note that a project is to be read. The time counts only where it is neither known nor owed yet."""
+        if project_id not in self.known and project_id not in self.owed and emitted_until:
+            self.known[project_id] = Known(emitted_until=emitted_until)
         self.owed.add(project_id)
 
     def settle(self, project_id: int, known: Known | None) -> None:
@@ -127,7 +127,7 @@ class SliceState:
         self.missing.discard(project_id)
         if known is None or known.condition != "recent":
             self.orderless.pop(project_id, None)
-            self.again.pop(project_id, None)
+            self.once_more.pop(project_id, None)
         if known is None:
             self.known.pop(project_id, None)
         else:
@@ -164,7 +164,7 @@ class SliceState:
         """Read everything once more in a wider scope. A second widening during the scan reads everything as if new."""
         is_first = self.scan is None and self.covered is None
         if not is_first:
-            self._forget_since()
+            self._forget_emitted_until()
         self.scan = -1
         self.covered = covered if is_first else None
 
@@ -174,12 +174,12 @@ class SliceState:
         self.known = {id_: replace(known, emitted=known.emitted[:1]) for id_, known in self.known.items()}
         self.manifests.clear()
 
-    def _forget_since(self) -> None:
+    def _forget_emitted_until(self) -> None:
         for project_id, known in list(self.known.items()):
-            if known.since and known.condition is None:
+            if known.emitted_until and known.condition is None:
                 del self.known[project_id]
-            elif known.since:
-                self.known[project_id] = replace(known, since="")
+            elif known.emitted_until:
+                self.known[project_id] = replace(known, emitted_until="")
 
     def to_json(self) -> dict[str, Any]:
         value: dict[str, Any] = {"cursor": self.cursor or None}
@@ -188,19 +188,19 @@ class SliceState:
             value["scan"] = {"after": self.scan}
         if self.covered:
             value["covered"] = self.covered.to_json()
-        parts: dict[str, dict[str, Any]] = {"open": {}, "recent": {}, "held": {}, "since": {}}
+        parts: dict[str, dict[str, Any]] = {"open": {}, "recent": {}, "held": {}, "emittedUntil": {}}
         for project_id, known in self.known.items():
             if known.condition == "held":
                 by_status = parts["held"].setdefault(known.held_by, {})
                 by_status[str(project_id)] = [known.seen, *known.emitted]
             elif known.condition:
                 parts[known.condition][str(project_id)] = [known.seen, *known.emitted]
-            if known.since:
-                parts["since"][str(project_id)] = known.since
+            if known.emitted_until:
+                parts["emittedUntil"][str(project_id)] = known.emitted_until
         value |= {name: part for name, part in parts.items() if part}
         lists: dict[str, Any] = {"owed": sorted(self.owed), "unlisted": sorted(self.unlisted)}
         lists |= {"missing": sorted(self.missing), "orderless": list(self.orderless)}
-        lists["again"] = {str(id_): at for id_, at in self.again.items()}
+        lists["onceMore"] = {str(id_): at for id_, at in self.once_more.items()}
         lists["tries"] = {str(id_): [one.count, one.at] for id_, one in self.tries.items()}
         delivered: dict[str, list[int]] = {}
         for project_id in sorted(self.delivered):
@@ -222,23 +222,23 @@ class SliceState:
         state = cls(cursor=read_time(value["cursor"]), read=read_time(value.get("read")), scan=None)
         if value.get("scan") is not None:
             state.scan = int(value["scan"]["after"])
-        since = {int(id_): _moment(at) for id_, at in value.get("since", {}).items()}
+        emitted_until = {int(id_): _moment(at) for id_, at in value.get("emittedUntil", {}).items()}
         for id_, texts in value.get("open", {}).items():
-            state.known[int(id_)] = _known("open", texts, since.get(int(id_), ""))
+            state.known[int(id_)] = _known("open", texts, emitted_until.get(int(id_), ""))
         for id_, texts in value.get("recent", {}).items():
             state.known[int(id_)] = _known("recent", texts)
         for status, held in value.get("held", {}).items():
             for id_, texts in held.items():
-                state.known[int(id_)] = _known("held", texts, since.get(int(id_), ""), str(status))
+                state.known[int(id_)] = _known("held", texts, emitted_until.get(int(id_), ""), str(status))
         for id_ in _ids(value.get("owed", [])):
-            state.owe(id_, since.get(id_, ""))
+            state.owe(id_, emitted_until.get(id_, ""))
         if value.get("covered") is not None and (state.scan is not None or state.owed):
             state.covered = Scope.from_json(value["covered"])
         state.unlisted = set(_ids(value.get("unlisted", [])))
         state.missing = set(_ids(value.get("missing", [])))
         state.newest = read_time(value.get("newest"))
         state.orderless = dict.fromkeys(_ids(value.get("orderless", [])))
-        state.again = {int(id_): _moment(at) for id_, at in value.get("again", {}).items()}
+        state.once_more = {int(id_): _moment(at) for id_, at in value.get("onceMore", {}).items()}
         tries = value.get("tries", {}).items()
         state.tries = {int(id_): Try(int(count), _moment(at)) for id_, (count, at) in tries}
         delivered = value.get("delivered", {}).items()
@@ -261,9 +261,9 @@ def _ids(value: Any) -> list[int]:
     return [int(id_) for id_ in value]
 
 
-def _known(condition: Condition, texts: Any, since: str = "", held_by: str = "") -> Known:
+def _known(condition: Condition, texts: Any, emitted_until: str = "", held_by: str = "") -> Known:
     seen, *emitted = read_texts(texts)
-    return Known(condition, seen, tuple(emitted), since, held_by)
+    return Known(condition, seen, tuple(emitted), emitted_until, held_by)
 
 
 def _manifest(value: Mapping[str, Any]) -> ManifestFiles:

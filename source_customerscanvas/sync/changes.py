@@ -54,8 +54,8 @@ class Changes:
             if stream.name not in OF_RESULTS:
                 continue
             with stream.lock:
-                again = stream.slice(self._key).again
-                due = [id_ for id_, at in again.items() if stream.lookback.has_passed(at, now)]
+                noted = stream.slice(self._key).once_more
+                due = [id_ for id_, at in noted.items() if stream.lookback.has_passed(at, now)]
             for project_id in due:
                 # one that is read anyway is not asked for twice
                 reading = self._wanted_by if project_id in self._packed else self._once_more

@@ -52,24 +52,16 @@ class ReadProject:
         emitted = frozenset(known.emitted)
         return lambda artifact: (
             self.digest(artifact) not in emitted
-            and not (covered.has_kind(kind(artifact)) and is_older(artifact, known.since))
+            # of an artifact without a time, nobody knows whether it is older
+            and not (covered.has_kind(kind(artifact)) and "" < (artifact.last_modified or "") < known.emitted_until)
         )
-
-
-def newest_of(artifacts: Iterable[Artifact]) -> str:
-    """When the newest of these artifacts was made; empty where nobody says."""
-    return max((artifact.last_modified or "" for artifact in artifacts), default="")
-
-
-def is_older(artifact: Artifact, since: str) -> bool:
-    """Whether an artifact was there before a time; of one without a time, nobody knows."""
-    return (artifact.last_modified or since) < since
 
 
 def is_new_run(known: Known, artifacts: Callable[[], Iterable[Artifact]]) -> bool:
     """Whether a completed project's results are of a run that was not delivered before.
 
-    If all that is known is that the project had finished before `since`, the times of its artifacts decide. Artifacts
-    without a time count as old: otherwise the project would be acknowledged in every sync.
+    If all that is known is that the project had finished before `emitted_until`, the times of its artifacts decide.
+    Artifacts without a time count as old: otherwise the project would be acknowledged in every sync.
     """
-    return not known.since or newest_of(artifacts()) >= known.since
+    until = known.emitted_until
+    return not until or any((artifact.last_modified or "") >= until for artifact in artifacts())

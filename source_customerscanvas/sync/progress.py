@@ -67,7 +67,7 @@ class StreamProgress:
             if isinstance(project, int) or self.state.is_pending_elsewhere(key, id_):
                 state.owe(id_)
             else:
-                state.owe(id_, self._memory.handed_over_until(key, state, project))
+                state.owe(id_, self._memory.emitted_until(key, state, project))
 
     def cursor(self, key: str) -> str:
         with self.lock:
@@ -107,7 +107,7 @@ class StreamProgress:
     def end_once_more(self, key: str, project_id: int) -> None:
         """Note that a finished project was asked for once more, and had nothing new."""
         with self.lock:
-            self.slice(key).again.pop(project_id, None)
+            self.slice(key).once_more.pop(project_id, None)
 
     def miss(self, key: str, project_id: int, *, is_listed: bool) -> None:
         """Note that a project was not there when it was asked for, although perhaps a list of this sync showed it.

@@ -210,7 +210,7 @@ class ProjectReader:
         if known.condition == "held":
             return read.results.digest not in known.emitted[1:]
         # of a project that finished before the first sync only its artifacts tell; only acknowledging is worth them
-        if known.saw(read.results.digest) or (known.since and stream.ledger is None):
+        if known.saw(read.results.digest) or (known.emitted_until and stream.ledger is None):
             return False
         return is_new_run(known, lambda: self._artifacts_of(read, [stream]))
 

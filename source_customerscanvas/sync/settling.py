@@ -82,8 +82,8 @@ class Memory:
         # in a slice of one order, a project that is not known is a change whatever its age
         return is_order(key) or project.latest >= self._lookback.before(state.cursor) or not project.is_completed
 
-    def handed_over_until(self, key: str, state: SliceState, project: Project) -> str:
-        """What is older than this was handed over of a project of which nothing is known; empty: nothing was."""
+    def emitted_until(self, key: str, state: SliceState, project: Project) -> str:
+        """What is older than this was emitted of a project of which nothing is known; empty: nothing was."""
         if is_order(key):
             return ""
         boundary, scope = self._lookback.before(state.cursor), state.covered or self._scope
@@ -105,8 +105,8 @@ class Memory:
         project_id = settled.project_id
         if settled.condition != "open":
             state.tries.pop(project_id, None)
-        if project_id in state.again and self._lookback.has_passed(state.again[project_id], settled.at):
-            del state.again[project_id]
+        if project_id in state.once_more and self._lookback.has_passed(state.once_more[project_id], settled.at):
+            del state.once_more[project_id]
         state.settle(project_id, self._known(key, state, settled))
         state.newest = max(state.newest, settled.newest)
         if settled.condition == "open" and not settled.has_status:
@@ -123,7 +123,7 @@ class Memory:
             return
         boundary = self._lookback.before(state.cursor)
         for project_id, _ in list(state.having("recent")):
-            kept = (state.again, state.owed, state.orderless, state.delivered)
+            kept = (state.once_more, state.owed, state.orderless, state.delivered)
             if not any(project_id in some for some in kept) and seen.get(project_id, "") < boundary:
                 state.settle(project_id, None)
 
@@ -132,19 +132,20 @@ class Memory:
         project_id, before = settled.project_id, state.of(settled.project_id)
         if settled.condition != "finished":
             # after a widening, older artifacts may not have been emitted yet: the time is forgotten
-            since = "" if state.covered else before.since
+            emitted_until = "" if state.covered else before.emitted_until
             held_by = settled.held_by if settled.condition == "held" else ""
-            return Known(settled.condition, settled.seen, settled.emitted, since, held_by)
-        was_finished = before.condition in ("recent", "held") or (before.condition is None and bool(before.since))
+            return Known(settled.condition, settled.seen, settled.emitted, emitted_until, held_by)
+        had_finished = before.condition is None and bool(before.emitted_until)
+        was_finished = had_finished or before.condition in ("recent", "held")
         is_news = not was_finished or settled.is_new_run
         if self._stream in OF_RESULTS and is_news and not self._is_history(key, settled):
-            state.again[project_id] = settled.at
+            state.once_more[project_id] = settled.at
         if settled.order_id is None and self._stream in OF_ARTIFACTS:
             state.orderless[project_id] = None
             if len(state.orderless) > _MOST_ORDERLESS:
                 del state.orderless[next(iter(state.orderless))]
         is_listed_again = settled.latest >= self._lookback.before(state.cursor) or is_order(key)
-        kept = (state.again, state.orderless, state.delivered)
+        kept = (state.once_more, state.orderless, state.delivered)
         if is_listed_again or any(project_id in some for some in kept):
             return Known("recent", settled.seen, settled.emitted)
         return None

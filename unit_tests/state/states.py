@@ -58,7 +58,7 @@ def slice_states(draw: st.DrawFn) -> SliceState:
             if condition == "recent" and draw(st.booleans()):
                 state.orderless[project_id] = None
             if condition == "recent" and draw(st.booleans()):
-                state.again[project_id] = draw(times)
+                state.once_more[project_id] = draw(times)
             if condition == "open" and draw(st.booleans()):
                 state.unlisted.add(project_id)
             if draw(st.booleans()):

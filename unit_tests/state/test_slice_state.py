@@ -67,7 +67,7 @@ def test_given_a_project_that_is_owed_again_and_again_when_asked_then_the_first_
     state = SliceState(cursor=CURSOR, scan=None)
     for moment in since:
         state.owe(7, moment)
-    assert again(state).of(7).since == since[0]
+    assert again(state).of(7).emitted_until == since[0]
     assert again(state).to_json()["owed"] == [7]
 
 
@@ -87,8 +87,8 @@ def test_given_an_open_project_that_had_finished_before_when_owed_then_the_earli
     state.settle(7, Known("open", "seenseen", ("aaaaaaaa",), BEFORE))
     state.owe(7, CURSOR)
     value = state.to_json()
-    assert (value["since"], value["owed"]) == ({"7": BEFORE}, [7])
-    assert again(state).of(7).since == BEFORE
+    assert (value["emittedUntil"], value["owed"]) == ({"7": BEFORE}, [7])
+    assert again(state).of(7).emitted_until == BEFORE
 
 
 def test_given_files_that_arrive_one_by_one_when_noted_then_the_project_stays_owed_and_counts_as_open() -> None:
@@ -112,7 +112,7 @@ def test_given_any_project_when_settled_then_nothing_is_owed_of_it_and_only_the_
         state.settle(project_id, Known("open", seen))
         assert state.of(project_id) == Known("open", seen)
         assert project_id not in state.owed
-        assert project_id not in state.orderless.keys() | state.again.keys()
+        assert project_id not in state.orderless.keys() | state.once_more.keys()
         assert project_id not in state.unlisted
 
 
@@ -121,7 +121,7 @@ def test_given_any_projects_when_forgotten_then_no_part_names_them(state: SliceS
     for project_id in [*state.known, *state.owed, *state.tries, *state.waiting.values()]:
         state.forget(project_id)
     value = state.to_json()
-    parts = {"open", "recent", "held", "owed", "since", "unlisted", "orderless", "again"}
+    parts = {"open", "recent", "held", "owed", "emittedUntil", "unlisted", "orderless", "onceMore"}
     assert value.keys().isdisjoint(parts | {"tries", "waiting"})
 
 
@@ -143,9 +143,9 @@ def test_given_orders_that_wait_for_a_project_when_it_is_read_then_they_do_not_a
 
 
 def test_given_a_finished_project_when_it_is_settled_as_recent_then_what_was_to_be_asked_once_more_still_is() -> None:
-    state = SliceState(cursor=CURSOR, scan=None, again={7: BEFORE}, orderless={7: None})
+    state = SliceState(cursor=CURSOR, scan=None, once_more={7: BEFORE}, orderless={7: None})
     state.settle(7, Known("recent", "seenseen"))
-    assert (state.again, state.orderless) == ({7: BEFORE}, {7: None})
+    assert (state.once_more, state.orderless) == ({7: BEFORE}, {7: None})
 
 
 # When the scope is widened

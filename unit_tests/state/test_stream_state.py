@@ -42,10 +42,10 @@ STATE: dict[str, Any] = {
             "recent": {"4698": ["k3Jd92mQ", "p0Zx71cc"]},
             "held": {"5": {"4655": ["Zk0q81ab"]}},
             "owed": [4690, 4713, 4714],
-            "since": {"4690": "2026-01-31T11:50:00.000000Z", "4713": "2026-01-31T11:50:00.000000Z"},
+            "emittedUntil": {"4690": "2026-01-31T11:50:00.000000Z", "4713": "2026-01-31T11:50:00.000000Z"},
             "unlisted": [4691],
             "orderless": [4698],
-            "again": {"4698": "2026-01-31T11:58:00.000000Z"},
+            "onceMore": {"4698": "2026-01-31T11:58:00.000000Z"},
             "tries": {"4690": [1, "2026-01-31T11:30:00.000000Z"]},
             "delivered": {"5001": [4698, 4699]},
             "waiting": {"5001": 4690},
@@ -172,15 +172,15 @@ DAMAGED = [
     ("slices/11/owed", None),
     ("slices/11/owed", ["🎁"]),
     ("slices/11/owed", [None]),
-    ("slices/11/since", []),
-    ("slices/11/since/4690", "soon"),
-    ("slices/11/since/4690", None),
+    ("slices/11/emittedUntil", []),
+    ("slices/11/emittedUntil/4690", "soon"),
+    ("slices/11/emittedUntil/4690", None),
     ("slices/11/unlisted", None),
     ("slices/11/unlisted", ["x"]),
     ("slices/11/orderless", 7),
-    ("slices/11/again", []),
-    ("slices/11/again/4698", "soon"),
-    ("slices/11/again/4698", None),
+    ("slices/11/onceMore", []),
+    ("slices/11/onceMore/4698", "soon"),
+    ("slices/11/onceMore/4698", None),
     ("slices/11/tries", []),
     ("slices/11/tries", {"x": [1, NOW]}),
     ("slices/11/tries", {"4711": 1}),
@@ -276,7 +276,7 @@ def test_given_a_wider_scope_when_a_first_scan_was_interrupted_then_everything_i
 
 def test_given_a_wider_scope_when_the_scan_of_another_one_was_interrupted_then_what_is_owed_is_read_whole() -> None:
     covered = Scope(kinds=("pdf",)).to_json()
-    value = state_with(Scope(kinds=("pdf", "png")), 4711, covered=covered, owed=[7], since={"7": EARLIER})
+    value = state_with(Scope(kinds=("pdf", "png")), 4711, covered=covered, owed=[7], emittedUntil={"7": EARLIER})
     one = read(value, Scope()).slices["11"]
     assert (one.scan, one.covered, one.to_json()["owed"]) == (-1, None, [7])
 

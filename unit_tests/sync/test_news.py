@@ -51,7 +51,7 @@ def test_given_what_is_owed_of_a_project_when_its_artifacts_are_known_then_those
     since: str, last_modified: str | None, is_news: bool
 ) -> None:
     one = artifact(last_modified)
-    assert news(Known(since=since), one) == [one] * is_news
+    assert news(Known(emitted_until=since), one) == [one] * is_news
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_given_a_scope_that_was_widened_when_a_project_was_handed_over_in_it_the
     format_: str, last_modified: str, is_news: bool
 ) -> None:
     one = artifact(last_modified, format_)
-    assert news(Known(since=WITHIN), one, covered=Scope(kinds=("pdf",))) == [one] * is_news
+    assert news(Known(emitted_until=WITHIN), one, covered=Scope(kinds=("pdf",))) == [one] * is_news
 
 
 def test_given_an_artifact_that_was_emitted_as_it_is_when_looked_at_then_it_is_no_news() -> None:
@@ -91,6 +91,6 @@ def test_given_a_completed_project_when_it_was_finished_before_then_only_a_young
 ) -> None:
     artifacts = [artifact(LONG_AGO), artifact(last_modified)]
     if since == "":
-        assert is_new_run(Known(since=since), lambda: pytest.fail("asked")) is is_new
+        assert is_new_run(Known(emitted_until=since), lambda: pytest.fail("asked")) is is_new
     else:
-        assert is_new_run(Known(since=since), lambda: artifacts) is is_new
+        assert is_new_run(Known(emitted_until=since), lambda: artifacts) is is_new

@@ -154,7 +154,7 @@ def test_given_a_changed_project_when_owed_then_it_counts_as_finished_before_onl
     progress = stream(state, scope, name=FILES)
     progress.owe(KEY, project(lastModified=AFTER))
     assert value_of(progress)["owed"] == [7]
-    assert value_of(progress).get("since", {}).get("7") == since
+    assert value_of(progress).get("emittedUntil", {}).get("7") == since
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_given_times_of_different_clocks_when_a_project_is_owed_then_the_earlier
 ) -> None:
     progress = stream(watched(cursor=cursor, newest=newest, read=read), name=FILES)
     progress.owe(KEY, project(lastModified=AFTER))
-    assert value_of(progress)["since"] == {"7": since}
+    assert value_of(progress)["emittedUntil"] == {"7": since}
 
 
 @pytest.mark.parametrize("index", [0, 1])
@@ -182,7 +182,7 @@ def test_given_a_wider_shard_when_a_project_was_not_in_the_one_before_then_nothi
     covered = Shard(2, index)
     progress = stream(watched(scan=-1, covered=Scope(shard=covered)), name=FILES)
     progress.owe(KEY, project(orderId="5001"))
-    assert ("since" in value_of(progress)) is covered.has("11", "5001", 7)
+    assert ("emittedUntil" in value_of(progress)) is covered.has("11", "5001", 7)
 
 
 @pytest.mark.parametrize("condition", ["open", "held", "recent"])
@@ -198,7 +198,7 @@ def test_given_a_project_that_moved_when_it_was_not_handed_over_where_it_was_the
     progress.pass_on(KEY, moved)
     progress.owe("12", moved)
     assert value_of(progress, "12")["owed"] == [7]
-    assert value_of(progress, "12").get("since") == ({"7": WITHIN} if condition == "recent" else None)
+    assert value_of(progress, "12").get("emittedUntil") == ({"7": WITHIN} if condition == "recent" else None)
     assert value_of(progress).keys().isdisjoint({"open", "held", "recent"})
 
 
@@ -224,13 +224,13 @@ def test_given_a_project_made_since_the_window_when_owed_then_nothing_of_it_was_
     progress = stream()
     progress.owe(KEY, project(created=WITHIN))
     progress.owe(KEY, project(8, created=BEFORE))
-    assert (value_of(progress)["owed"], value_of(progress)["since"]) == ([7, 8], {"8": WITHIN})
+    assert (value_of(progress)["owed"], value_of(progress)["emittedUntil"]) == ([7, 8], {"8": WITHIN})
 
 
 def test_given_one_order_when_a_project_of_it_is_owed_then_nothing_tells_that_it_was_handed_over() -> None:
     progress = stream(key=ORDER)
     progress.owe(ORDER, project(orderId="5001"))
-    assert (value_of(progress, ORDER)["owed"], "since" in value_of(progress, ORDER)) == ([7], False)
+    assert (value_of(progress, ORDER)["owed"], "emittedUntil" in value_of(progress, ORDER)) == ([7], False)
 
 
 def test_given_a_known_project_when_owed_then_what_was_emitted_of_it_is_still_known() -> None:
@@ -283,7 +283,7 @@ def test_given_a_project_that_a_watch_was_the_first_to_see_finished_when_settled
     one = project(orderId="5001", created=BEFORE, lastModified=BEFORE)
     progress.settle(KEY, settled(progress, project(orderId="5001", processing="InProgress")))
     progress.settle(KEY, settled(progress, one))
-    assert value_of(progress)["again"] == {"7": CURSOR}
+    assert value_of(progress)["onceMore"] == {"7": CURSOR}
     progress.move_cursor(KEY, WINDOW_LATER, WINDOW_LATER, {})
     assert list(value_of(progress)["recent"]) == ["7"]
 
@@ -296,13 +296,13 @@ def test_given_a_first_scan_when_it_goes_on_in_a_later_sync_then_only_what_moved
     progress = stream(watched(scan=4))
     one = project(orderId="5001", created=latest if is_made else LONG_AGO, lastModified=latest)
     progress.settle(KEY, settled(progress, one))
-    assert ("again" in value_of(progress)) is is_asked
+    assert ("onceMore" in value_of(progress)) is is_asked
 
 
 def test_given_a_first_scan_when_it_begins_then_nothing_of_the_history_is_asked_for_once_more() -> None:
     progress = stream(SliceState())
     progress.settle(KEY, settled(progress, project(orderId="5001", created=AFTER)))
-    assert "again" not in value_of(progress)
+    assert "onceMore" not in value_of(progress)
 
 
 def test_given_a_finished_project_when_it_is_delivered_and_not_acknowledged_then_it_is_remembered_however_old() -> None:
@@ -316,7 +316,7 @@ def test_given_a_finished_project_when_it_is_delivered_and_not_acknowledged_then
 def test_given_a_stream_of_rows_alone_when_a_project_finishes_then_it_is_not_asked_for_once_more() -> None:
     progress = stream(name=PROJECTS)
     progress.settle(KEY, settled(progress, project(lastModified=AFTER)))
-    assert "again" not in value_of(progress)
+    assert "onceMore" not in value_of(progress)
 
 
 def test_given_a_project_that_had_finished_before_when_nothing_of_it_is_new_then_it_is_not_asked_for_once_more() -> (
@@ -326,10 +326,10 @@ def test_given_a_project_that_had_finished_before_when_nothing_of_it_is_new_then
     one = project(orderId="5001", lastModified=AFTER)
     progress.owe(KEY, one)
     progress.settle(KEY, settled(progress, one, is_new_run=False))
-    assert "again" not in value_of(progress)
+    assert "onceMore" not in value_of(progress)
     progress.owe(KEY, one)
     progress.settle(KEY, settled(progress, one, is_new_run=True))
-    assert value_of(progress)["again"] == {"7": CURSOR}
+    assert value_of(progress)["onceMore"] == {"7": CURSOR}
 
 
 @pytest.mark.parametrize(
@@ -347,7 +347,7 @@ def test_given_a_project_that_is_due_when_it_is_settled_then_it_is_not_asked_for
     one = project(orderId="5001", lastModified=BEFORE)
     progress.settle(KEY, settled(progress, one, is_new_run=True))
     progress.settle(KEY, settled(progress, one, at=WINDOW_LATER, is_new_run=False))
-    assert "again" not in value_of(progress)
+    assert "onceMore" not in value_of(progress)
 
 
 def test_given_a_thousand_projects_without_an_order_when_one_more_finishes_then_the_oldest_is_forgotten() -> None:
@@ -372,7 +372,7 @@ def test_given_a_cursor_that_moves_when_projects_lie_before_its_window_then_only
     for id_, processing in ((1, "Completed"), (2, "Pending"), (3, "Completed")):
         one = project(id_, processing, orderId="5001", lastModified=AFTER)
         progress.settle(KEY, settled(progress, one))
-    progress.slice(KEY).again.clear()
+    progress.slice(KEY).once_more.clear()
     progress.leave(KEY, 3, trouble())
     progress.move_cursor(KEY, WINDOW_LATER, WINDOW_LATER, {1: AFTER, 2: AFTER})
     assert sorted(progress.slice(KEY).known) == [2, 3]
@@ -409,15 +409,15 @@ def test_given_a_project_that_had_finished_before_when_it_is_not_handed_over_now
     one = project(status=5, orderId="5001", lastModified=AFTER)
     progress.owe(KEY, one)
     progress.settle(KEY, settled(progress, one, condition=condition, held_by="5"))
-    assert value_of(progress)["since"] == {"7": WITHIN}
-    assert again(progress).known(KEY, 7).since == WITHIN
+    assert value_of(progress)["emittedUntil"] == {"7": WITHIN}
+    assert again(progress).known(KEY, 7).emitted_until == WITHIN
 
 
 def test_given_a_wider_scope_when_a_project_that_had_finished_before_is_open_then_all_of_it_is_to_come() -> None:
     known = Known("open", "seenseen", (), BEFORE)
     progress = stream(watched(known={7: known}, scan=-1, covered=Scope(kinds=("pdf",))), name=FILES)
     progress.settle(KEY, settled(progress, project(processing="InProgress")))
-    assert "since" not in value_of(progress)
+    assert "emittedUntil" not in value_of(progress)
 
 
 def test_given_an_open_project_without_a_status_when_settled_then_no_list_is_expected_to_show_it() -> None:

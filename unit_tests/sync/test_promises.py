@@ -161,9 +161,9 @@ def test_given_a_recent_project_when_it_was_read_then_it_had_finished_and_there_
             found = following.stream.settled[project_id]
             assert found.condition == "finished"
             is_listed_again = max(found.latest, following.listed[project_id]["lastModified"] or "") >= boundary
-            others = state.again.keys() | state.orderless.keys() | state.owed
+            others = state.once_more.keys() | state.orderless.keys() | state.owed
             assert is_listed_again or project_id in others
-        assert set(value.get("again", {})) <= set(value.get("recent", {}))
+        assert set(value.get("onceMore", {})) <= set(value.get("recent", {}))
         for project_id in value.get("orderless", []):
             assert name in OF_ARTIFACTS
             assert str(project_id) in value["recent"]
@@ -206,7 +206,7 @@ def test_given_an_owed_project_with_a_time_when_its_files_are_older_then_they_we
     name: str, history: list[Step]
 ) -> None:
     def holds(following: Following) -> None:
-        since = following.value.get("since", {})
+        since = following.value.get("emittedUntil", {})
         for project_id in following.value.get("owed", []):
             if at := since.get(str(project_id)):
                 assert following.was_handed_over(project_id, until=at)
@@ -225,8 +225,8 @@ def test_given_a_project_with_a_time_when_its_files_are_older_then_they_were_han
         value = following.value
         held = {project_id for some in value.get("held", {}).values() for project_id in some}
         owed = set(map(str, value.get("owed", [])))
-        assert value.get("since", {}).keys() <= value.get("open", {}).keys() | held | owed
-        for project_id, since in value.get("since", {}).items():
+        assert value.get("emittedUntil", {}).keys() <= value.get("open", {}).keys() | held | owed
+        for project_id, since in value.get("emittedUntil", {}).items():
             assert following.was_handed_over(int(project_id), until=since)
 
     follow(name, history, holds)
@@ -299,7 +299,7 @@ def test_given_a_history_with_all_conditions_when_followed_then_the_state_has_al
     assert set(value["open"]) == {str(running), str(silent), str(finished)}
     assert value["unlisted"] == [silent]
     assert finished in value["owed"]
-    assert value["since"].keys() == {str(finished)}
+    assert value["emittedUntil"].keys() == {str(finished)}
     if name in OF_ARTIFACTS:
         assert value["held"].keys() == {str(HOLDING)}
         assert value["held"][str(HOLDING)].keys() == {str(held)}
