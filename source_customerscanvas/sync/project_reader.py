@@ -24,16 +24,7 @@ from source_customerscanvas.state.slice_state import Known
 from source_customerscanvas.sync.files_reader import FilesReader
 from source_customerscanvas.sync.health import Health
 from source_customerscanvas.sync.jobs import Job, Touching
-from source_customerscanvas.sync.kinds import (
-    ARTIFACTS,
-    FILES,
-    OF_ARTIFACTS,
-    OF_ORDERS,
-    OF_RESULTS,
-    PROJECTS,
-    RESULTS,
-    digest_for,
-)
+from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, OF_ORDERS, OF_RESULTS, PROJECTS, RESULTS, digest_for
 from source_customerscanvas.sync.lists import is_listed
 from source_customerscanvas.sync.news import ReadProject, is_new_run
 from source_customerscanvas.sync.order_reader import OrderReader
@@ -145,17 +136,16 @@ class ProjectReader:
             _warn_of_failure(read, waiting[0])
         if waiting[0].name == RESULTS:
             yield self._results_outcome(read, waiting.pop(0))
-        of_artifacts = [stream for stream in waiting if stream.name in OF_ARTIFACTS]
-        for stream in list(of_artifacts):
+        # only streams of artifacts are left
+        for stream in list(waiting):
             if not stream.scope.statuses.includes(project.business_status):
                 waiting.remove(stream)
-                of_artifacts.remove(stream)
                 yield self._held(read, stream)
-        if not of_artifacts:
+        if not waiting:
             return
         if results.has_nameless_files:
-            pass_over(of_artifacts, f"{project.describe()}: output files without an artifact id")
-        artifacts = self._artifacts_of(read, of_artifacts)
+            pass_over(waiting, f"{project.describe()}: output files without an artifact id")
+        artifacts = self._artifacts_of(read, waiting)
         if waiting[0].name == ARTIFACTS:
             yield from self._artifact_rows(read, waiting.pop(0), artifacts)
         if waiting and waiting[0].name == FILES:
