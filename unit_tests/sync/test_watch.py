@@ -199,7 +199,7 @@ def test_given_a_project_that_was_seen_to_finish_when_a_window_has_passed_then_i
     minutes: int, is_asked: bool
 ) -> None:
     shop = old_shop()
-    progress = stream(watched(known=dict([as_listed(shop, 3, condition="recent")]), again={3: START}))
+    progress = stream(watched(known=dict([as_listed(shop, 3, condition="recent")]), once_more={3: START}))
     shop.pass_time(minutes)
     jobs = list(watch(shop, progress).jobs(Batch(SLICE)))
     assert [(job.project_id, job.once_more) for job in jobs] == [(3, True)] * is_asked
@@ -208,7 +208,7 @@ def test_given_a_project_that_was_seen_to_finish_when_a_window_has_passed_then_i
 
 def test_given_a_project_that_is_read_anyway_when_it_is_due_once_more_then_it_is_not_asked_for_twice() -> None:
     shop = old_shop()
-    progress = stream(watched(known=dict([as_listed(shop, 3, condition="recent")]), again={3: START}))
+    progress = stream(watched(known=dict([as_listed(shop, 3, condition="recent")]), once_more={3: START}))
     shop.pass_time(11)
     shop.modify(3)
     jobs = list(watch(shop, progress).jobs(Batch(SLICE)))
