@@ -45,10 +45,12 @@ def test_given_a_failed_project_when_it_is_tried_again_then_the_sync_waits_and_e
 
 
 def test_given_no_wait_when_a_failed_project_is_tried_again_then_the_next_sync_has_its_files(
-    sandbox: Sandbox, connection: Connection
+    sandbox: Sandbox, connection: Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sandbox.shop.create_project(STOREFRONT, processing="Failed")
+    caplog.set_level("INFO")
+    project = sandbox.shop.create_project(STOREFRONT, order_id="5012", processing="Failed")
     connection.sync(processing={"on_failure": "resume"})
+    assert f"storefront {STOREFRONT}, order 5012, project {project}: it has failed and was resumed." in caplog.messages
     sandbox.advance(MINUTE)
 
     assert connection.sync(processing={"on_failure": "resume"}).keys() == set(STREAMS)

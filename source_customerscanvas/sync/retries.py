@@ -112,15 +112,16 @@ class Retries:
         Gives those that are being processed now, or may be.
         """
         with ThreadPoolExecutor(self._workers, "retry") as pool:
-            items = dict(zip(projects, pool.map(self._items, projects, projects.values()), strict=True))
-        before = {one: self._of(one) for one, found in items.items() if found is not None}
+            looked_at = zip(projects, pool.map(self._look, projects, projects.values()), strict=True)
+        found = {one: seen for one, seen in looked_at if seen is not None}
+        before = {one: self._of(one) for one in found}
         if not before:
             return set()
         self._note(before)
         # a try that no state knows of would be repeated without end by syncs that are killed
         self._dispatcher.checkpoint(and_wait=True)
         with ThreadPoolExecutor(self._workers, "retry") as pool:
-            made = pool.map(lambda one: self._try(one, before[one], items[one] or []), before)
+            made = pool.map(lambda one: self._try(one, before[one], *found[one]), before)
             under_way = {one for one, is_under_way in zip(before, made, strict=True) if is_under_way}
         # the delay counts from now: the state may have taken long to leave, and the requests too
         self._note({one: before[one] for one in under_way})
@@ -135,13 +136,16 @@ class Retries:
         for one, known in before.items():
             self._tries.note(one.slice.key, one.project_id, Try(known.count + 1, at))
 
-    def _items(self, one: Waited, results: Results | None) -> list[int] | None:
-        """The items that have failed, where some have not; an empty list: the project as a whole. None: leave it."""
+    def _look(self, one: Waited, results: Results | None) -> tuple[str, list[int]] | None:
+        """Where the project is, and those of its items that have failed; without items, the project as a whole has.
+
+        None: leave it.
+        """
         try:
             project = ask_project(self._client.get_json, one.project_id)
             if project is None or not self._statuses.includes(project.business_status):
                 return None
-            return failed_items(self._client.get_json, project, results) if results else []
+            return project.describe(), failed_items(self._client.get_json, project, results) if results else []
         except Stopped:
             raise
         except CustomersCanvasError as error:
@@ -152,16 +156,16 @@ class Retries:
     def _verb(self) -> str:
         return self._processing.on_failure
 
-    def _try(self, one: Waited, before: Try, items: list[int]) -> bool:
+    def _try(self, one: Waited, before: Try, where: str, items: list[int]) -> bool:
         """Whether the project is being processed now, or may be; `before` is the try before this one."""
         # each item for itself: what is said of one is not said of the others
         parts: Sequence[int | None] = items or [None]
-        under_way = [self._post(one, before, part) for part in parts]
+        under_way = [self._post(one, before, where, part) for part in parts]
         return any(under_way)
 
-    def _post(self, one: Waited, before: Try, item: int | None) -> bool:
+    def _post(self, one: Waited, before: Try, where: str, item: int | None) -> bool:
         """As `_try`, for one item; None: the project as a whole."""
-        where = one.describe() + (f", item {item}" if item is not None else "")
+        where += f", item {item}" if item is not None else ""
         if not self._is_permitted:
             self._tries.take_back(one.slice.key, one.project_id, before)
             return False

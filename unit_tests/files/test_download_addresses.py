@@ -8,7 +8,7 @@ import pytest
 from source_customerscanvas.files.artifact_file import ArtifactFile
 from source_customerscanvas.files.download import Downloader
 from unit_tests.downloads import BODY, ETAG, PATH, PRIVATE, assert_whole
-from unit_tests.http_server import RESET, Answer, FakeClock, Server, serve
+from unit_tests.http_server import RESET, Answer, FakeClock, Server, json_answer, serve
 
 
 def test_given_a_private_file_when_downloaded_then_its_endpoint_is_asked_with_the_token(
@@ -95,6 +95,16 @@ def test_given_a_useless_public_address_when_downloaded_then_the_endpoint_is_ask
     (own,) = server.api_requests
     assert own.path == "/api/storage/v1/artifacts/7f/file"
     assert "Range" not in own.headers
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_given_a_public_address_on_the_apis_own_host_when_it_says_gone_then_the_endpoint_has_the_last_word(
+    server: Server, files: Downloader, tmp_path: Path, status: int
+) -> None:
+    gone = json_answer({"title": "Gone", "status": status}, status)
+    server.answer = lambda request: gone if request.path == "/public/card.pdf" else Answer(200, BODY)
+    assert_whole(files.deliver(ArtifactFile("7f", len(BODY), f"{server.url}/public/card.pdf", True), PATH), tmp_path)
+    assert "Authorization" not in server.requests[0].headers
 
 
 def test_given_a_host_that_does_not_answer_when_more_files_lie_there_then_it_is_left_alone_for_a_while(

@@ -2,6 +2,7 @@
 
 import errno
 import io
+import os
 import subprocess
 import sys
 import threading
@@ -44,6 +45,19 @@ def test_given_a_folder_when_files_are_put_there_then_they_can_be_read_and_remov
     store.delete("1/a b ü.pdf")
     store.delete("1/a b ü.pdf")
     assert found(tmp_path) == []
+    store.end()
+
+
+def test_given_a_file_on_its_way_when_the_folder_is_looked_at_then_all_that_lies_there_is_hidden(
+    tmp_path: Path,
+) -> None:
+    store = begun(tmp_path)
+    writer = half_written(store)
+    for folder_of_it, _, names in os.walk(tmp_path):
+        parts = Path(folder_of_it).relative_to(tmp_path).parts
+        assert all(name.startswith(".") for name in names)
+        assert not names or parts[0].startswith(".")
+    writer.abort()
     store.end()
 
 
