@@ -237,3 +237,15 @@ def test_given_a_run_before_a_sync_that_could_not_list_it_when_delivered_then_it
     connection.sync()
     assert connection.acknowledged() == [project]
     assert connection.acknowledged() == []
+
+
+@each_delivering
+def test_given_a_run_that_ends_between_the_list_and_its_results_when_delivered_then_it_is_acknowledged(
+    sandbox: Sandbox, streams: tuple[str, ...]
+) -> None:
+    connection = begun(sandbox, streams)
+    (project,) = order(sandbox, "Pending")
+    sandbox.on(rf"/projects/{project}/processing-results$", lambda: sandbox.shop.process(project, "Completed"), nth=1)
+
+    connection.sync()
+    assert [connection.acknowledged() for _ in range(3)] == [[], [project], []]

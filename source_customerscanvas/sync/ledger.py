@@ -30,7 +30,8 @@ class Ledger:
     def note(self, state: SliceState, settled: Settled) -> None:
         """Note what was handed over of a project, under the lock."""
         project_id, order_id = settled.project_id, settled.order_id or ""
-        if settled.condition == "open":
+        # it may be open with a run that has completed: the list is yet to follow, and nothing is acknowledged before
+        if settled.condition == "open" and settled.is_new_run is None:
             state.delivered.pop(project_id, None)
         elif settled.is_new_run:
             # an order is as old as its oldest project, so this one's can only be older. Of a project that does not say
