@@ -249,3 +249,18 @@ def test_given_a_run_that_ends_between_the_list_and_its_results_when_delivered_t
 
     connection.sync()
     assert [connection.acknowledged() for _ in range(3)] == [[], [project], []]
+
+
+@each_delivering
+def test_given_a_held_project_whose_run_ends_between_the_list_and_its_results_when_released_then_it_is_acknowledged(
+    sandbox: Sandbox, streams: tuple[str, ...]
+) -> None:
+    connection = Acknowledging(sandbox, streams)
+    connection.config["statuses"] = {"mode": "except", "codes": [2]}
+    connection.sync()
+    (project,) = order(sandbox, "Pending", status=2)
+    sandbox.on(rf"/projects/{project}/processing-results$", lambda: sandbox.shop.process(project, "Completed"), nth=1)
+    assert [connection.acknowledged() for _ in range(3)] == [[], [], []]
+    sandbox.shop.set_status(project, 1)
+
+    assert [connection.acknowledged() for _ in range(3)] == [[], [project], []]

@@ -16,7 +16,8 @@ What holds between the parts, in every state that leaves the connector:
    at which they were seen to finish), or that are `delivered` and not acknowledged. Of an order, which has few
    projects, all finished ones stay. `orderless` are those without an order that stay too, as their files come again
    when they get one.
-5. `held` are finished projects whose business status, under which they stand here, keeps them from being produced.
+5. `held` are projects with completed results whose business status, under which they stand here, keeps them from being
+   produced. Like an open one, a held one is read again whenever a list shows it while its first text is empty.
 6. `owed` is whatever has to be read, from the moment that a list was passed on which it stood until all of its records
    were handed over.
 7. `emittedUntil` says of an owed, open or held project that it had finished earlier, and that everything of it that is
