@@ -12,7 +12,7 @@ from integration_tests.conftest import STOREFRONT, Connection
 from integration_tests.shops import DAY, MINUTE
 from sandbox import Sandbox
 from sandbox.shop.shop import Shop
-from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, ORDERS, PROJECTS, RESULTS
+from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, ORDERS, PROJECTS, RESULTS, SHOP_ORDERS
 
 
 @pytest.fixture
@@ -120,6 +120,31 @@ def test_given_a_new_project_that_moves_when_synced_then_both_orders_have_a_row(
     assert set(connection.sync()[ORDERS]) == {(STOREFRONT, "5001"), (STOREFRONT, "5002")}
     assert [one["id"] for one in row_of(connection)["projects"]] == [stayed]
     assert row_of(connection, "5002")["projectCount"] == 2
+
+
+@pytest.mark.parametrize("status", ["InProgress", "Completed", None])
+@pytest.mark.parametrize("streams", [(ORDERS,), (SHOP_ORDERS,), (PROJECTS, RESULTS, ORDERS, SHOP_ORDERS)])
+def test_given_a_project_that_only_its_orders_row_has_shown_when_it_moves_on_then_both_orders_have_a_row(
+    sandbox: Sandbox, streams: tuple[str, ...], status: Any
+) -> None:
+    sandbox.switches.update(page_cap=100)
+    connection = Connection(sandbox, streams, storefront_ids=[STOREFRONT])
+    order(sandbox, "Completed", order_id="5000")
+    connection.sync()
+    order(sandbox, "InProgress")
+    late: list[int] = []
+    # the first list of projects is that of the storefront, the second one that of the order
+    hook = sandbox.on(r"/projects$", lambda: late.extend(order(sandbox, status)), nth=2)
+    connection.sync()
+    hook.remove()
+    assert late
+    sandbox.advance(MINUTE)
+    sandbox.shop.move_project(late[0], "5002")
+    found = connection.sync()
+    for stream in {ORDERS, SHOP_ORDERS} & set(streams):
+        assert set(found[stream]) == {(STOREFRONT, "5001"), (STOREFRONT, "5002")}
+    sandbox.advance(DAY)
+    assert connection.sync() == {}
 
 
 def test_given_an_open_project_that_moves_to_another_storefront_when_synced_then_both_orders_have_a_row(

@@ -1,8 +1,8 @@
 """Looks at one order when its changed projects have been read: its row, the shop's document, its manifest."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock
 
@@ -18,7 +18,7 @@ from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.records import order_record, shop_order_record
 from source_customerscanvas.sync.reporting import warn_of_trouble
 from source_customerscanvas.sync.results_reader import ResultsReader
-from source_customerscanvas.sync.settling import Settled
+from source_customerscanvas.sync.settling import Settled, settled_of
 from source_customerscanvas.sync.slices import Slice
 from source_customerscanvas.times import format_utc
 
@@ -73,7 +73,7 @@ class OrderReader:
         try:
             projects = projects_in_order(self._client, slice_, order_id)
             for stream in list(streams):
-                yield from self._of_stream(slice_.storefront_id, stream, order_id, projects, touched[stream.name])
+                yield from self._of_stream(slice_, stream, order_id, projects, touched[stream.name])
                 streams.remove(stream)
         except Stopped:
             return
@@ -86,27 +86,32 @@ class OrderReader:
 
     def _of_stream(
         self,
-        storefront_id: int,
+        slice_: Slice,
         stream: StreamProgress,
         order_id: str,
         projects: list[Project],
         touching: Sequence[Touching],
     ) -> Iterator[Outcome]:
+        storefront_id, now = slice_.storefront_id, format_utc(self._client.shop_now())
         rows = []
         if stream.name == ORDERS:
-            now = format_utc(self._client.shop_now())
             rows = [order_record(storefront_id, order_id, projects, self._statuses, self._status_of, now)]
         elif stream.name == SHOP_ORDERS and projects:
             document = self._document(stream, storefront_id, order_id, projects[0].id)
             rows = [shop_order_record(storefront_id, order_id, projects, document)] if document is not None else []
         # one that has moved touches two orders, and counts in the last of them
         finished = sum(one.order_ids[-1] == order_id for one in touching)
-        yield Outcome(stream.name, [(row, None) for row in rows], partial(_hand_over, touching), finished)
         read = {one.project_id for one in touching}
+        others = [one for one in projects if one.id not in read]
+
+        def note() -> None:
+            for one in touching:
+                one.hand_over()
+            _remember(stream, slice_.key, order_id, others, now)
+
+        yield Outcome(stream.name, [(row, None) for row in rows], note, finished)
         with self._lock:
-            self._shown |= {
-                (stream.name, one.id, digest_for(stream.name, one)) for one in projects if one.id not in read
-            }
+            self._shown |= {(stream.name, one.id, digest_for(stream.name, one)) for one in others}
 
     def _status_of(self, project: Project) -> str | None:
         """The processing status: what its results said in this sync, or else what the list shows."""
@@ -146,9 +151,13 @@ class OrderReader:
         return None
 
 
-def _hand_over(touching: Sequence[Touching]) -> None:
-    for one in touching:
-        one.hand_over()
+def _remember(stream: StreamProgress, key: str, order_id: str, projects: Iterable[Project], at: str) -> None:
+    """Note the projects that only the order's row has shown: where one moves on, the order has to be told of it."""
+    with stream.lock:
+        for one in projects:
+            state = stream.slice(key)
+            if one.id not in state.known and one.id not in state.owed and stream.wants(key, one):
+                stream.settle(key, replace(settled_of(stream.name, one, None, at), emitted=(order_id,)))
 
 
 def _leave(stream: StreamProgress, key: str, touching: Sequence[Touching], trouble: Trouble) -> None:
