@@ -37,20 +37,23 @@ class ResultsReader:
         if seen and self._clock.monotonic() < seen.at + LEAST_SECONDS_BETWEEN_QUESTIONS:
             return seen.results  # a list showed the project twice, it has moved here meanwhile, or was waited for
         results = self._ask(project.id)
-        with self._lock:
-            if results and results.is_completed and project.is_completed:
+        if results and results.is_completed and project.is_completed:
+            with self._lock:
                 self._seen.pop(project.id, None)  # nobody will ask, and a history has very many
-            elif results:
-                self._seen[project.id] = Seen(results, self._clock.monotonic())
+        else:
+            self._keep(project.id, results)
         return results
 
     def ask(self, project_id: int) -> Results | None:
         """The results of a project, whoever has asked before; None where the project is gone."""
         results = self._ask(project_id)
+        self._keep(project_id, results)
+        return results
+
+    def _keep(self, project_id: int, results: Results | None) -> None:
         if results:
             with self._lock:
                 self._seen[project_id] = Seen(results, self._clock.monotonic())
-        return results
 
     def _ask(self, project_id: int) -> Results | None:
         try:
