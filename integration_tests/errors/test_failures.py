@@ -61,7 +61,7 @@ FAILURES: dict[str, Failure] = {
     ),
     "token-server-down": Failure(("HTTP 503",), faults=((TOKEN, said(503, "down")),)),
     "token-not-accepted": Failure(
-        ("does not accept the tokens", "`environment`"), "config_error", ((r"/storefronts$", said(401, "who?")),)
+        ("does not accept the tokens", "`environment`"), "config_error", ((r"/api/storefront/", said(401, "who?")),)
     ),
     "no-projects": Failure(
         ("“Projects: Read”", "Settings > External apps > the app > permissions"),
