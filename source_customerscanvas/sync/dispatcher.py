@@ -16,7 +16,7 @@ from source_customerscanvas.sync.jobs import Batch, Job, Tasks
 from source_customerscanvas.sync.kinds import FILES
 from source_customerscanvas.sync.manifests import ManifestWriter
 from source_customerscanvas.sync.order_reader import OrderReader
-from source_customerscanvas.sync.outcomes import Found, Outcome
+from source_customerscanvas.sync.outcomes import Found, Outcome, Touching
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.project_reader import ProjectReader
 from source_customerscanvas.sync.slices import Slice
@@ -88,7 +88,7 @@ class Dispatcher:
         stream = self._streams[FILES]
         if self._manifests:
             task = partial(self._manifests.write, slice_, stream, order_id, results)
-            self.put(Outcome(FILES, note=partial(self._tasks.put_file, partial(self._run, None, task))))
+            self.put(Outcome(FILES, note=partial(self._tasks.put_file, partial(self._run, Batch(slice_), task))))
 
     def put(self, outcome: Outcome) -> None:
         """Hand an outcome over to the reader of its stream, when there is room for it."""
@@ -149,20 +149,20 @@ class Dispatcher:
         if self._stopping.is_set():
             raise Stopped
 
-    def _run(self, batch: Batch | None, task: Callable[[], Found]) -> None:
+    def _run(self, batch: Batch, task: Callable[[], Found]) -> None:
         try:
             for found in task():
                 if isinstance(found, Outcome):
                     self.put(found)
+                elif isinstance(found, Touching):
+                    batch.touch(found)
                 else:
-                    if batch:
-                        batch.add()
+                    batch.add()
                     self._tasks.put_file(partial(self._run, batch, found))
         except Exception as error:
             self.fail(as_known_error(error))
         finally:
-            if batch:
-                self._done(batch)
+            self._done(batch)
 
     def _done(self, batch: Batch) -> None:
         for order_id, touched in batch.done().items():
@@ -172,4 +172,4 @@ class Dispatcher:
                 for name in touched:
                     self._streams[name].counts.expect_rows(1)
                 task = partial(self._orders.read, batch.slice, order_id, touched)
-                self._tasks.put_file(partial(self._run, None, task))
+                self._tasks.put_file(partial(self._run, Batch(batch.slice), task))

@@ -11,29 +11,13 @@ from source_customerscanvas.api.listing import Row
 from source_customerscanvas.api.projects import Project, Results
 from source_customerscanvas.errors import Trouble
 from source_customerscanvas.sync.kinds import FILES
-from source_customerscanvas.sync.outcomes import Outcome
+from source_customerscanvas.sync.outcomes import Outcome, Touching
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.settling import Settled
 from source_customerscanvas.sync.slices import Slice
 
 _MOST_ROWS = 500
 """Rows of one project that are handed over together: it may have hundreds of thousands."""
-
-
-@dataclass
-class Touching:
-    """A project that touches orders: what a stream notes of it when the rows of all of them were handed over."""
-
-    project_id: int
-    order_ids: Sequence[str]
-    note: Callable[[], None]
-    handed_over: int = 0
-
-    def hand_over(self) -> None:
-        """Note that the row of one of the orders was handed over; called by the one thread that reads the stream."""
-        self.handed_over += 1
-        if self.handed_over == len(self.order_ids):
-            self.note()
 
 
 Touched = dict[str, list[Touching]]
@@ -58,11 +42,11 @@ class Batch:
         with self._lock:
             self._left += 1
 
-    def touch(self, stream: str, one: Touching) -> None:
-        """Have the orders that a project touches looked at for a stream."""
+    def touch(self, one: Touching) -> None:
+        """Have the orders that a project touches looked at."""
         with self._lock:
             for order_id in one.order_ids:
-                self._touched.setdefault(order_id, {}).setdefault(stream, []).append(one)
+                self._touched.setdefault(order_id, {}).setdefault(one.stream, []).append(one)
 
     def touch_manifest(self, order_id: str, results: Mapping[int, Results] | None = None) -> None:
         """Have an order looked at for its manifest, for which the `results` of a project are kept."""

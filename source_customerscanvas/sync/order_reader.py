@@ -10,10 +10,10 @@ from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.api.projects import Project, ask_order
 from source_customerscanvas.errors import Conflict, NotFound, Refused, Stopped, Trouble, as_known_error
 from source_customerscanvas.settings import Settings
-from source_customerscanvas.sync.jobs import Touched, Touching
+from source_customerscanvas.sync.jobs import Touched
 from source_customerscanvas.sync.kinds import ORDERS, SHOP_ORDERS, digest_for
 from source_customerscanvas.sync.lists import projects_in_order
-from source_customerscanvas.sync.outcomes import Outcome
+from source_customerscanvas.sync.outcomes import Outcome, Touching
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.records import order_record, shop_order_record
 from source_customerscanvas.sync.reporting import warn_of_trouble

@@ -1,6 +1,6 @@
 """What the workers find for a stream, on its way to the thread that reads the stream."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from queue import SimpleQueue
@@ -34,8 +34,25 @@ class Outcome:
         return sum(size_of(row) for row, _ in self.records)
 
 
-Found = Iterator["Outcome | Callable[[], Found]"]
-"""What reading a project gives: outcomes, and functions that deliver a file and give its outcomes."""
+@dataclass
+class Touching:
+    """A project that touches orders: what a stream notes of it when the rows of all of them were handed over."""
+
+    stream: str
+    project_id: int
+    order_ids: Sequence[str]
+    note: Callable[[], None]
+    handed_over: int = 0
+
+    def hand_over(self) -> None:
+        """Note that the row of one of the orders was handed over; called by the one thread that reads the stream."""
+        self.handed_over += 1
+        if self.handed_over == len(self.order_ids):
+            self.note()
+
+
+Found = Iterator["Outcome | Touching | Callable[[], Found]"]
+"""What reading gives: outcomes, orders to look at, and functions that deliver a file and give its outcomes."""
 
 
 class OutcomeQueue:

@@ -16,6 +16,7 @@ from source_customerscanvas.files.download import Downloader
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.state.slice_state import Try
 from source_customerscanvas.sync.acknowledging import Acknowledging
+from source_customerscanvas.sync.artifacts_reader import ArtifactsReader
 from source_customerscanvas.sync.dispatcher import Dispatcher
 from source_customerscanvas.sync.files_reader import FilesReader
 from source_customerscanvas.sync.follower import Follower
@@ -62,7 +63,8 @@ class Sync:
         self._results = ResultsReader(client, clock)
         self._files = FilesReader(settings, client, downloader)
         orders = OrderReader(settings, client, self._results, streams)
-        self._projects = ProjectReader(settings, client, self._files, self._results, orders, artifacts)
+        artifact_rows = ArtifactsReader(settings, artifacts)
+        self._projects = ProjectReader(settings, client, self._files, self._results, orders, artifact_rows)
         manifests = None
         if downloader and settings.order_manifest:
             manifests = ManifestWriter(settings, client, artifacts, self._files, downloader)

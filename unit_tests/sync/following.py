@@ -13,6 +13,7 @@ from source_customerscanvas.settings import ALL_STATUSES, Settings, Statuses
 from source_customerscanvas.state.scope import Scope
 from source_customerscanvas.state.slice_state import SliceState
 from source_customerscanvas.state.stream_state import StreamState
+from source_customerscanvas.sync.artifacts_reader import ArtifactsReader
 from source_customerscanvas.sync.files_reader import FilesReader
 from source_customerscanvas.sync.jobs import Batch, Job
 from source_customerscanvas.sync.kinds import OF_ARTIFACTS, RESULTS, digest_for
@@ -73,7 +74,9 @@ class Following:
         results = ResultsReader(client, self.shop)
         orders = OrderReader(settings, client, results, [self.stream])
         files = FilesReader(settings, client, None)
-        self._reader = ProjectReader(settings, client, files, results, orders, Artifacts(client))
+        self._reader = ProjectReader(
+            settings, client, files, results, orders, ArtifactsReader(settings, Artifacts(client))
+        )
         self._pages = None if self.state.scan is None else self._scan()
 
     @property

@@ -9,10 +9,10 @@ import pytest
 
 from source_customerscanvas.errors import Conflict, NotFound, Refused, ServerTrouble, Stopped
 from source_customerscanvas.settings import Settings, Statuses
-from source_customerscanvas.sync.jobs import Batch, Touching
+from source_customerscanvas.sync.jobs import Batch
 from source_customerscanvas.sync.kinds import ORDERS, SHOP_ORDERS
 from source_customerscanvas.sync.order_reader import OrderReader
-from source_customerscanvas.sync.outcomes import Outcome
+from source_customerscanvas.sync.outcomes import Outcome, Touching
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.results_reader import ResultsReader
 from source_customerscanvas.sync.slices import Slice
@@ -39,7 +39,7 @@ def read(
             progress.owe(str(storefront_id), row["id"])
             one = settled(progress, shop.project(row["id"]), emitted=(order_id,))
             note = partial(progress.settle, str(storefront_id), one)
-            batch.touch(progress.name, Touching(row["id"], [order_id], note))
+            batch.touch(Touching(progress.name, row["id"], [order_id], note))
     (touched,) = batch.done().values()
     found = []
     for outcome in orders.read(batch.slice, order_id, touched):
@@ -89,7 +89,7 @@ def test_given_an_order_whose_document_cannot_be_read_when_its_row_is_out_then_o
     for progress in streams:
         progress.owe(KEY, 1)
         note = partial(progress.settle, KEY, settled(progress, shop.project(1)))
-        touched[progress.name] = [Touching(1, ["order-1"], note)]
+        touched[progress.name] = [Touching(progress.name, 1, ["order-1"], note)]
     for outcome in reader(shop, *streams).read(Slice(11), "order-1", touched):
         assert outcome.note
         outcome.note()
@@ -115,7 +115,7 @@ def test_given_a_row_that_showed_a_project_when_that_is_read_later_then_the_row_
     progress = stream(name=ORDERS)
     orders = reader(shop, progress)
     note = partial(progress.settle, KEY, settled(progress, shop.project(first), emitted=("5001",)))
-    list(orders.read(Slice(11), "5001", {ORDERS: [Touching(first, ["5001"], note)]}))
+    list(orders.read(Slice(11), "5001", {ORDERS: [Touching(ORDERS, first, ["5001"], note)]}))
     assert orders.was_shown(ORDERS, settled(progress, shop.project(second)))
     assert not orders.was_shown(ORDERS, settled(progress, shop.project(second)))  # as it changed once more
     assert not orders.was_shown(ORDERS, settled(progress, shop.project(first)))
