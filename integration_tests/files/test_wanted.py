@@ -9,7 +9,7 @@ import pytest
 
 from integration_tests.command_line import CommandLine, Run, bare_catalog, configured
 from integration_tests.engine import folder
-from integration_tests.files.conftest import Shop
+from integration_tests.files.conftest import Shop, error_of
 from sandbox import FileSpec
 
 
@@ -59,6 +59,25 @@ def test_given_files_that_went_nowhere_or_elsewhere_when_they_are_wanted_here_la
 
     assert shop.delivered(later) == ids
     assert shop.sync(later.state).records("artifact_files") == []
+
+
+def test_given_files_that_go_to_another_place_when_one_is_in_trouble_at_first_then_it_comes_with_the_next_sync(
+    shop: Shop,
+) -> None:
+    shop.add(FileSpec(id="one"))
+    shop.sandbox.advance(86_400)
+    shop.add(FileSpec(id="two"))
+    first = shop.sync(files=folder(shop.folder / "elsewhere"))
+    shop.sandbox.fault("/one/file", status=500)
+    second = shop.sync(first.state)
+    assert error_of(second)
+    assert shop.delivered(second) == {"two"}
+
+    shop.sandbox.clear_faults()
+    third = shop.sync(second.state)
+
+    assert [row["artifactId"] for row in third.records("artifact_files")] == ["one"]
+    assert shop.sync(third.state).records("artifact_files") == []
 
 
 @pytest.mark.parametrize("format_", ["jpg", "*.JPEG", " .Jpg "])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
+from pathlib import Path
 
 import pytest
 
 from integration_tests.conftest import STOREFRONT, Connection
-from integration_tests.engine import STREAMS, Read, Row
+from integration_tests.engine import STREAMS, Read, Row, folder
 from integration_tests.shops import DAY, HOUR, MINUTE, fill, shop_of
 from sandbox import FileSpec, Sandbox
 from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, RESULTS
@@ -100,6 +101,24 @@ def test_given_a_wider_scope_when_the_sync_is_killed_after_any_message_then_the_
     fill(sandbox, 1)
     connection.sync(file_formats=["pdf"], start_date=start)
     assert cut_everywhere(connection, connection.read(state_projects=1)) == set()
+
+
+def test_given_files_that_go_to_another_place_when_the_sync_is_killed_after_any_state_then_the_next_one_brings_the_rest(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    sandbox.switches.page_cap = 4
+    fill(sandbox, 12)
+    sandbox.advance(DAY)
+    connection = Connection(sandbox, (FILES,))
+    there = connection.sync(files=folder(tmp_path / "there"))
+    connection.config["files"] = folder(tmp_path / "here")
+    moved = connection.read(state_projects=1)[FILES]
+    assert len(moved.states) > 10
+    for number, (kind, state) in enumerate(moved.messages):
+        if kind == "state":
+            before = {row["artifactId"] for kind, row in moved.messages[:number] if kind == "record"}
+            connection.states = {FILES: state}
+            assert before | set(connection.sync().get(FILES, [])) == set(there[FILES])
 
 
 def test_given_a_first_sync_that_was_killed_when_the_shop_changed_before_the_next_then_that_is_up_to_date(

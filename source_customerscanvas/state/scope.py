@@ -26,7 +26,10 @@ class Scope:
     destination: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        value: dict[str, Any] = {"startDate": self.start_date, "kinds": list(self.kinds) if self.kinds else None}
+        value: dict[str, Any] = {
+            "startDate": self.start_date,
+            "kinds": None if self.kinds is None else list(self.kinds),
+        }
         if self.statuses.mode != "all":
             value["statuses"] = {"mode": self.statuses.mode, "codes": list(self.statuses.codes)}
         if self.shard:

@@ -20,7 +20,7 @@ times = st.datetimes(
 ).map(lambda moment: to_utc(moment.isoformat()) or "")
 codes = st.lists(st.integers(0, 9), max_size=4, unique=True).map(lambda some: tuple(sorted(some)))
 statuses = st.just(ALL_STATUSES) | st.builds(Statuses, st.sampled_from(["only", "except"]), codes)
-kinds = st.none() | st.lists(st.sampled_from(["pdf", "png", "zip"]), min_size=1, unique=True).map(tuple)
+kinds = st.none() | st.lists(st.sampled_from(["pdf", "png", "zip"]), unique=True).map(tuple)
 scopes = st.builds(
     Scope,
     start_date=st.none() | times,
