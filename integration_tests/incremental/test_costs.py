@@ -37,7 +37,7 @@ def test_given_250_finished_projects_when_nothing_changed_then_a_sync_asks_for_t
 
 
 def test_given_a_shop_that_fits_one_page_when_nothing_changed_then_that_page_is_all() -> None:
-    with shop_of(100) as sandbox:
+    with shop_of(99) as sandbox:
         sandbox.shop.modify_project(1, processing="Failed")
         assert requests_without_news(Connection(sandbox)) == TOKEN + STOREFRONTS + PROJECT_PAGE
 

@@ -46,8 +46,10 @@ class Page:
 
     @property
     def is_last(self) -> bool:
-        # by rows with an id: others may have been added to the page and not be counted
-        return not self.rows or (self.total is not None and self.anchor + 1 >= self.total)
+        # by rows with an id: others may have been added to the page and not be counted; not by the total of a full
+        # page, which may be the number of its rows
+        is_whole = self.total is not None and self.anchor + 1 >= self.total
+        return not self.rows or (is_whole and len(self.rows) < PAGE_SIZE)
 
 
 _MOST_STEPS_BACK = 1000

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from source_customerscanvas.api.listing import Page, Row, first_with, read_page, walk
+from source_customerscanvas.api.listing import PAGE_SIZE, Page, Row, first_with, read_page, walk
 from source_customerscanvas.errors import ServerTrouble
 
 
@@ -106,6 +106,15 @@ def test_given_a_wrong_total_when_walked_to_the_end_then_each_row_comes(total: i
 
     walked = {row["id"] for page in walk(fetch, fetch(0), to_the_end=True) for row in page.rows}
     assert walked == set(ids)
+
+
+@pytest.mark.parametrize("size", [99, 100, 101, 250])
+def test_given_a_total_that_is_of_the_page_when_a_list_is_walked_then_each_row_comes(size: int) -> None:
+    def fetch(skip: int) -> Page:
+        rows: list[Row] = [{"id": id_} for id_ in range(size)[skip : skip + PAGE_SIZE]]
+        return Page(skip, rows, skip + len(rows))
+
+    assert {row["id"] for page in walk(fetch, fetch(0)) for row in page.rows} == set(range(size))
 
 
 def test_given_rows_without_an_id_when_walked_then_it_ends() -> None:
