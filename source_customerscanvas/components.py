@@ -45,7 +45,9 @@ def share(settings: Settings, client: GetsJson, failure: Callable[[], CustomersC
 
 def _shared_for(settings: Settings) -> _Shared:
     with _sharing:
-        return _shared.setdefault(settings, _Shared(ApiClient(settings)))
+        if settings not in _shared:
+            _shared[settings] = _Shared(ApiClient(settings))
+        return _shared[settings]
 
 
 @dataclass

@@ -48,7 +48,8 @@ def run() -> None:
     except BrokenPipeError:
         _leave(_FAILED)  # nobody is left to be told of it
     except SystemExit as error:
-        _flush_and_leave(error.code if isinstance(error.code, int) else _FAILED)
+        code = error.code or 0
+        _flush_and_leave(code if isinstance(code, int) else _FAILED)
     except BaseException as error:
         sys.excepthook(type(error), error, error.__traceback__)
         _flush_and_leave(_FAILED)

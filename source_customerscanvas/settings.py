@@ -2,6 +2,7 @@
 
 import json
 import os
+import posixpath
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -113,7 +114,7 @@ class Files:
             place = f"azure://{self.account}/{self.container}/{prefix}"
             return place + (f"@{self.endpoint}" if self.endpoint else "")
         if self.delivery == "sftp":
-            return f"sftp://{self.user}@{self.host}:{self.port}/{self.directory}"
+            return f"sftp://{self.user}@{self.host}:{self.port}/{posixpath.normpath(self.directory)}"
         if self.delivery == "folder":
             return f"folder:{self.absolute_path}"
         return self.delivery

@@ -250,6 +250,7 @@ def test_given_each_way_to_name_a_format_when_read_then_it_is_the_same(text: str
         ({"delivery": "gcs", "bucket": "print", "service_account": "{}"}, "gs://print/"),
         ({**AZURE, "account_key": "a2V5", "prefix": "x"}, "azure://shop/print/x"),
         ({**SFTP, "directory": "up", "port": 2222}, "sftp://shop@sftp.example:2222/up"),
+        ({**SFTP, "directory": "up/"}, "sftp://shop@sftp.example:22/up"),
         ({"delivery": "folder", "path": "/mnt/hot/"}, "folder:/mnt/hot"),
         ({"delivery": "folder", "path": "/mnt/x/../hot"}, "folder:/mnt/hot"),
     ],

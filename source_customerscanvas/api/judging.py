@@ -27,7 +27,7 @@ from source_customerscanvas.times import Clock
 _PASSING = frozenset({304, 408, 425})
 """What says no for the moment. Nothing is asked for on a condition, so that 304 is a mistake of somebody in between."""
 
-_THING = re.compile(r"/(projects|artifacts)/[^/]+(/order)?\Z")
+_THING = re.compile(r"/(projects/\d+(/order)?|artifacts/[^/]+)\Z")
 """The address of a thing itself: a 404 without a word says that it is not there."""
 
 

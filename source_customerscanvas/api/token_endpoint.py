@@ -47,7 +47,10 @@ class TokenEndpoint:
         self._has_given = False
 
     def request(self) -> Mapping[str, Any]:
-        """The answer with a new token. Only a well-formed refusal raises a configuration error at once."""
+        """The answer with a new token. Only a refusal raises a configuration error at once.
+
+        Where there was a token before, it has to be a well-formed one: a page may be somebody's in between.
+        """
         # the worker that asks holds a slot already, for the request that the token is for;
         # asking twice for a token does no harm, so this POST is repeatable
         answer = self._retrying.run(lambda: self._once(self._base), self._outage)
@@ -73,7 +76,8 @@ class TokenEndpoint:
         if status == 200 and isinstance(token, str) and _TOKEN.match(token):
             self._base = base
             return document
-        if document.get("error") == "invalid_client" or (status == 401 and not is_guess):
+        is_refused = status == 401 and not is_guess and not self._has_given
+        if is_refused or document.get("error") == "invalid_client":
             raise WrongClient(base)
         if status >= 400 and isinstance(document.get("error"), str):
             raise Refused(status, "the request for a token", said, failure_type="config_error")

@@ -114,7 +114,10 @@ def test_given_a_404_of_a_gateway_when_it_passes_then_the_answer_comes(
     assert client.get_json("storefront/v1/projects/5") == PAGE
 
 
-@pytest.mark.parametrize("path", ["storefront/v1/projects/5/processing-results", "storage/v1/artifacts/7/file"])
+@pytest.mark.parametrize(
+    "path",
+    ["storefront/v1/projects/5/processing-results", "storefront/v1/projects/statuses", "storage/v1/artifacts/7/file"],
+)
 def test_given_an_empty_404_of_what_is_no_thing_of_its_own_when_asked_then_it_is_not_taken_as_gone(
     server: Server, client: ApiClient, path: str
 ) -> None:

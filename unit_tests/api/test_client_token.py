@@ -209,6 +209,7 @@ def test_given_a_hub_that_never_gives_a_token_when_asked_then_the_environment_is
 
 PASSING = {
     **{name: answer for name, (answer, _) in NO_TOKENS.items()},
+    "401-page": Answer(401, b"<html>Unauthorized</html>", {"Content-Type": "text/html"}),
     "503": Answer(503),
     "429": Answer(429),
     "429-with-seconds": Answer(429, b"", {"Retry-After": "7"}),
