@@ -1,4 +1,4 @@
-"""Every error that a user can meet.
+"""The errors of the connector.
 
     CustomersCanvasError
     ├── ConfigurationError            the user changes the connection's settings
@@ -15,16 +15,16 @@
     │   ├── Unreachable               no connection, a reset, a time-out
     │   ├── ServerTrouble             5xx, 429 for too long, an HTML page, a body that is not what was asked for
     │   │   └── NotTheApi             a 404 of somebody in between
-    │   ├── ServerAway                nothing at all is answered, for minutes: the sync ends
+    │   ├── ServerAway                nothing is answered for minutes, or a long wait is asked for: the sync ends
     │   ├── BrokenDownload            a file that never came whole
     │   └── StoreAway                 the place where files go does not answer
-    ├── NotFound                      404 or 410, in the API's own words
+    ├── NotFound                      404 or 410, by the API itself
     ├── FileRefused                   the place where files go takes others, but not this one
     ├── Conflict                      409
     ├── Refused                       any other status that says no
     ├── ProjectsFailed                the sync ended, but these projects could not be read
     ├── InternalError                 a mistake of the connector
-    └── Stopped                       the sync is being ended; for the connector itself, no user sees it
+    └── Stopped                       the sync is being ended: no user sees this one
 
 This module knows nothing of the framework: `streams` and `source` turn these into its traced exceptions.
 """
@@ -253,7 +253,7 @@ class Unreachable(TransientError):
 
 
 class ServerTrouble(TransientError):
-    """`where` is a method and a path, or a host."""
+    """`where` names what was asked for: a method and a path, a host, a list, a project."""
 
     def __init__(self, where: str, why: str) -> None:
         super().__init__(
@@ -275,7 +275,7 @@ class NotTheApi(ServerTrouble):
 
 
 class ServerAway(TransientError):
-    """No request to the API or the identity server is answered any more: the sync cannot go on.
+    """The API or the identity server answers nothing, or asks for a longer wait than a sync allows: it cannot go on.
 
     `why` is what came instead the last time.
     """
@@ -294,7 +294,7 @@ class BrokenDownload(TransientError):
 
 
 class StoreAway(TransientError):
-    """`is_bridged` says that the store's own library has waited for it already: nobody has to wait again."""
+    """`is_bridged`: the store has been waited for already, and nobody has to wait again."""
 
     def __init__(self, place: str, why: str, *, is_bridged: bool = False) -> None:
         super().__init__(

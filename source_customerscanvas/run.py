@@ -104,7 +104,7 @@ def _run(arguments: list[str]) -> None:
     init_uncaught_exception_handler(init_logger("airbyte"))
     _log_what_would_be_printed()
     _release(held_log)
-    # without a command, the framework's parser is content and its answer is a mistake of the connector's
+    # the parser says how the command line is used only where there is a wrong command, not where there is none
     parsed = Entrypoint.parse_args(arguments or ["(none)"])
     config_path = Entrypoint.extract_config(arguments)
     catalog_path = Entrypoint.extract_catalog(arguments)

@@ -104,7 +104,7 @@ class Files:
 
     @property
     def destination(self) -> str:
-        """Where files go, without any secret: another text means that what was delivered lies elsewhere."""
+        """Where files go, without any secret. When it changes, all files are delivered again."""
         prefix = self.prefix.strip("/")
         if self.delivery == "s3":
             return f"s3://{self.bucket}/{prefix}" + (f"@{self.endpoint}" if self.endpoint else "")

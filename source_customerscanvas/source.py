@@ -1,4 +1,4 @@
-"""The source: the streams that the manifest declares, those that follow projects read by the engine."""
+"""Gives the framework the streams of the manifest. Those that follow projects are read by the engine."""
 
 import logging
 import sys

@@ -23,7 +23,7 @@ _MOST_OF_AN_ERROR = 64 * 1024
 _ERROR_CHUNK = 8 * 1024
 _CHUNK = 256 * 1024
 _MUCH_MORE = 8
-"""A body that was given up is taken for so many times what was read of it: rather too few rows next time than many."""
+"""A body that was cut off is assumed to be so many times what was read: the next request asks for few enough rows."""
 
 _WORDS = ("title", "detail", "description", "error", "error_description")
 _PROBLEM: Mapping[str, type] = {"type": str, "title": str, "status": int, "detail": str, "description": str}
@@ -82,8 +82,8 @@ def read_beginning(response: requests.Response) -> bytes:
 def parsed(body: bytes) -> Any:
     """The JSON of a body. Raises `ValueError` where it is none.
 
-    What is wrong with one value does not take the others: what is no number becomes null, half an emoji, as software
-    that cuts names by length leaves it, a question mark.
+    One bad value does not spoil the others: NaN and infinity become null. Half of a surrogate pair becomes a question
+    mark; software that cuts names by length leaves such halves.
     """
     for parse in (_in_portions, orjson.loads) if len(body) > _LONG else (orjson.loads,):
         with suppress(ValueError, TypeError):

@@ -198,7 +198,7 @@ class _Window:
         if found is None:
             return None
         artifact, page = found
-        # of a project that changed after the page was read, the page may show what was there before
+        # the page may be older than the last change of the project
         return artifact if changed <= page.at else None
 
     def note_single(self, artifact: Row) -> None:

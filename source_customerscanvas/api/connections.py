@@ -87,9 +87,9 @@ class Connections(HTTPAdapter):
     """Sends one request at a time and thread; safe to share between threads.
 
     An adapter and not a session: a session would take credentials from ~/.netrc, keep cookies, follow redirects with
-    the token, and read the environment for each request, which costs more time than sending it. What is overridden,
-    requests leaves to subclasses: looking up a host's connections, and reading cookies that nobody is to keep, took a
-    fifth of a request's processor time.
+    the token, and read the environment for each request, which costs more time than sending it. The methods that are
+    overridden here are documented for subclasses. They spare a fifth of a request's processor time: looking up a host's
+    connections, and reading cookies that nobody is to keep.
     """
 
     def __init__(self, at_once: int) -> None:
@@ -130,7 +130,7 @@ class Connections(HTTPAdapter):
         pool = self._pools.get(origin)
         if pool is None:
             if len(self._pools) == _MOST_HOSTS:
-                # the base class closes the one that it was asked for least recently: none that is asked for from now on
+                # the base class may close one of those that are kept here: all are asked for anew
                 self._pools.clear()
             pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
             if isinstance(pool, HTTPConnectionPool):

@@ -62,7 +62,7 @@ FetchPage = Callable[[int], Page]
 def read_page(
     get_json: Callable[..., Page], path: str, params: Mapping[str, Any], skip: int, take: int = PAGE_SIZE
 ) -> Page:
-    """Ask for the page of a list that begins at `skip`. What stands among its rows and is none has no id.
+    """Ask for the page of a list that begins at `skip`. An item that is no object becomes an empty row.
 
     Raises `ServerTrouble` for an answer that is no page, even when asked again: taking it for an empty one would lose
     rows without a word.
@@ -159,9 +159,8 @@ def _beyond(fetch: FetchPage, page: Page) -> list[Page]:
 def first_with(fetch: FetchPage, page: Page, field: str) -> int | None:
     """The offset of the first row whose `field` is not null, given the first page of a list that may begin with nulls.
 
-    Where nulls sort first, the rows in front of the newest ones may be the whole history: halving the distance costs
-    a handful of requests where paging would cost one for each hundred. None where the list ends with a null too, as
-    then it holds nothing else.
+    A binary search, as the rows with a null may be the whole history. None where the last row is null too, and so all
+    are.
     """
 
     def position(rows: list[Row]) -> int | None:

@@ -54,7 +54,7 @@ def known_status(status: Any) -> str | None:
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """By which a later look at a project tells what has changed.
+    """Digests by which a change of a project is recognized.
 
     `whole` changes with anything; `followed` when the list shows that the processing, or what its records carry, may
     have changed. `weight` are the bytes of the row as JSON.
@@ -274,7 +274,7 @@ def ask_order(get_json: Callable[..., Any], project_id: int) -> Any:
 
 
 def failed_items(get_json: Callable[..., Results], project: Project, results: Results) -> list[int]:
-    """The ids of the items whose own runs have failed, where the results tell that others have not; else none.
+    """The ids of the items whose own runs have failed. Empty unless others have not failed, as far as the results tell.
 
     Only where some of the items have given files is each of them asked for.
     """

@@ -75,7 +75,7 @@ class Downloader:
         self._is_over = False
 
     def end(self, patience: float) -> None:
-        """Wait until no download is under way, so many seconds at most; what is then is left for the next run."""
+        """Wait until no download is under way, at most so many seconds. What is left then, the next run clears away."""
         with self._ended:
             if not self._ended.wait_for(lambda: self._running == 0, patience):
                 return
@@ -87,7 +87,7 @@ class Downloader:
 
         Raises `NotFound` where the API says that it is gone, `BrokenDownload` where it never came whole,
         `StoreUnavailable` and `StoreAway` where no other file can be stored either, `FileRefused` where this one
-        cannot, and whatever else `ApiClient.open_file` raises. None leaves anything behind.
+        cannot, and whatever else `ApiClient.open_file` raises. No failure leaves anything behind.
         """
         with self._counted():
             size, digest = self._fetch(artifact, lambda: self._store.open(path, artifact.size, _media_type(path)))

@@ -42,8 +42,8 @@ class Part:
     """The beginning of a file that has come so far, over one or more answers, and its writer.
 
     The file is begun anew, with a writer of its own, where what has come turns out to be of no use.
-    A body that is stored compressed stays as it is where the listed size is that of the compressed one: at once where
-    the announced length says so, else after it has been unpacked in vain.
+    Where the listed size is that of the compressed body, the body is stored compressed. The announced length tells that
+    at once; without one, the first try unpacks it and finds the wrong size.
     """
 
     def __init__(

@@ -32,7 +32,7 @@ PLACEHOLDERS = (
 )
 _OF_THE_ORDER = frozenset({"storefrontId", "storefrontName", "orderId", "orderNumber", "orderName"})
 _IDS = frozenset({"storefrontId", "orderId", "projectId", "lineItem", "artifactId"})
-"""What makes a path unique, and so gives way to no other part of a name."""
+"""These make a path unique, so they are never shortened."""
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _FIELD = "file_path"
@@ -42,7 +42,7 @@ _FIELD = "file_path"
 class ProjectValues:
     """What the path of a file takes from its project, which is as the API gives it, and from its storefront.
 
-    `line_items` are those of its order (see `line_items_of`), for a template that rests on them.
+    `line_items` are those of its order (see `line_items_of`), for a template that needs them.
     """
 
     storefront_id: int | None

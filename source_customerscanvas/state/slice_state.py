@@ -8,7 +8,8 @@ What holds between the parts, in every state that leaves the connector:
    since the look-back window before `cursor`, and was handed over. Project 17 is nowhere: it was delivered last year.
 2. With a `scan`, only the projects with an id up to `after` have been read. Project 4800 is nowhere, and `after` is
    4711: it was never read. With `covered` too, all projects had been read before, in that narrower scope, to which the
-   times of `emittedUntil` refer. `covered` is removed when the scan has ended and nothing is owed any more.
+   times of `emittedUntil` refer. Where files go to another place now, `kinds` of that scope is empty: it covers
+   nothing. `covered` counts as long as there is a scan or something is owed.
 3. `open` are the projects whose processing may move on without a trace in `lastModified`: they have not finished, or
    the list's row and the processing results disagree. The first text is the digest of the list's row. Where it is
    empty, the project is read again whenever a list shows it. Further texts are digests of what was emitted.
@@ -135,7 +136,7 @@ class SliceState:
             self.known[project_id] = known
 
     def add_emitted(self, project_id: int, digest: str) -> None:
-        """Note one more thing of a project that stays owed. It is open: it has not been handed over as a whole."""
+        """Note one more thing of a project that stays owed. It stays in its condition, or becomes open."""
         known = self.of(project_id)
         emitted = known.emitted
         if not isinstance(emitted, list):

@@ -36,8 +36,8 @@ _flush = getattr(os, "fdatasync", os.fsync)
 class FolderStore(Store):
     """Files below a directory, which is made where it is missing.
 
-    Each lies in a hidden folder until it is whole, and is locked as long: so it is not taken for what a killed run has
-    left.
+    Each lies in a hidden folder until it is whole. It is locked meanwhile, so that another run does not remove it as
+    the leftover of a killed one.
     """
 
     def __init__(self, directory: Path) -> None:

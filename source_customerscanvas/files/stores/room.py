@@ -11,7 +11,7 @@ _UNMOVED_SECONDS = 600.0
 
 
 class Room:
-    """At most so many bytes lie in the directory or are on their way there; one larger file goes alone.
+    """At most so many bytes lie in the directory or are on their way there. A larger file is let in when it is empty.
 
     Safe to share between threads.
     """
@@ -55,7 +55,7 @@ class Room:
             self.note_move()
 
     def lay_down(self, path: str, size: int, taken: int) -> None:
-        """A file is complete, and gives back what it has taken and does not fill; the rest when it is gone."""
+        """A file is complete. What it has taken and does not fill is free now, the rest when it is taken away."""
         with self._lock:
             self._used += size - taken - self._lying.get(path, 0)
             self._lying[path] = size

@@ -175,7 +175,7 @@ class Unfinished(Generic[T]):
 
     @contextmanager
     def begun(self, thing: T) -> Iterator[None]:
-        """Around the lines that bring a thing into being: it is known before it is there. Raises `Stopped`."""
+        """Knows a thing before the lines inside the `with` make it. Raises `Stopped`."""
         with self._changed:
             if self.is_abandoned:
                 raise Stopped
@@ -200,7 +200,7 @@ class Unfinished(Generic[T]):
             return list(self._things)
 
     def abandon(self) -> list[T]:
-        """What there is. From now on nothing begins, and what is just beginning is there."""
+        """All that was begun, once nothing is just beginning. From then on, `begun` raises `Stopped`."""
         with self._changed:
             self.is_abandoned = True
             self._changed.wait_for(lambda: self._beginning == 0, _BEGINNING_SECONDS)
