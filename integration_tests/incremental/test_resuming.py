@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from integration_tests.conftest import STOREFRONT, Connection
-from integration_tests.engine import STREAMS, Read, Row, folder
+from integration_tests.engine import STREAMS, Read, Row
 from integration_tests.shops import DAY, HOUR, MINUTE, fill, shop_of
 from sandbox import FileSpec, Sandbox
 from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, RESULTS
@@ -110,8 +110,8 @@ def test_given_files_that_go_to_another_place_when_the_sync_is_killed_after_any_
     fill(sandbox, 12)
     sandbox.advance(DAY)
     connection = Connection(sandbox, (FILES,))
-    there = connection.sync(files=folder(tmp_path / "there"))
-    connection.config["files"] = folder(tmp_path / "here")
+    there = connection.sync(files=tmp_path / "there")
+    connection.config["files"] = tmp_path / "here"
     moved = connection.read(state_projects=1)[FILES]
     assert len(moved.states) > 10
     for number, (kind, state) in enumerate(moved.messages):
