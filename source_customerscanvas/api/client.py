@@ -52,7 +52,7 @@ class ApiClient:
         self._transport = Transport(settings, clock, self.stopping)
         self._retrying = Retrying(clock, self.stopping, self._note_retry)
         self._secrets = Secrets(settings.client_secret)
-        judge = Judge(settings, clock, self._secrets)
+        judge = Judge(settings, self._secrets)
         hub = self._outage(origin_of(settings.hub_url)[1])
         endpoint = TokenEndpoint(settings, clock, self._transport, judge, self._retrying, hub)
         self._token = AccessToken(endpoint.request, clock, self._secrets)

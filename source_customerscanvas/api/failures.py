@@ -1,12 +1,13 @@
 """Why one try of a request failed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import requests
 import urllib3.exceptions
 
 from source_customerscanvas.api.connections import CONNECT_SECONDS, SILENCE_SECONDS
+from source_customerscanvas.api.limits import Limit
 from source_customerscanvas.api.speed import TooSlow
 from source_customerscanvas.errors import CustomersCanvasError, ServerTrouble, Unreachable
 
@@ -15,18 +16,15 @@ from source_customerscanvas.errors import CustomersCanvasError, ServerTrouble, U
 class Failed(Exception):
     """One try failed in a way that may pass.
 
-    `is_unprocessed`: the server surely did nothing. `is_permanent`: a few minutes change nothing. `is_unknown_host`:
-    there is no such host. For a limit, `throttle` makes all workers pause, and `asked` is the seconds that the server
-    names; `may_be_outage`: it may be no limit.
+    `limit`: the server may have had enough for now. `is_unprocessed`: the server surely did nothing. `is_permanent`: a
+    few minutes change nothing. `is_unknown_host`: there is no such host.
     """
 
     error: CustomersCanvasError
-    throttle: Callable[[float | None], None] | None = None
-    asked: float | None = None
+    limit: Limit | None = None
     is_unprocessed: bool = False
     is_permanent: bool = False
     is_unknown_host: bool = False
-    may_be_outage: bool = False
 
 
 def network_failure(error: Exception, host: str) -> Failed:

@@ -4,7 +4,7 @@ import re
 from urllib.parse import urlsplit
 
 from source_customerscanvas.addresses import origin_of
-from source_customerscanvas.api.answers import document_of, is_problem, read_beginning, retry_after, words_of
+from source_customerscanvas.api.answers import document_of, is_problem, read_beginning, words_of
 from source_customerscanvas.api.calls import Call
 from source_customerscanvas.api.failures import Failed
 from source_customerscanvas.api.permissions import missing_permission
@@ -22,7 +22,6 @@ from source_customerscanvas.errors import (
     shorten,
 )
 from source_customerscanvas.settings import Settings
-from source_customerscanvas.times import Clock
 
 _PASSING = frozenset({304, 408, 425})
 """What says no for the moment. Nothing is asked for on a condition, so that 304 is a mistake of somebody in between."""
@@ -34,8 +33,7 @@ _THING = re.compile(r"/(projects/\d+(/order)?|artifacts/[^/]+)\Z")
 class Judge:
     """Shared by all workers. Raises `Failed` for what may pass, and errors of `errors` for what will not."""
 
-    def __init__(self, settings: Settings, clock: Clock, secrets: Secrets) -> None:
-        self._clock = clock
+    def __init__(self, settings: Settings, secrets: Secrets) -> None:
         self._secrets = secrets
         self._api = origin_of(settings.api_url)
         self._own = {self._api, origin_of(settings.hub_url)}
@@ -85,25 +83,19 @@ class Judge:
 
     def trouble(self, answer: Answer, call: Call, said: str) -> Failed | None:
         """What may pass: the server is in trouble, or has had enough for now. None for any other answer."""
-        response = answer.response
-        status = response.status_code
+        status = answer.response.status_code
         if status not in (429, *_PASSING) and (status < 500 or status == 501):
             return None
-        asked = retry_after(response, self._clock.now())
-        is_unprocessed = status in (425, 429) or (status == 503 and asked is not None)
+        asked, limit = answer.retry_after, answer.limit
         if asked is not None and asked > THROTTLED_SECONDS:
             why = f"HTTP {status}, and it asks to wait {asked / 60:.0f} minutes {said}"
             why = f"too many requests ({why.strip()})" if status == 429 else why.strip()
             return Failed(self._too_long(call, why), is_permanent=True)
         if status == 429:
             error = ServerTrouble(call.where, f"too many requests (HTTP 429), for more than ten minutes {said}".strip())
-            return Failed(error, throttle=answer.throttle, asked=asked, is_unprocessed=True)
-        error = ServerTrouble(call.where, f"HTTP {status} {said}".strip())
-        if status == 503 and (asked is not None or answer.is_limit):
-            return Failed(
-                error, throttle=answer.throttle, asked=asked, is_unprocessed=is_unprocessed, may_be_outage=True
-            )
-        return Failed(error, is_unprocessed=is_unprocessed)
+        else:
+            error = ServerTrouble(call.where, f"HTTP {status} {said}".strip())
+        return Failed(error, limit, is_unprocessed=status == 425 or (limit is not None and limit.is_told))
 
     def _too_long(self, call: Call, why: str) -> CustomersCanvasError:
         origin = origin_of(call.url)

@@ -104,13 +104,14 @@ class Outage:
         try:
             probe()
         except Failed as failed:
-            if failed.throttle is None or (failed.may_be_outage and failed.asked is None):
+            limit = failed.limit
+            if limit is None or not limit.is_told:
                 if self._clock.monotonic() >= self._since + self._patience:
                     error = self._as_told(failed.error)
                     self._given_up = self._clock.monotonic(), error
                     raise error from None
                 return
-            failed.throttle(failed.asked)
+            limit.throttle()
         except Stopped:
             raise
         except CustomersCanvasError:

@@ -20,9 +20,6 @@ _log = logging.getLogger(__name__)
 
 _MOST_TRIES = 6
 _TROUBLE_SECONDS = 120
-_MOST_DOUBTS = 3
-"""Times that a 503 counts as a limit of the server, and not as a trouble of what is asked."""
-
 _FIRST_BACK_OFF = 0.5
 _LONGEST_BACK_OFF = 30.0
 
@@ -34,29 +31,24 @@ class Patience:
     """
 
     def __init__(self, clock: Clock) -> None:
+        self.refusals = 0
         self._clock = clock
         self._failing_since: float | None = None
         self._throttled_since: float | None = None
         self._failures = 0
-        self._refusals = 0
-        self._doubts = 0
-
-    def is_limit(self, failed: Failed) -> bool:
-        self._doubts += failed.may_be_outage
-        return failed.throttle is not None and not (failed.may_be_outage and self._doubts > _MOST_DOUBTS)
 
     def begin_anew(self) -> None:
         """Start the two minutes anew: nothing could be tried while the server was away. A 503 may be a limit again."""
         self._failing_since = None
-        self._doubts = 0
+        self.refusals = 0
 
     def after_refusal(self, asked: float | None) -> float | None:
         """Seconds until the next try; None when there is to be none."""
         now = self._clock.monotonic()
         if self._throttled_since is None:
             self._throttled_since = now
-        self._refusals += 1
-        pause = asked or _back_off(self._refusals)
+        self.refusals += 1
+        pause = asked or _back_off(self.refusals)
         if now + pause - self._throttled_since > THROTTLED_SECONDS:
             return None
         # the two minutes are for what goes wrong, not for a queue
@@ -121,16 +113,15 @@ class Retrying:
         self, failed: Failed, patience: Patience, outage: Outage, sent: float, ask: Probe | None
     ) -> float | None:
         """Seconds until the next try, once the server is there; None when there is to be none."""
-        is_lost = failed.is_permanent or not (ask or failed.is_unprocessed)
-        if failed.throttle is not None and patience.is_limit(failed):
-            pause = None if is_lost else patience.after_refusal(failed.asked)
-            if pause is not None:
-                failed.throttle(failed.asked)
-            return pause
         if failed.is_permanent:
             return None
+        is_lost = not (ask or failed.is_unprocessed)
+        limit = failed.limit
+        if limit is not None and limit.is_believed(patience.refusals):
+            limit.throttle()
+            return None if is_lost else patience.after_refusal(limit.retry_after)
         is_away = not (failed.is_unknown_host and not outage.has_answered) and outage.note_failure(
-            sent, may_be_limit=failed.may_be_outage
+            sent, may_be_limit=limit is not None
         )
         if is_lost:
             return None

@@ -1,6 +1,5 @@
 """Sends one request, at the pace of its server, and gives the head of the answer."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from threading import Event, Lock
@@ -10,28 +9,27 @@ import urllib3.exceptions
 
 from source_customerscanvas.addresses import Origin, origin_of
 from source_customerscanvas.api.access_token import AccessToken
+from source_customerscanvas.api.answers import retry_after
 from source_customerscanvas.api.calls import Call
 from source_customerscanvas.api.connections import Connections
 from source_customerscanvas.api.failures import network_failure
+from source_customerscanvas.api.limits import Limit, limit_told_by
 from source_customerscanvas.api.pacing import Pace
 from source_customerscanvas.api.shop_clock import ShopClock
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.times import Clock
-
-_LONGEST_WINDOW = 60.0
-"""Seconds: who counts by the minute and tells it by 503 is silent for so long, and what is silent longer is away."""
 
 
 @dataclass(frozen=True)
 class Answer:
     """The head of an answer; its body is yet to be read from `response.raw`.
 
-    `throttle` slows down all that is asked of the server; `is_limit` tells whether a silent 503 is reason to.
+    `retry_after` are the seconds that the server asks to wait. `limit`: it may have had enough for now.
     """
 
     response: requests.Response
-    throttle: Callable[[float | None], None]
-    is_limit: bool
+    retry_after: float | None
+    limit: Limit | None
 
 
 class Transport:
@@ -63,8 +61,10 @@ class Transport:
             self.shop_clock.note(response.headers.get("Date", ""))
         if response.status_code not in (429, 503):
             pace.note_served(sent, now)
-        is_limit = pace.last_served >= sent - _LONGEST_WINDOW
-        return Answer(response, partial(pace.note_refused, sent, now), is_limit)
+        asked = retry_after(response, self._clock.now())
+        throttle = partial(pace.note_refused, sent, now, asked)
+        limit = limit_told_by(response.status_code, asked, sent - pace.last_served, throttle)
+        return Answer(response, asked, limit)
 
     def _begin(self, call: Call, pace: Pace, token: AccessToken | None) -> tuple[float, dict[str, str]]:
         """Wait for the moment at which a request may leave; gives it, and the headers to send then."""

@@ -12,6 +12,7 @@ from sandbox import Limiter
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.api.connections import Connections
 from source_customerscanvas.api.failures import Failed
+from source_customerscanvas.api.limits import Limit
 from source_customerscanvas.api.outages import Outage
 from source_customerscanvas.api.retrying import Patience
 from source_customerscanvas.errors import NotFound, ServerAway, ServerTrouble, Unreachable
@@ -234,10 +235,14 @@ def test_given_a_503_that_is_no_limit_any_more_when_the_server_was_away_then_it_
     clock: FakeClock,
 ) -> None:
     patience = Patience(clock)
-    refused = Failed(ServerTrouble("x", "HTTP 503"), throttle=lambda _: None, may_be_outage=True)
-    assert [patience.is_limit(refused) for _ in range(4)] == [True, True, True, False]
+    limit = Limit(lambda: None, None, is_sure=False)
+    believed = []
+    for _ in range(4):
+        believed.append(limit.is_believed(patience.refusals))
+        patience.after_refusal(None)
+    assert believed == [True, True, True, False]
     patience.begin_anew()
-    assert patience.is_limit(refused)
+    assert limit.is_believed(patience.refusals)
 
 
 def test_given_failures_in_a_row_when_the_known_good_is_refused_in_words_then_the_server_is_there(

@@ -1,0 +1,51 @@
+"""Whether a server has had enough for now: 429 says so, and 503 may.
+
+A gateway tells a limit by 503 too (nginx does, unless it is told otherwise). But 503 also says that the server behind it
+is away, or that what was asked for is broken. One answer does not tell which, so this is how 503 is taken:
+
+- It may be a limit where it asks to wait, or where the server has served something within the last minute: then the
+  workers slow down together. Otherwise it is a failure like any other.
+- A limit lets a request through sooner or later. A request that is refused for the fourth time, in spite of the pauses,
+  has failed: `outages` finds out whether the server is away, and if not, a few more failures end the request.
+- To the question whether the server is there, 503 is no answer: it is asked until it serves. So a limit that refuses
+  everything until a minute is over is waited for as an outage is.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_LONGEST_WINDOW = 60.0
+"""Seconds for which a limit may refuse everything: gateways count by the minute at most."""
+
+_MOST_DOUBTS = 3
+"""Times that a request takes 503 for a limit."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What a refusal says. `throttle` makes all workers pause; `retry_after` are the seconds that the server names.
+
+    `is_sure` is false where it may as well be no limit.
+    """
+
+    throttle: Callable[[], None]
+    retry_after: float | None
+    is_sure: bool
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the server itself says that it did nothing yet and is to be asked again."""
+        return self.is_sure or self.retry_after is not None
+
+    def is_believed(self, refusals: int) -> bool:
+        """Whether to wait for room, after so many refusals of the same request."""
+        return self.is_sure or refusals < _MOST_DOUBTS
+
+
+def limit_told_by(
+    status: int, retry_after: float | None, unserved: float, throttle: Callable[[], None]
+) -> Limit | None:
+    """What an answer says of a limit, when the server had served nothing for the `unserved` seconds before it."""
+    if status == 429 or (status == 503 and (retry_after is not None or unserved <= _LONGEST_WINDOW)):
+        return Limit(throttle, retry_after, is_sure=status == 429)
+    return None
