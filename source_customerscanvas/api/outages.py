@@ -105,13 +105,14 @@ class Outage:
             probe()
         except Failed as failed:
             limit = failed.limit
-            if limit is None or not limit.is_told:
+            if limit is not None and limit.is_told:
+                limit.throttle()
+            if limit is None or not limit.is_sure:
                 if self._clock.monotonic() >= self._since + self._patience:
                     error = self._as_told(failed.error)
                     self._given_up = self._clock.monotonic(), error
                     raise error from None
                 return
-            limit.throttle()
         except Stopped:
             raise
         except CustomersCanvasError:

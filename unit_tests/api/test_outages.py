@@ -35,6 +35,7 @@ def hang(clock: FakeClock) -> Answer:
 
 KINDS: dict[str, Callable[[FakeClock], Answer]] = {
     "503": lambda _: Answer(503),
+    "503-retry-after": lambda _: Answer(503, b"", {"Retry-After": "1"}),
     "502-page": lambda _: Answer(502, b"<html>"),
     "404-page": lambda _: Answer(404, b"default backend - 404"),
     "page": lambda _: HTML,
