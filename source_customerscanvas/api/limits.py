@@ -1,7 +1,7 @@
 """Whether a server has had enough for now: 429 says so, and 503 may.
 
-A gateway tells a limit by 503 too (nginx does, unless it is told otherwise). But 503 also says that the server behind it
-is away, or that what was asked for is broken. One answer does not tell which, so this is how 503 is taken:
+A gateway tells a limit by 503 too (nginx does, unless it is told otherwise). But 503 also says that the server behind
+it is away, or that what was asked for is broken. One answer does not tell which, so this is how 503 is taken:
 
 - It may be a limit where it asks to wait, or where the server has served something within the last minute: then the
   workers slow down together. Otherwise it is a failure like any other.

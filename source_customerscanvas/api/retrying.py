@@ -91,11 +91,10 @@ class Retrying:
             if outage.is_away:
                 outage.wait(ask or _assume_back)
                 patience.begin_anew()
-            sent = self._clock.monotonic()
             try:
                 answer = attempt()
             except Failed as failed:
-                pause = self._pause_after(failed, patience, outage, sent, ask)
+                pause = self._pause_after(failed, patience, outage, ask)
                 if pause is None:
                     raise failed.error from None
                 _log.debug("Again in %.1f s: %s", pause, failed.error.message)
@@ -109,9 +108,7 @@ class Retrying:
             self._clock.wait(pause, self._stopping)
             self._note_retry()
 
-    def _pause_after(
-        self, failed: Failed, patience: Patience, outage: Outage, sent: float, ask: Probe | None
-    ) -> float | None:
+    def _pause_after(self, failed: Failed, patience: Patience, outage: Outage, ask: Probe | None) -> float | None:
         """Seconds until the next try, once the server is there; None when there is to be none."""
         if failed.is_permanent:
             return None
@@ -120,12 +117,10 @@ class Retrying:
         if limit is not None and limit.is_believed(patience.refusals):
             limit.throttle()
             return None if is_lost else patience.after_refusal(limit.retry_after)
-        is_away = not (failed.is_unknown_host and not outage.has_answered) and outage.note_failure(
-            sent, may_be_limit=limit is not None
-        )
+        outage.note_failure(failed)
         if is_lost:
             return None
-        if is_away and outage.wait(ask or _assume_back):
+        if outage.is_away and outage.wait(ask or _assume_back):
             patience.begin_anew()
             return 0.0
         return patience.after_failure()
