@@ -42,6 +42,7 @@ class Outage:
         self._known_good: Probe | None = None
         self._answered = clock.monotonic()
         self._away_since: float | None = None
+        self._was_away = False
         self._given_up: tuple[float, CustomersCanvasError] | None = None
         self.has_answered = False
 
@@ -64,13 +65,13 @@ class Outage:
         is_misspelled = failed.is_unknown_host and not self.has_answered
         if not self.is_away and now - self._answered >= _SUSPICIOUS and not is_misspelled:
             self._away_since = now
+            self._was_away = False
 
     def wait(self, own: Probe) -> bool:
-        """Return when the server is there, with whether it took its time; `own` asks what the caller wants to.
+        """Return when the server is there, with whether it had been away; `own` asks what the caller wants to.
 
         Raises what has to be told if it does not come back.
         """
-        began = self._clock.monotonic()
         with self._line:
             pause = 0.0 if self._known_good else _FIRST_PAUSE
             while self.is_away:
@@ -82,7 +83,7 @@ class Outage:
                     raise Stopped
                 self._ask(self._known_good or own)
                 pause = min(max(2 * pause, _FIRST_PAUSE), _LONGEST_PAUSE)
-        return self._clock.monotonic() - began >= _FIRST_PAUSE
+        return self._was_away
 
     def _ask(self, probe: Probe) -> None:
         try:
@@ -92,6 +93,7 @@ class Outage:
             if limit is not None and limit.is_told:
                 limit.throttle()
             if limit is None or not limit.is_sure:
+                self._was_away = True
                 now = self._clock.monotonic()
                 if now >= (self._away_since or now) + self._patience:
                     error = self._as_told(failed.error)

@@ -91,6 +91,20 @@ def test_given_a_503_that_stays_when_others_are_served_then_it_ends_and_they_are
     assert clock.monotonic() - began < 30
 
 
+def test_given_a_slow_server_when_one_thing_fails_then_looking_whether_it_is_there_costs_no_further_tries(
+    server: Server, client: ApiClient, clock: FakeClock
+) -> None:
+    def answer(request: Request) -> Answer:
+        clock.pass_time(1.5)
+        return json_answer(PAGE) if request.path != "/api/x" else Answer(500)
+
+    server.answer = answer
+    client.get_json("other")
+    with pytest.raises(ServerTrouble):
+        client.get_json("x")
+    assert asked_for_x(server) == 6
+
+
 def test_given_slow_trouble_when_two_minutes_are_over_since_it_first_failed_then_it_ends(
     server: Server, client: ApiClient, clock: FakeClock
 ) -> None:
