@@ -241,6 +241,23 @@ def test_given_a_gateway_without_its_route_when_a_later_sync_begins_then_no_sett
     assert not any("environment" in str(error) for error in errors)
 
 
+def test_given_an_api_that_forbids_one_project_when_synced_then_all_others_are_there_and_the_permission_is_named(
+    sandbox: Sandbox, connection: Connection
+) -> None:
+    ids = fill(sandbox)
+    fault = sandbox.fault(f"projects/{ids[0]}/processing-results$", status=403)
+    reads = connection.read(num_workers=2)
+    error = reads[RESULTS].error
+    assert f"project {ids[0]}" in str(error)
+    assert "“Projects: Read”" in str(error)
+    assert getattr(error, "failure_type", None) == FailureType.config_error
+    connection.take(reads)
+    connection.assert_up_to_date(set(ids[1:]))
+    fault.remove()
+    assert connection.sync()[RESULTS] == [ids[0]]
+    connection.assert_up_to_date()
+
+
 def test_given_a_firewall_that_forbids_one_project_when_synced_then_no_permission_is_missing(
     sandbox: Sandbox, connection: Connection
 ) -> None:

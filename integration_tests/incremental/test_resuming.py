@@ -138,6 +138,23 @@ def test_given_a_first_sync_that_was_killed_when_the_shop_changed_before_the_nex
         connection.assert_up_to_date()
 
 
+def test_given_a_first_sync_when_files_are_delivered_then_few_projects_are_begun_whose_files_are_still_to_come(
+    tmp_path: Path,
+) -> None:
+    """However long the history is: a sync that is killed has to begin anew with these only."""
+    workers = 4
+    with shop_of(200) as sandbox:
+        Connection(sandbox, (FILES,), num_workers=workers).sync(files=tmp_path)
+        paths = [request.path for request in sandbox.requests]
+    begun, most = 0, 0
+    for path in paths:
+        begun += path.endswith("/processing-results")
+        begun -= path.endswith("/file")
+        most = max(most, begun)
+    assert begun == 0
+    assert most <= 2 * workers
+
+
 def records_between_states(taken: Read) -> list[int]:
     counts = [0]
     for kind, _ in taken.messages:

@@ -139,6 +139,30 @@ def test_given_a_delivered_project_that_is_held_for_a_while_when_synced_then_onl
 
 
 @each_move
+def test_given_a_delivered_project_that_is_held_while_it_is_run_again_when_released_then_only_its_new_file_comes(
+    sandbox: Sandbox, moves: bool
+) -> None:
+    connection = connection_of(sandbox)
+    fill(sandbox, 9)
+    project_id = add(sandbox, PAID)
+    connection.sync()
+    delivered = {one["id"] for one in sandbox.shop.artifacts(project_id)}
+    sandbox.advance(HOUR)
+    sandbox.shop.set_status(project_id, CANCELLED, True)
+    sandbox.shop.add_item_run(project_id, "InProgress", moves_last_modified=moves)
+    connection.sync()
+    sandbox.advance(HOUR)
+    sandbox.shop.finish_all()
+    assert not {ARTIFACTS, FILES} & connection.sync().keys()
+    sandbox.advance(HOUR)
+    sandbox.shop.set_status(project_id, PAID, moves)
+    found = connection.sync()
+    new = {one["id"] for one in sandbox.shop.artifacts(project_id)} - delivered
+    assert len(new) == 1
+    assert set(found[FILES]) == set(found[ARTIFACTS]) == new
+
+
+@each_move
 def test_given_a_project_delivered_long_ago_that_is_held_for_a_while_when_released_then_nothing_comes_again(
     sandbox: Sandbox, moves: bool
 ) -> None:

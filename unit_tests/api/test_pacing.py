@@ -7,10 +7,11 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from itertools import count
-from threading import Event
+from threading import Condition, Event, Thread
 
 import pytest
 
+from source_customerscanvas.api import pacing
 from source_customerscanvas.api.pacing import Pace
 from source_customerscanvas.errors import Stopped
 from unit_tests.http_server import FakeClock
@@ -21,6 +22,8 @@ Telling = Callable[[float, float], "float | None"]
 """What the server asks for, given the time of a refusal and the seconds until it would serve one."""
 
 BEGINNING = 1000.0
+PATIENCE = 10.0
+"""Seconds after which a thread that should have gone on is given up."""
 
 
 def silent(now: float, wait: float) -> None:
@@ -356,6 +359,31 @@ def test_given_refusals_of_requests_under_way_when_one_was_refused_then_they_do_
         pace.note_served(start + 1.0, start + 1.0)
         moments.append((*first, pace.take(start + 1.0)))
     assert moments[0] == moments[1]
+
+
+def test_given_as_many_requests_under_way_as_may_be_when_one_is_answered_then_the_next_leaves_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    is_waiting = Event()
+
+    class OnlyWhenNotified(Condition):
+        def wait(self, timeout: float | None = None) -> bool:
+            is_waiting.set()
+            return super().wait(PATIENCE)
+
+    monkeypatch.setattr(pacing, "Condition", OnlyWhenNotified)
+    clock = FakeClock()
+    pace = Pace(clock, Event())
+    while pace.take(clock.monotonic()) == 0:
+        pass
+    following = Thread(target=pace.wait)
+    following.start()
+    assert is_waiting.wait(PATIENCE)
+    pace.end()
+    following.join(PATIENCE / 2)
+    has_left = not following.is_alive()
+    following.join()
+    assert has_left
 
 
 def test_given_the_end_of_a_sync_when_a_request_waits_then_it_is_stopped() -> None:
