@@ -51,14 +51,17 @@ def test_given_a_project_that_is_removed_after_it_was_listed_when_synced_then_it
     assert connection.sync() == {}
 
 
+@pytest.mark.parametrize("newer", [0, 5], ids=["listed-again", "listed-once"])
 @pytest.mark.parametrize("first_sync", [True, False], ids=["first", "later"])
 def test_given_a_listed_project_that_is_not_there_for_a_moment_when_it_is_back_then_its_files_come(
-    sandbox: Sandbox, connection: Connection, first_sync: bool
+    sandbox: Sandbox, connection: Connection, first_sync: bool, newer: int
 ) -> None:
     ids = fill(sandbox)
     if not first_sync:
         connection.sync()
     new = sandbox.shop.create_project(STOREFRONT, processing="Completed")
+    sandbox.advance(HOUR)
+    ids += fill(sandbox, newer)
     fault = sandbox.fault(rf"projects/{new}(/processing-results)?$", status=404)
     for _ in range(2):
         connection.sync()
@@ -86,6 +89,25 @@ def test_given_a_project_that_has_finished_and_is_not_there_for_a_moment_when_it
     assert connection.sync() == {}
     fault.remove()
     connection.sync()
+    connection.assert_up_to_date()
+
+
+def test_given_a_changed_project_without_a_status_that_cannot_be_read_when_it_can_be_later_then_its_change_comes(
+    sandbox: Sandbox, connection: Connection
+) -> None:
+    ids = []
+    for _ in range(6):
+        ids.append(sandbox.shop.create_project(STOREFRONT))
+        fill(sandbox, 5)
+    connection.sync()
+    sandbox.advance(DAY)
+    sandbox.shop.modify_project(ids[0], description="changed")
+    sandbox.advance(HOUR)
+    fill(sandbox, 5)  # so that no list of the next sync shows it
+    fault = sandbox.fault(f"projects/{ids[0]}/processing-results$", status=500)
+    connection.take(connection.read())
+    fault.remove()
+    assert ids[0] in connection.sync()[RESULTS]
     connection.assert_up_to_date()
 
 

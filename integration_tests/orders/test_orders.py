@@ -147,6 +147,22 @@ def test_given_a_project_that_only_its_orders_row_has_shown_when_it_moves_on_the
     assert connection.sync() == {}
 
 
+def test_given_an_order_with_a_project_from_before_the_start_date_when_that_one_moves_on_then_it_is_left_out(
+    sandbox: Sandbox, connection: Connection
+) -> None:
+    (old,) = order(sandbox, "InProgress")
+    sandbox.advance(DAY)
+    connection.config["start_date"] = sandbox.now().isoformat()
+    order(sandbox, "Completed", "Completed")
+    connection.sync()
+    assert row_of(connection)["projectCount"] == 3
+    sandbox.advance(DAY)
+    sandbox.shop.process(old, "Completed")
+    sandbox.clear_requests()
+    assert connection.sync() == {}
+    assert sandbox.count(f"/projects/{old}") == 0
+
+
 def test_given_an_open_project_that_moves_to_another_storefront_when_synced_then_both_orders_have_a_row(
     sandbox: Sandbox, connection: Connection
 ) -> None:

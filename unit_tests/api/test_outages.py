@@ -276,3 +276,19 @@ def test_given_a_server_that_was_given_up_when_it_is_back_later_then_it_is_asked
     clock.pass_time(40)
     outage.wait(fail)
     assert not outage.is_away
+
+
+def test_given_a_server_that_was_given_up_when_it_has_answered_again_then_the_next_outage_is_waited_for(
+    outage: Outage, clock: FakeClock
+) -> None:
+    outage.note_answer(fail)
+    clock.pass_time(5)
+    outage.note_failure(FAILED)
+    with pytest.raises(ServerAway):
+        outage.wait(fail)
+    outage.note_answer(lambda: None)
+    clock.pass_time(5)
+    outage.note_failure(FAILED)
+    assert outage.is_away
+    outage.wait(fail)
+    assert not outage.is_away
