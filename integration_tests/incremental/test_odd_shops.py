@@ -173,6 +173,26 @@ def test_given_a_completed_project_that_gets_one_more_file_minutes_later_when_a_
         assert sandbox.count(f"/projects/{new}/processing-results$") == times
 
 
+def test_given_a_completed_project_that_is_edited_before_it_gets_one_more_file_when_a_window_has_passed_then_it_comes(
+    sandbox: Sandbox, connection: Connection
+) -> None:
+    fill(sandbox)
+    connection.sync()
+    sandbox.advance(HOUR)
+    new = sandbox.shop.create_project(STOREFRONT, processing="Completed")
+    connection.sync()
+    sandbox.advance(3 * MINUTE)
+    sandbox.shop.modify_project(new, description="edited")
+    connection.sync()
+    sandbox.advance(3 * MINUTE)
+    late = sandbox.shop.add_output_file(new)
+
+    sandbox.advance(9 * MINUTE)
+
+    assert connection.sync()[FILES] == [late]
+    connection.assert_up_to_date()
+
+
 def test_given_a_project_asked_for_once_more_when_it_changes_behind_its_results_then_the_next_sync_has_the_change(
     sandbox: Sandbox, connection: Connection
 ) -> None:

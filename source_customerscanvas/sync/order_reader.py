@@ -156,7 +156,7 @@ def _remember(stream: StreamProgress, key: str, order_id: str, projects: Iterabl
     with stream.lock:
         for one in projects:
             state = stream.slice(key)
-            if one.id not in state.known and one.id not in state.owed and stream.wants(key, one):
+            if one.id not in state.known and stream.wants(key, one):
                 stream.settle(key, replace(settled_of(stream.name, one, None, at), emitted=(order_id,)))
 
 
