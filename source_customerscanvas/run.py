@@ -33,6 +33,8 @@ _FAILED = 1
 _SIGNALLED = 128
 """What a shell adds to the number of the signal that has ended a command."""
 
+_OPTIONS = frozenset({"--config", "--catalog", "--state", "--debug"})
+
 
 def run() -> None:
     """Run the command that the arguments name, as the Airbyte protocol defines it.
@@ -183,6 +185,8 @@ def begin_early(arguments: list[str]) -> "Reading | None":
     from source_customerscanvas.sync.reading import Selected, begin_reading
     from source_customerscanvas.times import SYSTEM_CLOCK
 
+    if not {argument for argument in arguments if argument.startswith("-")} <= _OPTIONS:
+        return None  # the framework understands `--state=FILE` and `--sta FILE` too
     files = {name: value for name, value in pairwise(arguments) if name.startswith("--")}
     try:
         settings = Settings.from_config(_read_json(files["--config"]))

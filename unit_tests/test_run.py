@@ -156,6 +156,16 @@ def test_given_no_files_when_the_command_starts_then_the_framework_is_left_to_sa
     assert begin_early(arguments) is None
 
 
+@pytest.mark.parametrize("option", ["--state={}", "--sta={}", "--sta {}"])
+def test_given_a_state_named_in_another_way_when_the_command_starts_then_the_framework_is_left_to_read_it(
+    server: Server, files: Files, option: str
+) -> None:
+    files.state = []
+    *others, _, path = files.arguments()
+    assert begin_early([*others, *option.format(path).split(" ")]) is None
+    assert server.requests == []
+
+
 def test_given_a_state_when_the_command_starts_then_it_goes_on_from_there(
     server: Server, files: Files, begun: list[Reading]
 ) -> None:
