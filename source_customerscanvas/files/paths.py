@@ -98,7 +98,7 @@ class PathTemplate:
         return "/".join(_filled(part, found) for part in folders)
 
     def _path(self, values: ProjectValues, artifact: Row) -> str:
-        extension = safe_extension(file_format(_text(artifact.get("format"))))
+        extension = safe_extension(_text(artifact.get("format")).strip().lower())
         # with the project's id in it, a path need not tell apart two orders that nobody has
         found = _values(values, artifact, extension, self.rests_on_line_items)
         folders = [_filled(part, found) for part in self._parts[:-1]]
@@ -258,7 +258,7 @@ def _filled(part: _Pieces, values: Mapping[str, Sequence[Any]], extension: str =
 
 def _without_extension(name: str, extension: str) -> str:
     stem, ending = split_extension(name)
-    return stem if extension and safe_extension(file_format(ending)) == extension else name
+    return stem if extension and safe_extension(file_format(ending)) == file_format(extension) else name
 
 
 def _twins(paths: Mapping[str, str]) -> list[str]:
