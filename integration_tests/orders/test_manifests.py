@@ -54,6 +54,19 @@ def test_given_a_complete_order_when_synced_then_its_manifest_comes_after_the_la
     assert delivering.sync() == {}
 
 
+def test_given_an_order_whose_id_is_no_name_of_a_folder_when_synced_then_its_manifest_lies_beside_its_files(
+    sandbox: Sandbox, delivering: Delivering
+) -> None:
+    for order_id in ("gid://shop/Order/5001", "gid___shop_Order_5001"):
+        order(sandbox, "Completed", order_id=order_id)
+    delivering.sync()
+    rows = delivering.warehouse.tables[FILES].values()
+    folders = {row["filePath"].split(f"/{row['projectId']}/")[0] for row in rows if row["projectId"]}
+    manifests = {row["filePath"].removesuffix("/order.json") for row in rows if not row["projectId"]}
+    assert manifests == folders
+    assert len(manifests) == 2
+
+
 @pytest.mark.parametrize("status", [None, "Pending", "InProgress", "Failed"])
 def test_given_an_order_with_an_unfinished_project_when_synced_then_its_manifest_waits_for_that_one(
     sandbox: Sandbox, delivering: Delivering, status: Any

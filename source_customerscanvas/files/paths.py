@@ -58,14 +58,17 @@ _Pieces = list[str]
 class PathTemplate:
     """Where each file of a project goes, below the folder or prefix.
 
+    With `has_order_files`, two orders never share a folder, as each has a file of its own in it.
     Raises `InvalidSetting` for a text that is no template. `check_template` says whether it is a good one.
     """
 
-    def __init__(self, template: str) -> None:
+    def __init__(self, template: str, *, has_order_files: bool = False) -> None:
         self._parts = [_pieces(part) for part in template.split("/")]
         self.placeholders = {placeholder for part in self._parts for placeholder in part[1::2]}
         self.rests_on_line_items = self.placeholders.isdisjoint({"projectId", "artifactId"})
         """Whether nothing but order and line item tells two projects apart."""
+        # with the project's id in it, a path need not tell apart two orders that nobody has
+        self._marks_orders = has_order_files or self.rests_on_line_items
 
     def paths(self, values: ProjectValues, artifacts: Iterable[Row]) -> dict[str, str]:
         """The relative path, with slashes, of each final artifact of a project by its id: all have to be given.
@@ -99,8 +102,7 @@ class PathTemplate:
 
     def _path(self, values: ProjectValues, artifact: Row) -> str:
         extension = safe_extension(_text(artifact.get("format")).strip().lower())
-        # with the project's id in it, a path need not tell apart two orders that nobody has
-        found = _values(values, artifact, extension, self.rests_on_line_items)
+        found = _values(values, artifact, extension, self._marks_orders)
         folders = [_filled(part, found) for part in self._parts[:-1]]
         return "/".join([*folders, _filled(self._parts[-1], found, extension)])
 

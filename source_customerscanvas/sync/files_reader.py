@@ -56,7 +56,7 @@ class FilesReader:
         self._client = client
         self._downloader = downloader
         self._has_manifests = settings.order_manifest and downloader is not None
-        self._template = PathTemplate(settings.file_path)
+        self._template = PathTemplate(settings.file_path, has_order_files=settings.order_manifest)
         self.storefront_names: dict[int, str] = {}
         """Filled before the first project is read."""
         self.formats: set[str] = set()
