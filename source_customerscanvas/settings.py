@@ -229,7 +229,7 @@ class Settings:
             file_formats=_unique(filter(None, map(file_format, config.get("file_formats") or []))),
             files=_files(config.get("files", {})),
             file_path=config.get("file_path") or DEFAULT_FILE_PATH,
-            statuses=Statuses(statuses.get("mode", "all"), _unique(statuses.get("codes")) or ()),
+            statuses=_statuses(statuses),
             order_manifest=config.get("order_manifest", False),
             shard=_shard(config.get("shard")),
             processing=Processing(**_known(Processing, config.get("processing", {}))),
@@ -266,6 +266,12 @@ def _trimmed(value: Any) -> Any:
     if isinstance(value, list):
         return [_trimmed(one) for one in value]
     return value.strip() if isinstance(value, str) else value
+
+
+def _statuses(value: Mapping[str, Any]) -> Statuses:
+    mode = value.get("mode", "all")
+    # forms keep what was entered for another alternative
+    return ALL_STATUSES if mode == "all" else Statuses(mode, _unique(value.get("codes")) or ())
 
 
 def _files(config: Mapping[str, Any]) -> Files:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_customerscanvas.settings import ALL_STATUSES, Shard, Statuses
+from source_customerscanvas.settings import ALL_STATUSES, Settings, Shard, Statuses
 
 codes = st.lists(st.integers(0, 5), max_size=4, unique=True).map(tuple)
 statuses = st.just(ALL_STATUSES) | st.builds(Statuses, st.sampled_from(["only", "except"]), codes)
@@ -29,6 +29,11 @@ def test_given_a_choice_of_statuses_when_asked_then_it_includes_what_it_says(
     chosen: Statuses, included: set[int]
 ) -> None:
     assert {code for code in (1, 2, 3) if chosen.includes(code)} == included
+
+
+def test_given_codes_of_another_choice_when_all_statuses_are_chosen_then_they_name_nothing() -> None:
+    config = {"client_id": "app", "client_secret": "s3cret", "statuses": {"mode": "all", "codes": [9]}}
+    assert Settings.from_config(config).statuses == ALL_STATUSES
 
 
 @pytest.mark.parametrize(("mode", "is_included"), [("all", True), ("only", False), ("except", True)])
