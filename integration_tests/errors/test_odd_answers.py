@@ -284,6 +284,7 @@ NO_PAGES: dict[str, dict[str, Any]] = {
     "no-content": {"status": 204, "body": b""},
 }
 no_page = pytest.mark.parametrize("odd", NO_PAGES.values(), ids=NO_PAGES.keys())
+NO_FILES: dict[str, Any] = {"text": "none", "object": {"$values": []}}
 
 
 @pytest.mark.parametrize(
@@ -294,6 +295,10 @@ no_page = pytest.mark.parametrize("odd", NO_PAGES.values(), ids=NO_PAGES.keys())
         for name, odd in NO_PAGES.items()
         # each field of the results may be absent, and no content says that there is no run
         if (path, name) not in [("-results$", "empty-object"), ("-results$", "no-content"), ("-results$", "null")]
+    ]
+    + [
+        pytest.param("-results$", {"json": {"status": "Completed", "outputFileDetails": files}}, id=f"files-{name}")
+        for name, files in NO_FILES.items()
     ],
 )
 def test_given_an_answer_that_is_none_for_a_moment_when_synced_then_it_is_asked_for_again(

@@ -248,9 +248,9 @@ def _is_results(answer: Any) -> bool:
     # any field may be absent, but then nothing else is there instead, and a problem document has a status of its own
     if not isinstance(answer, dict) or (answer and not answer.keys() & _RESULTS_FIELDS):
         return False
-    status = answer.get("status")
-    is_status = status is None or known_status(status) is not None
-    return is_status and not (answer.keys() & _PROBLEM_FIELDS and answer.keys() <= _PROBLEM_FIELDS | {"status"})
+    status, files = answer.get("status"), answer.get("outputFileDetails")
+    is_typed = (status is None or known_status(status) is not None) and isinstance(files, list | Packed | None)
+    return is_typed and not (answer.keys() & _PROBLEM_FIELDS and answer.keys() <= _PROBLEM_FIELDS | {"status"})
 
 
 def project_list(get_json: Callable[..., Any], params: Mapping[str, Any]) -> FetchPage:
