@@ -61,7 +61,7 @@ def test_given_changed_projects_of_an_order_when_synced_then_its_document_is_ask
 
 
 @pytest.mark.parametrize("answer", ["404", "409", "501", "problem"])
-def test_given_a_shop_without_documents_when_synced_then_one_warning_names_its_storefront_and_few_are_asked_for(
+def test_given_a_shop_without_documents_when_synced_then_one_warning_names_its_storefront(
     sandbox: Sandbox, connection: Connection, answer: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     sandbox.switches.order_documents_of = {"12": answer}
@@ -72,19 +72,30 @@ def test_given_a_shop_without_documents_when_synced_then_one_warning_names_its_s
     assert len({order for storefront, order in found[ORDERS] if storefront == 12}) == 9
     (warning,) = warnings(caplog)
     assert "storefront 12" in warning
-    of_others = {str(project["id"]) for project in sandbox.shop.projects() if project["storefrontId"] == 12}
-    asked = [one for one in sandbox.requests if one.path.endswith("/order") and one.path.split("/")[-2] in of_others]
-    assert len(asked) <= 2
+    sandbox.clear_requests()
     assert connection.sync() == {}
+    assert sandbox.count(DOCUMENT) == 0
 
 
-def test_given_a_single_order_without_a_document_when_synced_then_the_others_come(
+def test_given_a_shop_that_never_gives_documents_when_synced_then_few_are_asked_for(
     sandbox: Sandbox, connection: Connection
 ) -> None:
+    sandbox.switches.order_documents = "501"
+    fill(sandbox, 20)
+    connection.sync()
+    assert sandbox.count(DOCUMENT) <= 4, "one for each worker"
+
+
+@pytest.mark.parametrize("without", [(2,), (0, 1), (0, 1, 2, 3, 5)])
+@pytest.mark.parametrize("status", [404, 409])
+def test_given_orders_that_the_shop_has_deleted_when_synced_then_the_others_come(
+    sandbox: Sandbox, connection: Connection, without: tuple[int, ...], status: int
+) -> None:
     ids = fill(sandbox, 6)
-    sandbox.fault(rf"/projects/{ids[2][0]}/order$", status=404)
+    for number in without:
+        sandbox.fault(rf"/projects/{ids[number][0]}/order$", status=status)
     found = connection.sync()
-    assert set(found[SHOP_ORDERS]) == {(STOREFRONT, f"500{number}") for number in (0, 1, 3, 4, 5)}
+    assert set(found[SHOP_ORDERS]) == {(STOREFRONT, f"500{number}") for number in range(6) if number not in without}
 
 
 def test_given_a_shop_that_breaks_down_when_its_document_is_asked_for_then_the_next_sync_brings_it(

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from threading import Lock
 
@@ -25,22 +25,7 @@ from source_customerscanvas.times import format_utc
 logger = logging.getLogger("airbyte.source-customerscanvas")
 
 _NOT_IMPLEMENTED = 501
-
-_CONCLUSIVE = 2
-"""Orders of a storefront without a document, and none with one, after which its shop is taken to have none."""
-
-
-@dataclass
-class _Documents:
-    """Whether the shop of a storefront gives documents; one worker at a time asks until that is known."""
-
-    lock: Lock = field(default_factory=Lock)
-    has_some: bool = False
-    refused: int = 0
-
-    @property
-    def has_none(self) -> bool:
-        return not self.has_some and self.refused >= _CONCLUSIVE
+"""A shop that says so gives no document at all; with any other answer, it has none of that one order."""
 
 
 class OrderReader:
@@ -54,7 +39,9 @@ class OrderReader:
         self._results = results
         self._streams = {stream.name: stream for stream in streams}
         self._lock = Lock()
-        self._documents: dict[int, _Documents] = {}
+        self._gives_documents: dict[int, bool] = {}
+        """Whether the shop of a storefront has given any, or says that it never does."""
+        self._warned: set[int] = set()
         self._shown: set[tuple[str, int, str]] = set()
         """Stream, id and digest of the projects that an order's row has shown before they were read themselves."""
 
@@ -121,29 +108,22 @@ class OrderReader:
     def _document(self, stream: StreamProgress, storefront_id: int, order_id: str, project_id: int) -> object:
         """The shop's document of an order; None where the shop has none."""
         with self._lock:
-            documents = self._documents.setdefault(storefront_id, _Documents())
-        if documents.has_some:
-            return self._ask(stream, documents, storefront_id, order_id, project_id)
-        with documents.lock:
-            if documents.has_none:
+            if self._gives_documents.get(storefront_id) is False:
                 return None
-            return self._ask(stream, documents, storefront_id, order_id, project_id)
-
-    def _ask(
-        self, stream: StreamProgress, documents: _Documents, storefront_id: int, order_id: str, project_id: int
-    ) -> object:
-        why = "it answers with an error document"
-        is_conclusive = True
+        why, is_never = "it answers with an error document", False
         try:
             document: object = ask_order(self._client.get_json, project_id)
             if document is not None:
-                documents.has_some = True
+                with self._lock:
+                    self._gives_documents[storefront_id] = True
                 return document
         except (NotFound, Conflict, Refused) as error:
-            why, is_conclusive = error.message, isinstance(error, Refused) and error.status == _NOT_IMPLEMENTED
+            why, is_never = error.message, isinstance(error, Refused) and error.status == _NOT_IMPLEMENTED
         with self._lock:
-            is_first = documents.refused == 0
-            documents.refused += _CONCLUSIVE if is_conclusive else 1
+            is_first = storefront_id not in self._warned
+            self._warned.add(storefront_id)
+            if is_never:
+                self._gives_documents.setdefault(storefront_id, False)
         if is_first:
             where = f"storefront {storefront_id}"
             stream.counts.pass_over(f"{where}: its shop gives no documents of some orders")
