@@ -189,6 +189,19 @@ def test_given_rows_only_when_files_are_wanted_then_each_file_is_emitted_once_mo
     assert connection.sync(files=tmp_path) == {}
 
 
+def test_given_wider_settings_when_files_are_wanted_before_they_were_read_then_each_file_comes(
+    sandbox: Sandbox, connection: Connection, tmp_path: Path
+) -> None:
+    fill(sandbox, 6)
+    connection.sync(file_formats=["pdf"])
+    fault = sandbox.fault("/storefronts$", status=400)
+    connection.take(connection.read(file_formats=["pdf", "png"]))
+    fault.remove()
+    connection.sync(file_formats=["pdf", "png"], files=tmp_path)
+    rows = connection.warehouse.tables[FILES].values()
+    assert [row for row in rows if not row["fileUrl"]] == []
+
+
 @pytest.mark.parametrize("page_cap", [4, 100])
 def test_given_a_start_date_when_an_older_project_is_modified_then_its_files_are_emitted_with_it(
     sandbox: Sandbox, connection: Connection, page_cap: int
