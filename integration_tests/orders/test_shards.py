@@ -154,3 +154,16 @@ def test_given_a_connection_that_becomes_a_shard_when_synced_then_it_repeats_not
     sandbox.advance(DAY)
     connection.sync()
     assert connection.sync(shard={"count": COUNT, "index": 1}) == {}
+
+
+@pytest.mark.parametrize("index", range(COUNT))
+def test_given_an_unfinished_order_when_its_connection_becomes_another_shard_then_its_row_stays(
+    sandbox: Sandbox, index: int
+) -> None:
+    sandbox.shop.create_project(STOREFRONT, "5001", processing="InProgress")
+    connection = Connection(sandbox, ALL)
+    connection.sync()
+    sandbox.advance(DAY)
+    connection.sync()
+    connection.sync(shard={"count": COUNT, "index": index})
+    assert connection.warehouse.tables[ORDERS][STOREFRONT, "5001"]["projectCount"] == 1

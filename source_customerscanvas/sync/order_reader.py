@@ -81,7 +81,7 @@ class OrderReader:
     ) -> Iterator[Outcome]:
         storefront_id, now = slice_.storefront_id, format_utc(self._client.shop_now())
         rows = []
-        if stream.name == ORDERS:
+        if stream.name == ORDERS and slice_.has_order(order_id):
             rows = [order_record(storefront_id, order_id, projects, self._statuses, self._status_of, now)]
         elif stream.name == SHOP_ORDERS and projects:
             document = self._document(stream, storefront_id, order_id, projects[0].id)

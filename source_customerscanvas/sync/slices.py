@@ -31,6 +31,10 @@ class Slice:
     def in_shard(self, project: Project) -> bool:
         return self.shard is None or self.shard.has(self.storefront_id, project.order_id, project.id)
 
+    def has_order(self, order_id: str) -> bool:
+        """Whether an order of the storefront belongs to the shard."""
+        return self.shard is None or self.shard.has(self.storefront_id, order_id, 0)
+
     def has(self, project: Project) -> bool:
         """Whether a project that was asked for singly (still) belongs here."""
         same_storefront = project.storefront_id in (None, self.storefront_id, str(self.storefront_id))
