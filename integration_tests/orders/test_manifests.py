@@ -99,6 +99,24 @@ def test_given_a_held_project_in_an_order_when_synced_then_the_manifest_comes_wi
     assert delivering.named() == {id_: artifacts_of(sandbox, id_) for id_ in (produced, held)}
 
 
+def test_given_a_delivered_project_that_was_on_hold_when_it_is_released_then_the_manifest_names_it_again(
+    sandbox: Sandbox, delivering: Delivering
+) -> None:
+    ids = order(sandbox, "Completed", "Completed")
+    delivering.sync()
+    sandbox.advance(DAY)
+    sandbox.shop.set_status(ids[0], CANCELLED)
+    sandbox.shop.regenerate_artifact(artifacts_of(sandbox, ids[1])[0])
+    sandbox.shop.modify_project(ids[1], description="a file was made anew")
+    delivering.sync()
+    assert set(delivering.named()) == {ids[1]}
+    sandbox.advance(DAY)
+    sandbox.shop.set_status(ids[0], 3)
+    assert delivering.files() == [KEY]
+    assert delivering.named() == {id_: artifacts_of(sandbox, id_) for id_ in ids}
+    assert delivering.sync() == {}
+
+
 def test_given_an_unfinished_project_that_is_cancelled_when_synced_then_the_manifest_comes_without_it(
     sandbox: Sandbox, delivering: Delivering
 ) -> None:

@@ -87,11 +87,14 @@ class FilesReader:
             settled = read.settled(stream, emitted=(results.digest, *known.emitted[1:]))
         sizes = [ArtifactFile.from_row(artifact.id, artifact.listed).size or 0 for artifact in news]
         stream.counts.expect_rows(len(sizes), None if self._downloader is None else sum(sizes))
+        order_id = project.order_id
         if self._downloader is None or not sizes:
+            if self._has_manifests and order_id and known.condition == "held" and any(True for _ in in_scope):
+                with stream.lock:  # a manifest that was written meanwhile does not name it
+                    stream.slice(read.job.key).manifests.setdefault(order_id, ManifestFiles())
             yield from read.job.hand_over(stream, settled, (file_record(project, artifact, None) for artifact in news))
             self.touch(read, stream)
             return
-        order_id = project.order_id
         line_items = None
         if order_id:
             line_items = self.line_items(lambda: projects_in_order(self._client, read.job.slice, order_id))

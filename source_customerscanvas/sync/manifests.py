@@ -71,9 +71,9 @@ class ManifestWriter:
     ) -> Iterator[Outcome]:
         with stream.lock:
             pending = stream.slice(slice_.key).manifests.get(order_id)
-            delivered_files = dict(pending.files) if pending else {}
-        if not delivered_files or stream.failure:
+        if pending is None or stream.failure:
             return
+        delivered_files = dict(pending.files)
         projects = projects_in_order(self._client, slice_, order_id)
         if not projects:
             # nothing will ever complete it, and the state is to forget what has ended
@@ -265,4 +265,4 @@ def _written(stream: StreamProgress, key: str, order_id: str, written: Mapping[s
 def due_manifests(stream: StreamProgress, key: str) -> list[str]:
     """The orders whose last file may have been delivered by a sync that was ended before it wrote the manifest."""
     with stream.lock:
-        return [order for order, one in stream.slice(key).manifests.items() if one.waits_for is None and one.files]
+        return [order for order, one in stream.slice(key).manifests.items() if one.waits_for is None]
