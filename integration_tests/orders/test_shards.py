@@ -167,3 +167,18 @@ def test_given_an_unfinished_order_when_its_connection_becomes_another_shard_the
     connection.sync()
     connection.sync(shard={"count": COUNT, "index": index})
     assert connection.warehouse.tables[ORDERS][STOREFRONT, "5001"]["projectCount"] == 1
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_given_a_shard_that_had_no_order_when_it_is_widened_then_what_came_meanwhile_is_there(
+    sandbox: Sandbox, index: int
+) -> None:
+    sandbox.switches.page_cap = 2
+    sandbox.shop.create_project(STOREFRONT, "5001", processing="Completed")
+    connection = Connection(sandbox, ALL)
+    connection.sync(shard={"count": 2, "index": index})
+    for order_id in ("5002", "5003", "5004", "5005", "5006", "5007", "5008"):
+        sandbox.advance(HOUR)
+        sandbox.shop.create_project(STOREFRONT, order_id, processing="Completed")
+    connection.sync()
+    connection.assert_up_to_date()

@@ -163,8 +163,11 @@ class SliceState:
                 del self.waiting[order_id]
 
     def restart_scan(self, covered: Scope) -> None:
-        """Read everything once more in a wider scope. A second widening during the scan reads everything as if new."""
-        is_first = self.scan is None and self.covered is None
+        """Read everything once more in a wider scope. A second widening during the scan reads everything as if new.
+
+        So does the first one of a slice without a cursor: nothing of it was handed over.
+        """
+        is_first = self.scan is None and self.covered is None and bool(self.cursor)
         if not is_first:
             self._forget_emitted_until()
         self.scan = -1
