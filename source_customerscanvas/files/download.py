@@ -153,7 +153,7 @@ class Downloader:
             url = normalised(artifact.url or "")
             try:
                 return self._fetch_from(url, False, part)
-            except (BrokenDownload, Refused, ServerTrouble, Unreachable) as error:
+            except (BrokenDownload, Conflict, Refused, ServerTrouble, Unreachable) as error:
                 # the artifact's own endpoint serves public files too
                 if isinstance(error, Unreachable):
                     self._useless[origin_of(url)] = self._clock.monotonic()

@@ -75,6 +75,7 @@ def test_given_a_public_file_without_a_proper_address_when_downloaded_then_its_o
     "answer",
     [
         *(Answer(status) for status in (401, 403, 404, 410, 500)),
+        Answer(409, b"Public access is not permitted on this storage account."),  # as Azure's blobs answer
         Answer(410, b"Request has expired", {"Content-Type": "text/plain"}),
         Answer(404, b"<html>", {"Content-Type": "text/html"}),
         Answer(200, b"<html>", {"Content-Type": "text/html"}),
