@@ -121,11 +121,12 @@ def test_given_a_shop_whose_clock_is_off_when_orders_are_acknowledged_then_new_o
 # What comes late
 
 
+@pytest.mark.parametrize("no_order", [None, ""])
 def test_given_a_finished_project_without_an_order_when_it_gets_one_then_its_rows_of_all_streams_come_with_it(
-    sandbox: Sandbox, connection: Connection
+    sandbox: Sandbox, connection: Connection, no_order: str | None
 ) -> None:
     fill(sandbox)
-    orderless = sandbox.shop.create_project(STOREFRONT, order_id=None, processing="Completed", files=2)
+    orderless = sandbox.shop.create_project(STOREFRONT, order_id=no_order, processing="Completed", files=2)
     connection.sync()
     sandbox.advance(DAY)
     sandbox.shop.create_project(STOREFRONT, processing="Completed")
