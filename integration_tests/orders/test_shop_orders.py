@@ -55,7 +55,7 @@ def test_given_changed_projects_of_an_order_when_synced_then_its_document_is_ask
         sandbox.shop.modify_project(project_id, description="changed")
     sandbox.shop.set_order_document(STOREFRONT, "5001", ["paid"])
     sandbox.clear_requests()
-    assert connection.sync()[SHOP_ORDERS] == [(STOREFRONT, "5001")]
+    assert set(connection.sync()[SHOP_ORDERS]) == {(STOREFRONT, "5001")}
     assert sandbox.count(DOCUMENT) == 1
     assert connection.warehouse.tables[SHOP_ORDERS][STOREFRONT, "5001"]["order"] == ["paid"]
 
@@ -96,6 +96,16 @@ def test_given_orders_that_the_shop_has_deleted_when_synced_then_the_others_come
         sandbox.fault(rf"/projects/{ids[number][0]}/order$", status=status)
     found = connection.sync()
     assert set(found[SHOP_ORDERS]) == {(STOREFRONT, f"500{number}") for number in range(6) if number not in without}
+
+
+def test_given_a_shop_that_says_404_in_its_own_words_when_synced_then_the_order_is_passed_over(
+    sandbox: Sandbox, connection: Connection
+) -> None:
+    ids = fill(sandbox, 2)
+    words = {"code": "woocommerce_rest_shop_order_invalid_id", "message": "Invalid ID.", "data": {"status": 404}}
+    sandbox.fault(rf"/projects/{ids[0][0]}/order$", status=404, json=words)
+    assert set(connection.sync()[SHOP_ORDERS]) == {(STOREFRONT, "5001")}
+    assert connection.sync() == {}
 
 
 def test_given_a_shop_that_breaks_down_when_its_document_is_asked_for_then_the_next_sync_brings_it(
