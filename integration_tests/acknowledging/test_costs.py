@@ -10,7 +10,7 @@ import pytest
 from integration_tests.acknowledging.conftest import Acknowledging, begun, order
 from integration_tests.conftest import STOREFRONT, Connection
 from sandbox import Sandbox
-from source_customerscanvas.sync.kinds import RESULTS
+from source_customerscanvas.sync.kinds import FILES, RESULTS
 
 
 @pytest.mark.parametrize("status", [None, "Pending", "InProgress", "Failed"])
@@ -31,6 +31,30 @@ def test_given_an_order_that_waits_when_nothing_changes_then_it_costs_no_request
     bare.sync()
 
     assert with_orders == len(sandbox.requests)
+
+
+def test_given_orders_that_the_shop_held_before_their_acknowledgement_when_nothing_changes_then_they_cost_no_request(
+    sandbox: Sandbox,
+) -> None:
+    sandbox.switches.update(status_moves_last_modified=False, page_cap=100)
+    connection = begun(sandbox, (FILES,))
+    connection.config["statuses"] = {"mode": "only", "codes": [1]}
+    connection.sync()
+    projects = [order(sandbox, "Completed", order_id=f"60{number}")[0] for number in range(10)]
+    connection.sync()
+    for project_id in projects:
+        sandbox.shop.set_status(project_id, 4)
+    for _ in range(2):
+        connection.sync()
+    sandbox.clear_requests()
+    connection.sync()
+
+    assert len(sandbox.requests) <= 4
+    assert connection.acknowledged() == []
+    for project_id in projects:
+        sandbox.shop.set_status(project_id, 1)
+    connection.sync()
+    assert connection.acknowledged() == projects
 
 
 def test_given_thousands_of_acknowledged_orders_when_synced_then_the_state_has_nothing_of_them(

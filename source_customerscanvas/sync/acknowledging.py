@@ -74,7 +74,7 @@ class Acknowledging:
             return 0
         produced = [id_ for id_ in sorted(delivered) if self._is_produced(found[id_])]
         if order_id and not produced:
-            self._ledger.wait(slice_.key, order_id, [found[id_] for id_ in sorted(delivered)])
+            self._ledger.hold(slice_.key, order_id, delivered)
         return sum(self._acknowledge_project(slice_, order_id, found[id_]) for id_ in produced)
 
     def _is_due(self, slice_: Slice, order_id: str, delivered: Set[int], projects: Sequence[Project]) -> bool:

@@ -87,6 +87,18 @@ class Ledger:
                     state.wait(order_id, project.id)
                     return
 
+    def hold(self, key: str, order_id: str, project_ids: Iterable[int]) -> None:
+        """Note that an order waits until one of its delivered projects is produced again.
+
+        Whatever has not been seen to be held yet is read, and is held from then on.
+        """
+        with self._lock:
+            state = self._state.slice(key)
+            for project_id in project_ids:
+                if state.of(project_id).condition != "held":
+                    state.owe(project_id)
+                state.wait(order_id, project_id)
+
     def move(self, key: str, project: Project) -> None:
         """Note that a delivered project belongs to another order now."""
         with self._lock:
