@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
@@ -67,6 +67,8 @@ class PathTemplate:
         self.placeholders = {placeholder for part in self._parts for placeholder in part[1::2]}
         self.rests_on_line_items = self.placeholders.isdisjoint({"projectId", "artifactId"})
         """Whether nothing but order and line item tells two projects apart."""
+        self.delimited = {placeholder for part in self._parts for placeholder in _delimited(part)}
+        """Those whose values can be told in a path: `{orderId}{lineItem}` makes 122 of 1 and 22, and of 12 and 2."""
         # with the project's id in it, a path need not tell apart two orders that nobody has
         self._marks_orders = has_order_files or self.rests_on_line_items
 
@@ -121,7 +123,7 @@ def line_items_of(projects: Iterable[Row]) -> dict[str, int]:
 
 def check_template(template: str, storefront_ids: Collection[int] | None) -> None:
     """Raises `InvalidSetting` for a template that is none, or under which two projects could get the same path."""
-    named = PathTemplate(template).placeholders
+    named = PathTemplate(template).delimited
     if named & {"artifactId", "projectId"}:
         return
     needed = ["orderId", "lineItem"] if _is_one(storefront_ids) else ["storefrontId", "orderId", "lineItem"]
@@ -130,7 +132,8 @@ def check_template(template: str, storefront_ids: Collection[int] | None) -> Non
         raise InvalidSetting(
             _FIELD,
             "files of two projects could get the same path. Add {projectId} or {artifactId}"
-            + (f", or {' and '.join(missing)}" if len(missing) < len(needed) else ""),
+            + (f", or {' and '.join(missing)}" if len(missing) < len(needed) else "")
+            + ", with a slash or some other text between it and the next placeholder",
         )
 
 
@@ -149,6 +152,13 @@ def _pieces(part: str) -> _Pieces:
             known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
             raise InvalidSetting(_FIELD, f"{{{placeholder[:50]}}} is no placeholder. There are {known}")
     return pieces
+
+
+def _delimited(part: _Pieces) -> Iterator[str]:
+    for position in range(1, len(part), 2):
+        is_first, is_last = position == 1, position == len(part) - 2
+        if (is_first or part[position - 1]) and (is_last or part[position + 1]):
+            yield part[position]
 
 
 def _values(values: ProjectValues, artifact: Row, extension: str, is_order_marked: bool) -> Mapping[str, Sequence[Any]]:

@@ -368,6 +368,9 @@ def test_given_any_projects_of_one_order_when_placed_by_line_items_then_no_two_o
         ("{storefrontId}/{orderId}/{name}", ", or {lineItem}"),
         ("{storefrontName}/{orderId}/{lineItem}", ", or {storefrontId}"),
         ("{name}", "{projectId} or {artifactId}"),
+        ("{projectId}{name}", "between it and the next placeholder"),
+        ("{name}{projectId}", "between it and the next placeholder"),
+        ("{storefrontId}/{orderId}{lineItem}", "or {orderId} and {lineItem}"),
     ],
 )
 def test_given_a_template_that_is_none_or_not_unique_when_checked_then_it_says_what_would_help(
@@ -387,6 +390,8 @@ def test_given_a_template_that_is_none_or_not_unique_when_checked_then_it_says_w
         ("{artifactId}", [1, 2]),
         ("{storefrontId}-{orderId}-{lineItem}", None),
         ("{orderId}-{lineItem}", [1]),
+        ("{orderId}{lineItem}/{projectId}", None),
+        ("{projectId}-{name}{quantity}", None),
     ],
 )
 def test_given_a_template_that_is_unique_when_checked_then_it_is_taken(
