@@ -142,7 +142,9 @@ class Memory:
         is_news = not was_finished or settled.is_new_run
         if self._stream in OF_RESULTS and is_news and not self._is_history(key, settled):
             state.once_more[project_id] = settled.at
-        if not settled.order_id and self._stream in OF_ARTIFACTS:
+        if settled.order_id:
+            state.orderless.pop(project_id, None)
+        elif self._stream in OF_ARTIFACTS:
             state.orderless[project_id] = None
             if len(state.orderless) > _MOST_ORDERLESS:
                 del state.orderless[next(iter(state.orderless))]

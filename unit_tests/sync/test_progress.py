@@ -358,6 +358,13 @@ def test_given_a_thousand_projects_without_an_order_when_one_more_finishes_then_
     assert (len(orderless), orderless[0], orderless[-1]) == (1000, 2, 1001)
 
 
+def test_given_a_project_without_an_order_when_it_has_got_one_then_it_is_not_remembered_as_one_without() -> None:
+    progress = stream(name=FILES)
+    progress.settle(KEY, settled(progress, project(7, lastModified=BEFORE)))
+    progress.settle(KEY, settled(progress, project(7, orderId="5001", lastModified=BEFORE)))
+    assert "orderless" not in value_of(progress)
+
+
 def test_given_an_order_of_its_own_when_a_project_finishes_then_it_is_remembered_however_old_it_is() -> None:
     progress = stream(key=ORDER)
     progress.settle(ORDER, settled(progress, project(orderId="5001")))
