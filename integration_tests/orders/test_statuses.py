@@ -321,6 +321,20 @@ def test_given_held_projects_that_become_obsolete_when_nothing_changes_then_they
         assert "held" not in connection.states[stream]["slices"][str(STOREFRONT)]
 
 
+def test_given_a_held_project_without_a_status_when_it_gets_one_later_then_its_files_come(sandbox: Sandbox) -> None:
+    connection = connection_of(sandbox, "only")
+    held = add(sandbox, CANCELLED)
+    sandbox.shop.set_status(held, None)
+    sandbox.advance(DAY)
+    fill(sandbox, 9)
+    for _ in range(2):
+        connection.sync()
+        sandbox.advance(DAY)
+    sandbox.shop.set_status(held, PAID, False)
+    assert len(connection.sync()[FILES]) == 2
+    assert connection.sync() == {}
+
+
 def test_given_statuses_that_are_widened_when_synced_then_what_was_held_comes_and_nothing_else(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:

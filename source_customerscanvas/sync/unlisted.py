@@ -7,7 +7,8 @@ for: while it is what it was, and each new one was seen to come, none of them ha
 
 Held projects: whether a change of the business status moves `lastModified` is unspecified
 (https://customerscanvas.com/dev/backoffice/concepts/projects.html). So they are looked for on the lists of the statuses
-that hold them, a page for each hundred. One that stands on none of these any more has changed.
+that hold them, a page for each hundred. One that stands on none of these any more has changed. No list can be asked for
+those without a status: each of them is asked for singly.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ def consider_held(lists: ProjectLists, key: str, streams: Sequence[StreamProgres
     for stream in streams:
         with stream.lock:
             held |= {id_: known.held_by for id_, known in stream.slice(key).having("held") if id_ not in changes.seen}
-    for code in sorted(set(held.values())):
+    for code in sorted(filter(str.isdigit, set(held.values()))):
         fetch = lists.fetch(BY_ID, status=code)
         for page in walk(fetch, fetch(0)):
             projects = lists.projects(page)
