@@ -10,6 +10,7 @@ import pytest
 
 from integration_tests.conftest import STOREFRONT, Connection
 from integration_tests.engine import STREAMS, Read, Row
+from integration_tests.orders.delivering import artifacts_of
 from integration_tests.shops import DAY, HOUR, MINUTE, fill, shop_of
 from sandbox import FileSpec, Sandbox
 from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, RESULTS
@@ -119,6 +120,40 @@ def test_given_files_that_go_to_another_place_when_the_sync_is_killed_after_any_
             before = {row["artifactId"] for kind, row in moved.messages[:number] if kind == "record"}
             connection.states = {FILES: state}
             assert before | set(connection.sync().get(FILES, [])) == set(there[FILES])
+
+
+def test_given_a_project_with_one_file_delivered_when_files_go_to_another_place_then_both_lie_there(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    fill(sandbox, 6)
+    project = sandbox.shop.create_project(STOREFRONT, processing="Completed", files=2)
+    connection = Connection(sandbox, (FILES,))
+    _, withheld = artifacts = artifacts_of(sandbox, project)
+    fault = sandbox.fault(f"/artifacts/{withheld}/file$", status=403)
+    connection.take(connection.read(files=tmp_path / "there"))
+    fault.remove()
+    sandbox.advance(HOUR)
+    found = connection.sync(files=tmp_path / "here")[FILES]
+    assert set(artifacts) <= set(found)
+    assert len(found) == 6 + 2
+
+
+def test_given_a_project_with_one_file_delivered_when_its_run_ends_later_then_only_the_other_file_comes(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    project = sandbox.shop.create_project(STOREFRONT, processing="Completed", files=2)
+    connection = Connection(sandbox, (FILES,), files=tmp_path)
+    delivered, withheld = artifacts_of(sandbox, project)
+    fault = sandbox.fault(f"/artifacts/{withheld}/file$", status=403)
+    assert set(connection.take(connection.read())[FILES]) == {delivered}
+    fault.remove()
+    sandbox.advance(HOUR)
+    running = {"status": "InProgress", "outputFileDetails": None}
+    fault = sandbox.fault(f"/projects/{project}/processing-results$", json=running)
+    assert connection.sync() == {}
+    fault.remove()
+    sandbox.advance(HOUR)
+    assert connection.sync() == {FILES: [withheld]}
 
 
 def test_given_a_first_sync_that_was_killed_when_the_shop_changed_before_the_next_then_that_is_up_to_date(

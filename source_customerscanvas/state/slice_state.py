@@ -12,7 +12,9 @@ What holds between the parts, in every state that leaves the connector:
    nothing. `covered` counts as long as there is a scan or something is owed.
 3. `open` are the projects whose processing may move on without a trace in `lastModified`: they have not finished, or
    the list's row and the processing results disagree. The first text is the digest of the list's row. Where it is
-   empty, the project is read again whenever a list shows it. Further texts are digests of what was emitted.
+   empty, the project is read again whenever a list shows it. The second text is the digest of the results (in streams
+   of orders: the order that its row was in), empty while only some files were emitted. The others name the artifacts
+   that were emitted.
 4. `recent` are finished projects that a list will show again, that are asked for once more (`onceMore`, with the time
    at which they were seen to finish), or that are `delivered` and not acknowledged. Of an order, which has few
    projects, all finished ones stay. `orderless` are those without an order that stay too, as their files come again
@@ -136,12 +138,15 @@ class SliceState:
             self.known[project_id] = known
 
     def add_emitted(self, project_id: int, digest: str) -> None:
-        """Note one more thing of a project that stays owed. It stays in its condition, or becomes open."""
+        """Note one more artifact of a project that stays owed. It stays in its condition, or becomes open.
+
+        The digest of its results stays as it is: empty where nothing was handed over as a whole.
+        """
         known = self.of(project_id)
         emitted = known.emitted
         if not isinstance(emitted, list):
             # it may become very long: to copy it each time would take long too, and leave gaps all over the memory
-            emitted = list(emitted)
+            emitted = list(emitted) or [""]
             self.known[project_id] = replace(known, condition=known.condition or "open", emitted=emitted)
         emitted.append(digest)
 

@@ -98,7 +98,7 @@ def test_given_files_that_arrive_one_by_one_when_noted_then_the_project_stays_ow
     state.add_emitted(7, "bbbbbbbb")
     read = again(state)
     assert read.owed == {7}
-    assert read.of(7) == Known("open", "", ("aaaaaaaa", "bbbbbbbb"), BEFORE)
+    assert read.of(7) == Known("open", "", ("", "aaaaaaaa", "bbbbbbbb"), BEFORE)
 
 
 # When it was handed over
