@@ -29,6 +29,10 @@ def move(sandbox: Sandbox, project_id: int) -> None:
     sandbox.shop.modify_project(project_id, orderId="5002")
 
 
+def cancel(sandbox: Sandbox, project_id: int) -> None:
+    sandbox.shop.set_status(project_id, CANCELLED)
+
+
 def has_manifest(folder: Path, order_id: str = "5001") -> bool:
     return (folder / f"{STOREFRONT}/{order_id}/order.json").exists()
 
@@ -269,6 +273,24 @@ def test_given_a_sync_that_is_killed_anywhere_when_synced_again_then_the_manifes
     sandbox.advance(HOUR)
     delivering.sync()
     assert delivering.sync() == {}
+
+
+@pytest.mark.parametrize("change", [move, cancel], ids=lambda change: change.__name__)
+def test_given_an_order_whose_last_project_brings_no_file_when_killed_before_the_manifest_then_the_next_sync_writes_it(
+    sandbox: Sandbox, delivering: Delivering, change: Callable[[Sandbox, int], object]
+) -> None:
+    done, awaited = order(sandbox, "Completed", "InProgress")
+    delivering.sync()
+    sandbox.advance(DAY)
+    change(sandbox, awaited)
+    reads = delivering.read(state_projects=1)
+    kinds = [kind for kind, _ in reads[FILES].messages]
+    assert kinds.index("record") > 0
+    (delivering.folder / f"{STOREFRONT}/5001/order.json").unlink()
+    delivering.take_until_killed(reads, kinds.index("record"))
+    sandbox.advance(HOUR)
+    assert delivering.files() == [KEY]
+    assert delivering.named() == {done: artifacts_of(sandbox, done)}
 
 
 @pytest.mark.parametrize("kept", range(12))

@@ -96,6 +96,7 @@ class StreamProgress:
             if self.ledger:
                 self.ledger.note(state, settled)
             self._memory.settle(key, state, settled)
+            _look_at_manifests(state, project_id)
             other = self._settled_in.get(project_id, key)
             if other != key:
                 # it moved while both slices were read: read once more, the row of its present slice comes last
@@ -117,6 +118,7 @@ class StreamProgress:
         """
         with self.lock:
             state = self.slice(key)
+            _look_at_manifests(state, project_id)
             if project_id in state.missing and not is_listed:
                 state.forget(project_id)
                 return
@@ -129,6 +131,7 @@ class StreamProgress:
         """Note that a project belongs elsewhere now: what was not handed over of it is owed there."""
         with self.lock:
             was_pending = self.slice(key).is_pending(project.id)
+            _look_at_manifests(self.slice(key), project.id)
             self.slice(key).forget(project.id)
             for other, state in self.state.slices.items():
                 is_settled = project.id in state.known or self._settled_in.get(project.id) == other
@@ -177,3 +180,10 @@ class StatesOut:
         with self._changed:
             made = self._made
             return self._changed.wait_for(lambda: self._out >= made, patience)
+
+
+def _look_at_manifests(state: SliceState, project_id: int) -> None:
+    """Note that a manifest which waits for a project has to be looked at: a sync may be killed before it is written."""
+    for manifest in state.manifests.values():
+        if manifest.waits_for == project_id:
+            manifest.waits_for = None
