@@ -8,7 +8,7 @@ import pytest
 
 from integration_tests.conftest import STOREFRONT, warnings
 from integration_tests.orders.delivering import KEY, Delivering, artifacts_of, order
-from integration_tests.shops import DAY
+from integration_tests.shops import DAY, HOUR
 from sandbox import FileSpec, PipelineSpec, Sandbox
 from source_customerscanvas.sync.kinds import FILES
 
@@ -166,3 +166,20 @@ def test_given_paths_that_rest_on_line_items_when_a_project_has_files_then_its_o
     order(sandbox, "Completed", "InProgress", files=[PRINT, FileSpec("b.pdf")])
     delivering.sync()
     assert sum("orderId" in request.query for request in sandbox.requests) == more
+
+
+def test_given_an_order_that_waits_when_manifests_are_turned_off_and_on_then_the_next_one_names_what_lies_there_now(
+    sandbox: Sandbox, delivering: Delivering
+) -> None:
+    done, unfinished = order(sandbox, "Completed", "InProgress")
+    delivering.sync()
+    sandbox.advance(HOUR)
+    delivering.config["order_manifest"] = False
+    sandbox.shop.regenerate_artifact(artifacts_of(sandbox, done)[0])
+    sandbox.shop.modify_project(done, description="changed")
+    delivering.sync()
+    sandbox.advance(DAY)
+    delivering.config["order_manifest"] = True
+    sandbox.shop.process(unfinished, "Completed")
+    delivering.sync()
+    assert delivering.named() == {id_: artifacts_of(sandbox, id_) for id_ in (done, unfinished)}

@@ -6,7 +6,7 @@ path that it has now (which another file of that name changes, or a setting), it
 """
 
 import logging
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -266,3 +266,10 @@ def due_manifests(stream: StreamProgress, key: str) -> list[str]:
     """The orders whose last file may have been delivered by a sync that was ended before it wrote the manifest."""
     with stream.lock:
         return [order for order, one in stream.slice(key).manifests.items() if one.waits_for is None]
+
+
+def forget_manifests(streams: Iterable[StreamProgress]) -> None:
+    """Forget what was delivered since the last manifests: while none are written, nobody notes what changes of it."""
+    for stream in streams:
+        for state in stream.state.slices.values():
+            state.manifests.clear()

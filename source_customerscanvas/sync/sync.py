@@ -21,7 +21,7 @@ from source_customerscanvas.sync.dispatcher import Dispatcher
 from source_customerscanvas.sync.files_reader import FilesReader
 from source_customerscanvas.sync.follower import Follower
 from source_customerscanvas.sync.kinds import FILES, ORDERS, PROJECTS, SHOP_ORDERS
-from source_customerscanvas.sync.manifests import ManifestWriter
+from source_customerscanvas.sync.manifests import ManifestWriter, forget_manifests
 from source_customerscanvas.sync.order_reader import OrderReader
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.project_reader import ProjectReader, is_fatal
@@ -68,6 +68,8 @@ class Sync:
         manifests = None
         if downloader and settings.order_manifest:
             manifests = ManifestWriter(settings, client, artifacts, self._files, downloader)
+        else:
+            forget_manifests(streams)
         self.dispatcher = Dispatcher(settings.num_workers, client.stopping, streams, self._projects, orders, manifests)
         self._tries = Tries(streams, tries or {})
         self._reporter = Reporter(client, clock, streams)
