@@ -14,7 +14,7 @@ from integration_tests.acknowledging.conftest import (
     order,
     posts,
 )
-from integration_tests.shops import HOUR, MINUTE
+from integration_tests.shops import DAY, HOUR, MINUTE
 from sandbox import FileSpec, Sandbox
 from source_customerscanvas.sync.kinds import FILES
 
@@ -264,3 +264,21 @@ def test_given_a_held_project_whose_run_ends_between_the_list_and_its_results_wh
     sandbox.shop.set_status(project, 1)
 
     assert [connection.acknowledged() for _ in range(3)] == [[], [project], []]
+
+
+@each_delivering
+def test_given_an_order_that_waits_when_acknowledging_is_turned_off_and_on_then_it_waits_no_more(
+    sandbox: Sandbox, streams: tuple[str, ...]
+) -> None:
+    connection = begun(sandbox, streams)
+    delivered, awaited = order(sandbox, "Completed", "InProgress")
+    assert [connection.acknowledged() for _ in range(2)] == [[], []]
+    acknowledge = connection.config.pop("acknowledge")
+    sandbox.shop.process(awaited, "Completed")
+    for _ in range(2):
+        connection.sync()
+        sandbox.advance(DAY)
+    connection.config["acknowledge"] = acknowledge
+
+    assert delivered in connection.acknowledged()
+    assert connection.of_delivering("waiting") is None

@@ -43,6 +43,9 @@ class StreamProgress:
         self.outcomes = OutcomeQueue()
         self.states_out = StatesOut()
         self.ledger = Ledger(name, state, self.lock, self.lookback, since) if acknowledges else None
+        if not acknowledges:
+            for one in state.slices.values():
+                one.waiting.clear()  # nobody notes what becomes of the projects that the orders wait for
         self._memory = Memory(name, state.scope, self.lookback, state.slices)
         self._troubled: set[tuple[str, int]] = set()
         self._settled_in: dict[int, str] = {}
