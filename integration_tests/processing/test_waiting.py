@@ -24,7 +24,7 @@ from integration_tests.shops import HOUR, MINUTE
 from sandbox import Sandbox
 from source_customerscanvas.errors import StoreUnavailable
 from source_customerscanvas.files.download import Downloader
-from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, PROJECTS, RESULTS
+from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, ORDERS, PROJECTS, RESULTS
 
 
 class TickingClock(SandboxClock):
@@ -100,6 +100,25 @@ def test_given_a_sync_killed_while_it_waited_when_a_finished_project_changes_the
     sandbox.shop.modify_project(changed, description="changed")
 
     assert connection.sync() == {PROJECTS: [changed], RESULTS: [changed]}
+
+
+def test_given_a_project_that_finishes_between_its_poll_and_its_orders_row_when_waited_for_then_the_row_says_so(
+    sandbox: Sandbox, connection: Connection, diary: Diary
+) -> None:
+    connection.streams = (RESULTS, ORDERS)
+    first, second = [
+        sandbox.shop.create_project(STOREFRONT, processing="InProgress", order_id="5001") for _ in range(2)
+    ]
+    connection.sync()
+    sandbox.advance(HOUR)
+    polled = f"/projects/{first}/processing-results$"
+    sandbox.on(polled, lambda: sandbox.shop.process(first, "Completed"), nth=2)
+    sandbox.on(f"/projects/{first}$", lambda: sandbox.shop.process(second, "Completed"), nth=1)
+
+    connection.sync(processing=wait(10))
+    row = connection.warehouse.tables[ORDERS][STOREFRONT, "5001"]
+
+    assert (row["state"], row["readyCount"]) == ("Ready", 2)
 
 
 def test_given_a_wait_when_everything_has_finished_then_the_sync_ends_at_once(

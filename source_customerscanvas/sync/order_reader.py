@@ -90,6 +90,9 @@ class OrderReader:
         finished = sum(one.order_ids[-1] == order_id for one in touching)
         read = {one.project_id for one in touching}
         others = [one for one in projects if one.id not in read]
+        # where the results were asked for before a project finished, the row does not show it as the list does
+        statuses = {one["id"]: one["processingStatus"] for row in rows for one in row.get("projects", [])}
+        shown = [one for one in others if statuses.get(one.id, one.processing_status) == one.processing_status]
 
         def note() -> None:
             for one in touching:
@@ -98,7 +101,7 @@ class OrderReader:
 
         yield Outcome(stream.name, [(row, None) for row in rows], note, finished)
         with self._lock:
-            self._shown |= {(stream.name, one.id, digest_for(stream.name, one)) for one in others}
+            self._shown |= {(stream.name, one.id, digest_for(stream.name, one)) for one in shown}
 
     def _status_of(self, project: Project) -> str | None:
         """The processing status: what its results said in this sync, or else what the list shows."""
