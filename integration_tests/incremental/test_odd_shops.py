@@ -194,6 +194,42 @@ def test_given_a_completed_project_that_is_edited_before_it_gets_one_more_file_w
     connection.assert_up_to_date()
 
 
+@pytest.mark.parametrize("page_cap", [4, 100])
+def test_given_wider_settings_when_a_project_was_seen_to_finish_by_that_sync_then_its_late_file_comes(
+    sandbox: Sandbox, page_cap: int
+) -> None:
+    sandbox.switches.page_cap = page_cap
+    fill(sandbox)
+    project = sandbox.shop.create_project(STOREFRONT, processing="InProgress")
+    sandbox.advance(DAY)
+    connection = Connection(sandbox, (ARTIFACTS,))
+    connection.sync()
+    sandbox.advance(HOUR)
+    sandbox.shop.process(project, "Completed")
+    connection.config["artifact_types"] = ["Final", "Service"]
+    connection.sync()
+    late = sandbox.shop.add_output_file(project)
+    sandbox.advance(HOUR)
+    assert connection.sync() == {ARTIFACTS: [late]}
+
+
+def test_given_a_first_sync_that_was_killed_when_a_project_that_it_saw_running_finishes_then_its_late_file_comes(
+    sandbox: Sandbox,
+) -> None:
+    project = sandbox.shop.create_project(STOREFRONT, processing="InProgress")
+    fill(sandbox, 12)
+    sandbox.advance(DAY)
+    connection = Connection(sandbox, (ARTIFACTS,))
+    connection.take_until_killed(connection.read(state_projects=1, killed_after=8), 8)
+    assert str(project) in connection.states[ARTIFACTS]["slices"][str(STOREFRONT)]["open"]
+    sandbox.advance(HOUR)
+    sandbox.shop.process(project, "Completed")
+    connection.sync()
+    late = sandbox.shop.add_output_file(project)
+    sandbox.advance(HOUR)
+    assert connection.sync() == {ARTIFACTS: [late]}
+
+
 def test_given_a_project_asked_for_once_more_when_it_changes_behind_its_results_then_the_next_sync_has_the_change(
     sandbox: Sandbox, connection: Connection
 ) -> None:

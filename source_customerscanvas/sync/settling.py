@@ -140,7 +140,8 @@ class Memory:
         had_finished = before.condition is None and bool(before.emitted_until)
         was_finished = had_finished or before.condition in ("recent", "held")
         is_news = not was_finished or settled.is_new_run
-        if self._stream in OF_RESULTS and is_news and not self._is_history(key, settled):
+        was_seen_unfinished = before.condition == "open" and any(before.emitted[:1])
+        if self._stream in OF_RESULTS and is_news and (was_seen_unfinished or not self._is_history(key, settled)):
             state.once_more[project_id] = settled.at
         if settled.order_id:
             state.orderless.pop(project_id, None)
