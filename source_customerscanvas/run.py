@@ -53,13 +53,14 @@ def run() -> None:
         code = error.code or 0
         _flush_and_leave(code if isinstance(code, int) else _FAILED)
     except BaseException as error:
-        sys.excepthook(type(error), error, error.__traceback__)
+        with suppress(Exception):  # where it is the output that has failed, nobody can be told
+            sys.excepthook(type(error), error, error.__traceback__)
         _flush_and_leave(_FAILED)
 
 
 def _flush_and_leave(code: int) -> None:
     for output in (sys.stdout, sys.stderr):
-        with suppress(OSError):
+        with suppress(OSError, AttributeError):  # one that the shell has closed is None
             output.flush()
     _leave(code)
 

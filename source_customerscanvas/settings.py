@@ -73,6 +73,8 @@ _DELIVERIES: dict[str, tuple[str, ...]] = {
 }
 """What each delivery cannot do without."""
 
+_WITH_ENDPOINT = frozenset({"s3", "azure"})
+
 
 @dataclass(frozen=True)
 class Files:
@@ -214,7 +216,7 @@ class Settings:
             if acknowledge.get(name) == "" and acknowledge.get("mode") == _MODE_OF[name]:
                 raise InvalidSetting(f"acknowledge.{name}", "it is empty")
         since = acknowledge.pop("since", "")
-        if since:
+        if since and acknowledge.get("mode", "none") != "none":
             acknowledge["since"] = _date(since, "acknowledge.since")
         return cls(
             client_id=config["client_id"],
@@ -285,7 +287,11 @@ def _files(config: Mapping[str, Any]) -> Files:
             raise InvalidSetting(f"files.{key}", "it is missing")
     if any("\0" in str(given.get(key, "")) for key in ("path", "directory", "prefix")):
         raise InvalidSetting("files", "it holds a character that no path may hold")
-    if given.get("endpoint"):
+    if delivery == "folder" and os.path.expanduser(given["path"]).startswith("~"):
+        raise InvalidSetting("files.path", "it begins with the home of a user that this machine does not know")
+    if delivery not in _WITH_ENDPOINT:
+        given.pop("endpoint", None)
+    elif given.get("endpoint"):
         given["endpoint"] = _url(given["endpoint"], "files.endpoint")
     return Files(**{**given, "delivery": delivery})
 
@@ -324,6 +330,9 @@ def _shard(value: Mapping[str, Any] | None) -> Shard | None:
     """Raises `InvalidSetting` for an index that does not fit, or that neither the setting nor the environment names."""
     if not value:
         return None
+    # the spec does not require it, as Airbyte's form would then ask for it where no shard is wanted
+    if "count" not in value:
+        raise InvalidSetting("shard.count", "it is missing")
     count, index = value["count"], value.get("index")
     if index is None:
         text = os.environ.get(_INDEX_VARIABLE, "").strip()

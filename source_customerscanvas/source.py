@@ -73,6 +73,8 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
 
         The framework passes over what it does not know, and a sync would read everything anew without a word.
         """
+        if state_path == "":
+            raise UnreadableInput("state", state_path, "the option names none")
         states: list[AirbyteStreamState] = []
         for message in super().read_state(state_path):
             if message.global_ and not (message.global_.shared_state and vars(message.global_.shared_state)):

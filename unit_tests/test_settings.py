@@ -226,6 +226,16 @@ def test_given_blanks_for_how_an_order_is_tagged_when_read_then_the_error_names_
         read(acknowledge=acknowledge)
 
 
+def test_given_a_date_of_another_mode_when_read_then_it_is_left_alone() -> None:
+    assert read(acknowledge={"mode": "none", "since": "soon"}).acknowledge.since is None
+
+
+def test_given_a_shard_when_read_then_nothing_of_it_means_none_and_a_part_of_it_is_refused() -> None:
+    assert read(shard={}).shard is None
+    with pytest.raises(InvalidSetting, match=r"`shard\.count`"):
+        read(shard={"index": 1})
+
+
 def test_given_an_empty_text_of_another_mode_when_read_then_it_is_left_alone() -> None:
     assert read(acknowledge={"mode": "status", "code": 4, "key": "", "name": ""}).acknowledge.code == 4
 
@@ -289,6 +299,7 @@ def test_given_secrets_of_a_store_when_shown_then_none_is_in_the_text() -> None:
         ({"delivery": "azure", "account": "shop"}, "files.container"),
         ({**SFTP, "host_key": ""}, "files.host_key"),
         ({"delivery": "folder", "path": ""}, "files.path"),
+        ({"delivery": "folder", "path": "~nobody-of-that-name/out"}, "files.path"),
     ],
 )
 def test_given_a_place_for_files_that_lacks_something_when_read_then_the_error_names_it(
@@ -303,6 +314,7 @@ def test_given_an_endpoint_that_is_not_https_when_read_then_it_is_refused(url: s
     assert read(files={**S3, "endpoint": "http://127.0.0.1:9000"}).files.endpoint == "http://127.0.0.1:9000"
     with pytest.raises(InvalidUrl, match=r"`files\.endpoint`"):
         read(files={**S3, "endpoint": url})
+    assert read(files={"delivery": "folder", "path": "/out", "endpoint": url}).files.endpoint == ""
 
 
 @pytest.mark.parametrize(

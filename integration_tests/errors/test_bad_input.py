@@ -96,6 +96,10 @@ BAD: dict[str, Bad] = {
             )
         ),
     ),
+    "retry-delay-of-thousands-of-years": Bad(
+        ("`processing.retry_delay_minutes`",), inputs=config_with(processing={"retry_delay_minutes": 2_000_000_000})
+    ),
+    "shard-without-its-count": Bad(("`shard.count`", "missing"), inputs=config_with(shard={"index": 1})),
     "config-not-in-spec": Bad(("`num_workers`", "at most 64"), inputs=config_with(num_workers=65)),
     "discover-not-in-spec": Bad(("`order_ids`", "array"), "discover", config_with(order_ids="1001")),
     "secret-missing": Bad(("`client_secret`", "missing"), inputs=given(config={"client_id": "sandbox"})),
@@ -191,3 +195,14 @@ def test_given_a_machine_that_knows_ascii_only_when_run_then_it_reads_and_writes
 
     assert (run.exit_code, run.errors) == (0, "")
     assert "\u4e2d" in run.connection_status["message"]
+
+
+def test_given_a_state_option_without_a_file_when_read_then_it_is_not_taken_for_an_empty_state(
+    shop: Sandbox, tmp_path: Path
+) -> None:
+    command = CommandLine(tmp_path)
+    options = command.arguments(config=shop.config(), catalog=configured(bare_catalog()))
+    run = command.run("read", *options, "--state", "")
+    assert run.exit_code == 1
+    assert "the state" in run.traces[-1]["message"]
+    assert run.records("projects") == []

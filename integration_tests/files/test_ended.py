@@ -207,3 +207,16 @@ def test_given_a_reader_that_is_gone_when_files_are_read_then_no_trace_is_left(t
         assert read.files() == []
         wait_for(lambda: not any(map(is_alive, begun)))
         assert read.process.stderr.read() == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here is always full")
+def test_given_an_output_that_cannot_be_written_when_files_are_read_then_it_ends_and_no_trace_is_left(
+    tmp_path: Path,
+) -> None:
+    with Sandbox() as sandbox, open("/dev/full", "w", encoding="utf-8") as full:
+        folder = tmp_path / "print-files"
+        config = sandbox.config(files={"delivery": "folder", "path": str(folder)})
+        options = CommandLine(tmp_path).arguments(config=config, catalog=configured(bare_catalog()))
+        ended = subprocess.run([INSTALLED, "read", *options], stdout=full, stderr=subprocess.DEVNULL, timeout=SECONDS)
+        assert ended.returncode == 1
+        assert [path for path in folder.rglob(".*") if path.is_file()] == []

@@ -8,6 +8,7 @@ from source_customerscanvas.errors import CustomersCanvasError, Trouble
 from source_customerscanvas.state.slice_state import Known, SliceState
 from source_customerscanvas.state.stream_state import StreamState
 from source_customerscanvas.sync.counts import Counts
+from source_customerscanvas.sync.kinds import PROJECTS, RESULTS
 from source_customerscanvas.sync.ledger import Ledger
 from source_customerscanvas.sync.lookback import Lookback
 from source_customerscanvas.sync.outcomes import OutcomeQueue
@@ -38,7 +39,8 @@ class StreamProgress:
         self.state = state
         self.scope = state.scope
         self.lookback = Lookback(lookback_minutes)
-        self.counts = Counts()
+        # in other streams, a project has any number of rows: they are known when it was read
+        self.counts = Counts(expected_rows=None if name in (PROJECTS, RESULTS) else 0)
         self.failure: CustomersCanvasError | None = None
         self.outcomes = OutcomeQueue()
         self.states_out = StatesOut()

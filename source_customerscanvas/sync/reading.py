@@ -94,6 +94,11 @@ def begin_reading(
             )
     client = ApiClient(settings, clock)
     downloader = _downloader(settings, client, clock, streams[FILES]) if wants_files else None
+    if FILES in selected and selected[FILES].include_files and delivery != "airbyte":
+        logger.warning(
+            f"The connection expects the files of {FILES} from Airbyte, but with these settings the connector stores "
+            "them itself: refresh the connection's schema."
+        )
     if FILES in selected and not wants_files:
         logger.info(f"The stream {FILES} emits rows without delivering files. {_how_to_get_files(settings)}")
     sync = Sync(settings, client, clock, list(streams.values()), downloader, tries_of(all_states))

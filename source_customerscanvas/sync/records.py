@@ -16,6 +16,7 @@ def project_record(project: Project) -> Row:
     return {
         **project.row,
         "id": project.id,
+        "orderId": project.order_id,
         "created": project.created or None,
         "lastModified": project.last_modified or None,
         "updatedAt": project.updated_at or None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from source_customerscanvas.errors import NotFound, Trouble
+from source_customerscanvas.sync.kinds import ORDERS
 from source_customerscanvas.sync.reporting import estimate, summary
 from unit_tests.watched import stream
 
@@ -23,6 +24,14 @@ def test_given_thousands_of_projects_that_are_left_out_when_counted_then_only_th
 
 def test_given_nothing_that_is_left_out_when_summed_up_then_it_says_so() -> None:
     assert "passed over: none; could not be read: none" in summary(stream())
+
+
+def test_given_a_stream_of_orders_when_its_projects_are_counted_then_they_are_not_announced_as_rows() -> None:
+    counts = stream(name=ORDERS).counts
+    counts.expect(400)
+    assert estimate(counts) == (0, None)
+    counts.expect_rows(49)
+    assert estimate(counts) == (49, None)
 
 
 def test_given_more_rows_than_were_expected_when_estimated_then_no_fewer_than_have_been_emitted() -> None:
