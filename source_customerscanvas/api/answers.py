@@ -15,11 +15,15 @@ import orjson
 import requests
 import urllib3.exceptions
 
-from source_customerscanvas.api.failures import network_failure
+from source_customerscanvas.api.failures import Failed, network_failure
 from source_customerscanvas.api.packed import LONG_LIST, Packed
 from source_customerscanvas.api.speed import LeastSpeed
+from source_customerscanvas.errors import ServerTrouble
 
 _MOST_OF_AN_ERROR = 64 * 1024
+_MOST_OF_ALL = 512 * 1024 * 1024
+"""Bytes of an answer's body after which it is taken to have no end: those of 200,000 files are an eighth of it."""
+
 _ERROR_CHUNK = 8 * 1024
 _CHUNK = 256 * 1024
 _MUCH_MORE = 8
@@ -58,6 +62,8 @@ def read_body(response: requests.Response, speed: LeastSpeed, most: int | None =
             size += len(chunk)
             if most is not None and size > most:
                 raise TooHeavy(_MUCH_MORE * size)
+            if size > _MOST_OF_ALL:
+                raise Failed(ServerTrouble(urlsplit(response.url).hostname or "", "its answer has no end"))
             speed.note(len(chunk))
     except (OSError, urllib3.exceptions.HTTPError, ValueError, OverflowError, MemoryError) as error:
         # the last three: a length that is negative, or more than a machine can hold
@@ -65,7 +71,7 @@ def read_body(response: requests.Response, speed: LeastSpeed, most: int | None =
     return body.getvalue()  # without a copy
 
 
-def read_beginning(response: requests.Response) -> bytes:
+def read_beginning(response: requests.Response, speed: LeastSpeed) -> bytes:
     """Of a body that nobody asked for, as much as a problem document needs: the rest may have no end.
 
     One that is read whole leaves its connection to the next request.
@@ -74,6 +80,7 @@ def read_beginning(response: requests.Response) -> bytes:
     try:
         while len(body) < _MOST_OF_AN_ERROR and (chunk := response.raw.read1(_ERROR_CHUNK, decode_content=True)):
             body += chunk
+            speed.note(len(chunk))
     except (OSError, urllib3.exceptions.HTTPError):
         pass  # the status has come, and says more than its explanation
     return body

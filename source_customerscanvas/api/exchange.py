@@ -4,7 +4,6 @@ import requests
 
 from source_customerscanvas.addresses import is_private, origin_of
 from source_customerscanvas.api.access_token import AccessToken
-from source_customerscanvas.api.answers import read_beginning
 from source_customerscanvas.api.calls import Call, redirected
 from source_customerscanvas.api.failures import Failed
 from source_customerscanvas.api.judging import Judge
@@ -51,7 +50,7 @@ class Exchange:
             target = response.headers.get("Location")
             if response.status_code not in _REDIRECTS or not target:
                 return answer
-            read_beginning(response)
+            answer.read_beginning()
             response.close()
             if call.method != "GET":
                 raise WrongHost(self._settings.api_url, f"it redirects {call.where}")
@@ -68,7 +67,7 @@ class Exchange:
             if response.status_code != 401:
                 self._is_token_accepted = True
                 return answer
-            read_beginning(response)
+            answer.read_beginning()
             response.close()
             if not self._token.reject(response.request.headers["Authorization"].removeprefix("Bearer ")):
                 break

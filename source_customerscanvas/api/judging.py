@@ -4,7 +4,7 @@ import re
 from urllib.parse import urlsplit
 
 from source_customerscanvas.addresses import origin_of
-from source_customerscanvas.api.answers import document_of, is_problem, read_beginning, words_of
+from source_customerscanvas.api.answers import document_of, is_problem, words_of
 from source_customerscanvas.api.calls import Call
 from source_customerscanvas.api.failures import Failed
 from source_customerscanvas.api.permissions import missing_permission
@@ -48,7 +48,7 @@ class Judge:
         if 200 <= status < 300 or (call.is_file and status == 416):
             self._has_answered |= is_api
             return
-        body = read_beginning(response)
+        body = answer.read_beginning()
         said = self.quote(body)
         trouble = self.trouble(answer, call, said)
         if trouble is not None:

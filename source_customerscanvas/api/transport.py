@@ -9,13 +9,14 @@ import urllib3.exceptions
 
 from source_customerscanvas.addresses import Origin, origin_of
 from source_customerscanvas.api.access_token import AccessToken
-from source_customerscanvas.api.answers import retry_after
+from source_customerscanvas.api.answers import read_beginning, retry_after
 from source_customerscanvas.api.calls import Call
 from source_customerscanvas.api.connections import Connections
 from source_customerscanvas.api.failures import network_failure
 from source_customerscanvas.api.limits import Limit, limit_told_by
 from source_customerscanvas.api.pacing import Pace
 from source_customerscanvas.api.shop_clock import ShopClock
+from source_customerscanvas.api.speed import LeastSpeed
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.times import Clock
 
@@ -30,6 +31,11 @@ class Answer:
     response: requests.Response
     retry_after: float | None
     limit: Limit | None
+    clock: Clock
+
+    def read_beginning(self) -> bytes:
+        """Of a body that nobody asked for, as much as says why (see `answers.read_beginning`)."""
+        return read_beginning(self.response, LeastSpeed(self.clock))
 
 
 class Transport:
@@ -64,7 +70,7 @@ class Transport:
         asked = retry_after(response, self._clock.now())
         throttle = partial(pace.note_refused, sent, now, asked)
         limit = limit_told_by(response.status_code, asked, sent - pace.last_served, throttle)
-        return Answer(response, asked, limit)
+        return Answer(response, asked, limit, self._clock)
 
     def _begin(self, call: Call, pace: Pace, token: AccessToken | None) -> tuple[float, dict[str, str]]:
         """Wait for the moment at which a request may leave; gives it, and the headers to send then."""

@@ -185,6 +185,9 @@ class Downloader:
                 part.begin()
                 with self._client.open_file(url, with_token=with_token, headers=part.headers()) as response:
                     part.receive(response, self._progress)
+                if part.may_be_nothing and not with_token:
+                    # the API's own endpoint is to say so too
+                    raise BrokenDownload(f"artifact {part.artifact_id}", "nothing came")
                 return part.commit()
             except (Broken, StoreAway) as error:
                 is_useless = isinstance(error, Broken) and error.is_useless

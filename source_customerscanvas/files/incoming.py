@@ -105,6 +105,11 @@ class Part:
             # an answer that breaks off within its head looks like this too
             raise Broken("nothing came, and nothing says that the file is empty")
 
+    @property
+    def may_be_nothing(self) -> bool:
+        """Whether nothing came, and only the answer says that the file is empty."""
+        return not self.size and self._artifact.size is None
+
     def commit(self) -> tuple[int, str]:
         """Give the whole file its name. Gives its size in bytes and its SHA-256, hexadecimal."""
         self.begin().commit()
@@ -132,7 +137,7 @@ class Part:
             _CONTENT_RANGE.match(response.headers.get("Content-Range", "")) if response.status_code == 206 else None
         )
         if matched and self.size and self._etag:
-            is_same = etag in ("", self._etag) and (not encodings or self._is_stored_packed)
+            is_same = etag == self._etag and (not encodings or self._is_stored_packed)
             if int(matched[1]) == self.size and is_same:
                 sizes = {self._announced, int(matched[3]) if matched[3] != "*" else None} - {None}
                 if len(sizes) == 1 or (not sizes and self._artifact.size is not None):
@@ -145,6 +150,8 @@ class Part:
         if self.size:
             self.forget()
         announced = int(length) if _LENGTH.match(length) else None
+        if announced is None and is_whole and matched:
+            announced = int(matched[3])
         if encodings and self._artifact.size is not None and announced == self._artifact.size:
             self._is_stored_packed = True
         self._encoding = "" if self._is_stored_packed else ", ".join(encodings)

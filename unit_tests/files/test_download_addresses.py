@@ -98,6 +98,16 @@ def test_given_a_useless_public_address_when_downloaded_then_the_endpoint_is_ask
     assert "Range" not in own.headers
 
 
+def test_given_a_public_address_that_answers_nothing_when_no_size_is_listed_then_the_endpoint_has_the_last_word(
+    server: Server, files: Downloader, tmp_path: Path
+) -> None:
+    server.answer = lambda _: Answer(200, BODY)
+    with serve() as cdn:
+        cdn.answer = lambda _: Answer(200, b"")
+        assert_whole(files.deliver(ArtifactFile("7f", None, f"{cdn.url}/card.pdf", True), PATH), tmp_path)
+        assert len(cdn.requests) == 1
+
+
 @pytest.mark.parametrize("status", [404, 410])
 def test_given_a_public_address_on_the_apis_own_host_when_it_says_gone_then_the_endpoint_has_the_last_word(
     server: Server, files: Downloader, tmp_path: Path, status: int

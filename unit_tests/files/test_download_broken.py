@@ -35,6 +35,7 @@ def test_given_ranges_when_the_connection_breaks_then_it_goes_on_where_it_stoppe
         Answer(206, BODY[500:-500], {"Content-Range": f"bytes 500-{len(BODY) - 501}/{len(BODY)}"}),
         Answer(206, BODY[1000:]),
         Answer(206, OTHER[1000:], {"Content-Range": f"bytes 1000-{len(BODY) - 1}/{len(BODY)}", "ETag": '"v2"'}),
+        Answer(206, OTHER[1000:], {"Content-Range": f"bytes 1000-{len(BODY) - 1}/{len(BODY)}"}),
         Answer(206, BODY[1000:], {"Content-Range": "bytes 1000-2000/99999"}),
         Answer(206, BODY[1000:], {"Content-Range": f"bytes 1000-2000/{'9' * 5000}"}),
     ],
@@ -68,6 +69,14 @@ def test_given_a_rest_that_is_only_a_part_of_it_when_resumed_then_it_is_not_take
         first = Answer(200, chunk, {"ETag": ETAG, "Transfer-Encoding": "chunked"}, length=False)
     rest = Answer(206, BODY[1000:3000], {"Content-Range": range_}, length=length)
     server.script(first, rest, Answer(200, BODY))
+    assert_whole(files.deliver(ArtifactFile("7f", None, None, False), PATH), tmp_path)
+
+
+def test_given_a_whole_file_as_its_only_part_when_it_breaks_off_then_it_is_not_taken_for_whole(
+    server: Server, files: Downloader, tmp_path: Path
+) -> None:
+    part = Answer(206, BODY[:500], {"Content-Range": f"bytes 0-{len(BODY) - 1}/{len(BODY)}"}, length=False)
+    server.script(part, Answer(200, BODY))
     assert_whole(files.deliver(ArtifactFile("7f", None, None, False), PATH), tmp_path)
 
 

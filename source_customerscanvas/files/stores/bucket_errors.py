@@ -30,6 +30,9 @@ _NETWORK = (
 )
 _FULL = frozenset({"XMinioStorageFull", "QuotaExceeded", "InsufficientStorage", "AccountQuotaExceeded"})
 _PASSING_STATUS = frozenset({408, 425, 429})
+_PASSING_CODES = frozenset({"RequestTimeout"})
+"""What S3 says with 400 where the bytes of an upload came too slowly."""
+
 _OF_ONE_OBJECT = frozenset({409, 412})
 """It is leased, must not be changed, or is changed by somebody else."""
 
@@ -51,6 +54,8 @@ def store_error(error: Exception, text: str, place: str, path: str, permissions:
         return StoreUnavailable(place, why, f"Check the key in `files`, and that it may {permissions} there.")
     if name in _FULL or number == 507:
         return StoreUnavailable(place, why)
+    if name in _PASSING_CODES:
+        return StoreAway(place, why)
     if number is not None and number < 500 and number not in _PASSING_STATUS:
         return StoreUnavailable(place, why, "Correct `files`: region, endpoint or names do not fit.")
     if "redirect" in text:
