@@ -19,6 +19,7 @@ from integration_tests.files.stores.conftest import Delivering
 from integration_tests.files.stores.places import Place, sftp_place, without_sshd
 from sandbox import FileSpec, Sandbox
 from source_customerscanvas.errors import CustomersCanvasError, StoreAway, StoreUnavailable
+from source_customerscanvas.files.stores.sftp_session import Session
 
 MB = 1024 * 1024
 OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
@@ -107,6 +108,19 @@ def test_given_a_server_that_wants_a_key_and_a_password_when_checked_then_it_say
     assert "wants more of the user" in error.message
 
 
+@pytest.mark.parametrize("place", ["sftp"], indirect=True)
+def test_given_a_server_that_makes_no_folder_and_does_not_say_why_when_checked_then_it_is_the_setting_of_all_files(
+    delivering: Delivering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("Failure")
+
+    monkeypatch.setattr(Session, "mkdir", refuse)
+    error = refusal(delivering)
+    assert error.failure_type == "config_error"
+    assert "the server says “Failure”" in error.message
+
+
 @pytest.fixture
 def read_only(tmp_path: Path) -> Iterator[Place]:
     if why := without_sshd():
@@ -147,7 +161,7 @@ def test_given_a_server_whose_disk_is_full_when_files_are_delivered_then_it_says
         downloader = delivering.downloader()
         [first, second] = delivering.wanted(project).items()
         delivered = {first[0]: downloader.deliver(*first[1])}
-        with pytest.raises(StoreUnavailable, match="bytes of a file lie there"):
+        with pytest.raises(StoreUnavailable, match="the server says “Failure”"):
             downloader.deliver(*second[1])
         downloader.end(30)
         delivering.assert_holds(delivered)

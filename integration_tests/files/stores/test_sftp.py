@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from itertools import count
 from pathlib import Path
 
 import paramiko
 import pytest
+from paramiko.sftp_file import SFTPFile
 
 from integration_tests.files.stores.conftest import Delivering
-from source_customerscanvas.errors import Stopped
+from source_customerscanvas.errors import Stopped, StoreUnavailable
 from source_customerscanvas.files.stores.sftp import SftpStore
 from source_customerscanvas.files.stores.sftp_session import Session
 from source_customerscanvas.files.stores.store import Store
@@ -43,6 +45,40 @@ def test_given_a_file_when_it_is_stored_then_it_is_on_the_servers_disk_before_it
     store.put("card.pdf", b"card")
     store.end()
     assert steps == ["flushed", "renamed"]
+
+
+@pytest.mark.parametrize("refused", [0, 1, 150, 199])
+def test_given_a_server_that_refuses_some_of_the_bytes_when_a_file_is_stored_then_it_does_not_get_its_name(
+    delivering: Delivering, store: Store, monkeypatch: pytest.MonkeyPatch, refused: int
+) -> None:
+    write, numbers = SFTPFile._write, count()
+
+    def write_or_be_refused(file: SFTPFile, content: bytes) -> int:
+        handle = file.handle
+        if next(numbers) == refused:
+            file.handle = b"none that the server has given"
+        try:
+            return write(file, content)
+        finally:
+            file.handle = handle
+
+    monkeypatch.setattr(SFTPFile, "_write", write_or_be_refused)
+    with pytest.raises(StoreUnavailable, match="the server says “Failure”"):
+        store.put("card.pdf", bytes(200 * SFTPFile.MAX_REQUEST_SIZE))
+    store.end()
+    assert delivering.place.contents() == {}
+
+
+@pytest.mark.parametrize("pieces", [[], [b""], [b"c"], [b"card"], [b"c", b"a", b"", b"rd", b""]])
+def test_given_a_file_in_pieces_when_it_is_stored_then_it_has_the_bytes_of_all(
+    delivering: Delivering, store: Store, pieces: list[bytes]
+) -> None:
+    writer = store.open("card.pdf", None, None)
+    for piece in pieces:
+        writer.write(piece)
+    writer.commit()
+    store.end()
+    assert delivering.place.contents() == {"card.pdf": b"".join(pieces)}
 
 
 def test_given_another_run_that_has_ended_when_the_last_session_writes_a_file_then_it_makes_the_hidden_folder_again(

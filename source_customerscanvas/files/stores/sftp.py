@@ -43,7 +43,7 @@ class SftpStore(Store):
         return f"sftp://{self._files.host}:{self._files.port}/{self._files.directory.lstrip('/')}"
 
     def begin(self) -> None:
-        with self.explained(""), self.sessions.one() as session:
+        with self.explained(), self.sessions.one() as session:
             self.tree.prepare(session)
 
     def end(self) -> None:
@@ -61,7 +61,7 @@ class SftpStore(Store):
         done_within(_CLOSE_SECONDS, lambda: self.sessions.close(for_good=True))
 
     def open(self, path: str, size: int | None, content_type: str | None) -> Writer:
-        with self.explained(path):
+        with self.explained():
             session = self.sessions.lend()
             try:
                 with session.watched():
@@ -117,8 +117,11 @@ class SftpStore(Store):
             self.tree.remove_parts(session)
 
     @contextmanager
-    def explained(self, path: str) -> Iterator[None]:
-        """Errors of the library and of the server become those of a store."""
+    def explained(self, path: str = "") -> Iterator[None]:
+        """Errors of the library and of the server become those of a store.
+
+        `path`: the file whose name the server is told; what it refuses without one is refused to all files.
+        """
         try:
             yield
         except CustomersCanvasError:
@@ -139,21 +142,28 @@ class SftpWriter:
         self._part = part
         self._file = file
         self._size = 0
+        self._last = b""
         self._is_over = False
 
     def write(self, chunk: bytes) -> None:
+        content = self._last + chunk
         with self._explained():
-            self._file.write(chunk)
+            self._file.write(content[:-1])
+        self._last = content[-1:]
         self._size += len(chunk)
 
     def commit(self) -> None:
         with self._explained():
-            # a server that runs out of room says so to nobody, as nobody waits for its answers: the length tells
+            # The library drops the answers to writes for which it does not wait. The last byte is held back, as a
+            # write that waits for its answer reads those to all before it, and raises what the server refused.
+            self._file.set_pipelined(False)
+            self._file.write(self._last)
             there = self._file.stat().st_size
             if there != self._size:
                 raise StoreUnavailable(self._store.place, f"{there} of {self._size} bytes of a file lie there")
             self._session.flush_to_disk(self._file)
             self._file.close()
+        with self._explained(self._path):
             self._rename()
         self._is_over = True
         self._store.unfinished.finish(self._part)
@@ -184,8 +194,8 @@ class SftpWriter:
             session.rename(self._part, target)
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
-        with self._store.explained(self._path), self._session.watched():
+    def _explained(self, path: str = "") -> Iterator[None]:
+        with self._store.explained(path), self._session.watched():
             yield
 
 
@@ -200,6 +210,6 @@ def _explanation(error: Exception, place: str, path: str) -> CustomersCanvasErro
     if isinstance(error, TimeoutError):
         return StoreAway(place, "it does not answer in time")
     if isinstance(error, OSError) and error.errno is None and error.args:
-        # the server's own word about this file: it has one code for all that is left
-        return FileRefused(place, path, said)
+        # the server's own word: it has one code for all that is left
+        return FileRefused(place, path, said) if path else StoreUnavailable(place, f"the server says “{said}”")
     return StoreAway(place, "the connection broke")
