@@ -5,12 +5,15 @@ from __future__ import annotations
 import shutil
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import paramiko
 import pytest
+from paramiko.sftp import CMD_EXTENDED
 from paramiko.sftp_file import SFTPFile
 
 from integration_tests.files.stores.conftest import Delivering
+from integration_tests.files.stores.places import sftp_place
 from source_customerscanvas.errors import Stopped, StoreUnavailable
 from source_customerscanvas.files.stores.sftp import SftpStore
 from source_customerscanvas.files.stores.sftp_session import Session
@@ -79,6 +82,34 @@ def test_given_a_file_in_pieces_when_it_is_stored_then_it_has_the_bytes_of_all(
     writer.commit()
     store.end()
     assert delivering.place.contents() == {"card.pdf": b"".join(pieces)}
+
+
+def test_given_a_server_that_fails_to_put_a_file_on_its_disk_when_it_is_stored_then_it_does_not_get_its_name(
+    delivering: Delivering, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = Session._request
+
+    def request_or_fail(session: Session, kind: int, *words: Any) -> Any:
+        if kind == CMD_EXTENDED and words[0] in ("fsync@openssh.com", b"fsync@openssh.com"):
+            raise OSError("Failure")  # as the library does when a server says so
+        return request(session, kind, *words)
+
+    monkeypatch.setattr(Session, "_request", request_or_fail)
+    with pytest.raises(StoreUnavailable, match="the server says “Failure”"):
+        store.put("card.pdf", b"card")
+    store.end()
+    assert delivering.place.contents() == {}
+
+
+def test_given_a_server_that_cannot_be_asked_to_put_a_file_on_its_disk_when_it_is_stored_then_it_gets_its_name(
+    delivering: Delivering, tmp_path: Path
+) -> None:
+    with sftp_place(tmp_path, tmp_path / "upload", "-P", "fsync") as place:
+        store = Delivering(delivering.sandbox, place).store()
+        store.begin()
+        store.put("card.pdf", b"card")
+        store.end()
+    assert delivering.place.contents() == {"card.pdf": b"card"}
 
 
 def test_given_another_run_that_has_ended_when_the_last_session_writes_a_file_then_it_makes_the_hidden_folder_again(

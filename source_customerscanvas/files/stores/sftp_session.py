@@ -8,11 +8,14 @@ from contextlib import contextmanager, suppress
 from threading import Condition, Event, Lock
 
 import paramiko
-from paramiko.sftp import CMD_EXTENDED
+from paramiko.sftp import CMD_EXTENDED, CMD_VERSION
 
 from source_customerscanvas.errors import InvalidSetting, Stopped, StoreAway, StoreUnavailable
 from source_customerscanvas.files.stores.host_key import HostKey
 from source_customerscanvas.settings import Files
+
+_FLUSH = b"fsync@openssh.com"
+"""OpenSSH's own request: https://github.com/openssh/openssh-portable/blob/master/PROTOCOL."""
 
 _MOST_SESSIONS = 8
 """On one connection; OpenSSH's server allows ten."""
@@ -34,6 +37,8 @@ logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 class Session(paramiko.SFTPClient):
     """A channel of its own, used by one thread at a time."""
 
+    _can_flush = False
+
     @property
     def is_lost(self) -> bool:
         channel = self.get_channel()
@@ -50,13 +55,17 @@ class Session(paramiko.SFTPClient):
             raise
 
     def flush_to_disk(self, file: paramiko.SFTPFile) -> None:
-        """Ask the server to put a file on its disk, which OpenSSH's does and others may not know.
-
-        The library has no such request: https://github.com/openssh/openssh-portable/blob/master/PROTOCOL.
-        """
-        with suppress(OSError):
+        """Ask the server to put a file on its disk, if it knows how. Raises `OSError` where it fails to."""
+        if self._can_flush:
             # as the library sends the extensions that it knows
-            self._request(CMD_EXTENDED, "fsync@openssh.com", file.handle)  # type: ignore[attr-defined]  # not in its types
+            self._request(CMD_EXTENDED, _FLUSH, file.handle)  # type: ignore[attr-defined]  # not in its types
+
+    def _read_packet(self) -> tuple[int, bytes]:
+        kind, content = super()._read_packet()  # type: ignore[misc]  # not in its types
+        if kind == CMD_VERSION:
+            # a server announces its extensions there, and the library passes over them
+            self._can_flush = _FLUSH in content
+        return kind, content
 
 
 class Sessions:
