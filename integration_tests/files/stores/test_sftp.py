@@ -14,8 +14,8 @@ from paramiko.sftp_file import SFTPFile
 
 from integration_tests.files.stores.conftest import Delivering
 from integration_tests.files.stores.places import sftp_place
-from source_customerscanvas.errors import Stopped, StoreUnavailable
-from source_customerscanvas.files.stores.sftp import SftpStore
+from source_customerscanvas.errors import FileRefused, Stopped, StoreUnavailable
+from source_customerscanvas.files.stores.sftp import SftpStore, SftpWriter
 from source_customerscanvas.files.stores.sftp_session import Session
 from source_customerscanvas.files.stores.store import Store
 
@@ -54,9 +54,9 @@ def test_given_a_file_when_it_is_stored_then_it_is_on_the_servers_disk_before_it
 def test_given_a_server_that_refuses_some_of_the_bytes_when_a_file_is_stored_then_it_does_not_get_its_name(
     delivering: Delivering, store: Store, monkeypatch: pytest.MonkeyPatch, refused: int
 ) -> None:
-    write, numbers = SFTPFile._write, count()
+    write, numbers = vars(SFTPFile)["_write"], count()
 
-    def write_or_be_refused(file: SFTPFile, content: bytes) -> int:
+    def write_or_be_refused(file: Any, content: bytes) -> Any:
         handle = file.handle
         if next(numbers) == refused:
             file.handle = b"none that the server has given"
@@ -87,7 +87,7 @@ def test_given_a_file_in_pieces_when_it_is_stored_then_it_has_the_bytes_of_all(
 def test_given_a_server_that_fails_to_put_a_file_on_its_disk_when_it_is_stored_then_it_does_not_get_its_name(
     delivering: Delivering, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    request = Session._request
+    request = vars(paramiko.SFTPClient)["_request"]
 
     def request_or_fail(session: Session, kind: int, *words: Any) -> Any:
         if kind == CMD_EXTENDED and words[0] in ("fsync@openssh.com", b"fsync@openssh.com"):
@@ -160,6 +160,44 @@ def test_given_a_server_that_renames_to_nothing_that_is_there_when_a_file_comes_
     store.put("1/card.pdf", b"new")
     store.end()
     assert delivering.place.contents() == {"1/card.pdf": b"new"}
+
+
+@pytest.mark.parametrize("refusal", [OSError("Failure"), PermissionError("Permission denied")])
+def test_given_a_server_that_refuses_to_rename_a_part_when_a_file_comes_again_then_the_old_one_stays(
+    delivering: Delivering, store: Store, monkeypatch: pytest.MonkeyPatch, refusal: OSError
+) -> None:
+    store.put("1/card.pdf", b"old")
+    writer = store.open("1/card.pdf", 3, None)
+    assert isinstance(writer, SftpWriter)
+    rename, part = Session.rename, writer._part
+
+    def refuse(session: Session, old: str, new: str) -> None:
+        if old == part:
+            raise refusal
+        rename(session, old, new)
+
+    monkeypatch.setattr(Session, "posix_rename", refuse)
+    monkeypatch.setattr(Session, "rename", refuse)
+    writer.write(b"new")
+    with pytest.raises((FileRefused, StoreUnavailable)):
+        writer.commit()
+    writer.abort()
+    store.end()
+    assert delivering.place.contents() == {"1/card.pdf": b"old"}
+
+
+def test_given_a_server_that_only_renames_to_nothing_when_somebody_takes_folders_away_then_they_are_made_again(
+    delivering: Delivering, tmp_path: Path
+) -> None:
+    with sftp_place(tmp_path, tmp_path / "upload", "-P", "posix-rename") as place:
+        store = Delivering(delivering.sandbox, place).store()
+        store.begin()
+        store.put("1/2/card.pdf", b"card")
+        shutil.rmtree(tmp_path / "upload/1")
+        store.put("1/2/map.pdf", b"map")
+        store.put("1/2/map.pdf", b"new")
+        store.end()
+    assert delivering.place.contents() == {"1/2/map.pdf": b"new"}
 
 
 def test_given_a_run_that_was_abandoned_when_somebody_wants_a_session_then_no_connection_is_made(

@@ -181,17 +181,39 @@ class SftpWriter:
         target = tree.target(self._path)
         tree.make_folders(session, self._path)
         try:
-            session.posix_rename(self._part, target)
+            self._replace(target)
         except FileNotFoundError:
             tree.forget_folders()
             tree.make_folders(session, self._path)
+            self._replace(target)
+
+    def _replace(self, target: str) -> None:
+        session = self._session
+        try:
             session.posix_rename(self._part, target)
+        except FileNotFoundError:
+            raise
         except OSError:
             # a server without this extension renames to nothing that is there
-            with suppress(FileNotFoundError):
-                if not is_folder(session, target):
-                    session.remove(target)
-            session.rename(self._part, target)
+            old = self._move_aside(target)
+            try:
+                session.rename(self._part, target)
+            except OSError:
+                if old:
+                    session.rename(old, target)
+                raise
+            if old:
+                with suppress(OSError):  # the new file has its name, and a later run clears up
+                    session.remove(old)
+
+    def _move_aside(self, target: str) -> str | None:
+        """Where a file lies that was there; None where there was none."""
+        aside = self._store.tree.new_part()
+        with suppress(FileNotFoundError):
+            if not is_folder(self._session, target):
+                self._session.rename(target, aside)
+                return aside
+        return None
 
     @contextmanager
     def _explained(self, path: str = "") -> Iterator[None]:
