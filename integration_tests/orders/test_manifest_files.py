@@ -12,7 +12,7 @@ from integration_tests.shops import DAY, HOUR
 from sandbox import FileSpec, PipelineSpec, Sandbox
 from source_customerscanvas.sync.kinds import FILES
 
-PRINT = FileSpec("print.pdf")
+PRINT = FileSpec("print.pdf", size=500)
 
 
 def paths(delivering: Delivering) -> list[str]:
@@ -95,6 +95,19 @@ def test_given_a_file_that_somebody_took_away_when_the_manifest_is_written_again
     order(sandbox, "Completed", files=[PRINT])
     assert set(artifacts_of(sandbox, project_id)) < set(delivering.files())
     assert len(paths(delivering)) == 2
+
+
+@pytest.mark.parametrize("is_another_artifact", [False, True])
+def test_given_a_file_made_anew_unseen_in_its_old_size_when_a_project_comes_then_it_lies_as_the_manifest_says(
+    sandbox: Sandbox, delivering: Delivering, is_another_artifact: bool
+) -> None:
+    project_id = delivered(sandbox, delivering)
+    (artifact,) = artifacts_of(sandbox, project_id)
+    make_anew = sandbox.shop.replace_artifact if is_another_artifact else sandbox.shop.regenerate_artifact
+    make_anew(artifact)
+    (other,) = order(sandbox, "Completed", files=[PRINT])
+    delivering.sync()
+    assert delivering.named() == {one: artifacts_of(sandbox, one) for one in (project_id, other)}
 
 
 def test_given_a_file_that_the_api_has_cleaned_up_when_the_manifest_is_written_again_then_it_names_what_lies_there(

@@ -34,6 +34,9 @@ logger = logging.getLogger("airbyte.source-customerscanvas")
 
 NAME = "order.json"
 
+_Earlier = tuple[str, str, str | None]
+"""A file as the last manifest named it: its artifact, path and SHA-256."""
+
 
 class ManifestWriter:
     """Shared by the workers of a sync."""
@@ -89,7 +92,7 @@ class ManifestWriter:
             return
         path = f"{self._files.order_folder(produced[0])}/{NAME}"
         line_items = self._files.line_items(lambda: projects)
-        earlier = self._earlier_paths(path)
+        earlier = self._earlier_files(path)
         entries = {}
         for project in produced:
             finals = artifacts[project.id]
@@ -132,12 +135,26 @@ class ManifestWriter:
         details = dict(self._artifacts.details(nameless, newest_first=True))
         return [Artifact(id_, files[id_], details.get(id_, {})) for id_ in sorted(files)]
 
-    def _earlier_paths(self, path: str) -> dict[str, str]:
-        """Where the last manifest had each artifact's file, as far as it can be read: others may have written on it."""
+    def _earlier_files(self, path: str) -> list[_Earlier]:
+        """The files of the last manifest, as far as it can be read: others may have written on it."""
         with suppress(ValueError, KeyError, TypeError):
             projects = orjson.loads(self._downloader.read(path) or b"")["projects"]
-            return {str(file["artifactId"]): str(file["path"]) for project in projects for file in project["files"]}
-        return {}
+            files = [file for project in projects for file in project["files"]]
+            return [(str(file["artifactId"]), str(file["path"]), file.get("sha256")) for file in files]
+        return []
+
+    def _find(self, file: ArtifactFile, path: str, earlier: Sequence[_Earlier]) -> tuple[str, int, str | None] | None:
+        """Path, size and SHA-256 of a file that was stored earlier; None if anything else may lie there.
+
+        Its size does not tell it from another one, nor from what it was before: the last manifest does.
+        """
+        then = [one for one in earlier if one[0] == file.id or one[1] == path]
+        if any(one[:2] != (file.id, path) for one in then):
+            return None
+        found = self._downloader.find(file, path)
+        if found and found[1] and any(one[2] != found[1] for one in then):
+            return None
+        return (path, *found) if found else None
 
     def _with_details(self, artifact: Artifact) -> Artifact:
         details = dict(self._artifacts.details([artifact.id], newest_first=True))
@@ -150,7 +167,7 @@ class ManifestWriter:
         project: Project,
         artifacts: Sequence[Artifact],
         paths: Mapping[str, str],
-        earlier: Mapping[str, str],
+        earlier: Sequence[_Earlier],
         delivered_files: dict[str, tuple[str, int, str]],
     ) -> Generator[Outcome, None, list[dict[str, Any]]]:
         """What the manifest says of a project's files; one that is delivered again is added to `delivered_files`."""
@@ -161,10 +178,7 @@ class ManifestWriter:
             path, file = paths[artifact.id], ArtifactFile.from_row(artifact.id, artifact.listed)
             stored: tuple[str, int, str | None] | None = delivered_files.get(artifact.id)
             try:
-                # if the last manifest had it elsewhere, what lies here is what it was before
-                is_in_place = earlier.get(artifact.id, path) == path
-                if stored is None and is_in_place and (found := self._downloader.find(file, path)):
-                    stored = (path, *found)
+                stored = stored or self._find(file, path, earlier)
                 if stored is None:
                     delivered = self._downloader.deliver(file, path)
                     stored = delivered_files[artifact.id] = (path, delivered.size, delivered.sha256)

@@ -211,15 +211,23 @@ def test_given_a_file_that_does_not_lie_there_any_more_when_written_then_it_is_d
 
 @pytest.mark.parametrize(
     ("earlier", "is_delivered"),
-    [("11/5001/2/print-2-0.pdf", True), ("11/5001/2/print.pdf", False), (None, False), (7, True)],
+    [
+        ({}, False),
+        ({"path": "11/5001/2/print-2-0.pdf"}, True),
+        ({"path": 7}, True),
+        ({"sha256": "of what it was before"}, True),
+        ({"sha256": None}, True),
+        ({"artifactId": "another"}, True),
+        ({"artifactId": "another", "path": "11/5001/2/back.pdf"}, False),
+    ],
 )
-def test_given_a_manifest_that_has_a_file_elsewhere_when_written_again_then_what_lies_in_its_place_is_not_trusted(
-    earlier: Any, is_delivered: bool
+def test_given_the_last_manifest_when_written_again_then_only_what_it_had_in_its_place_as_it_is_now_is_trusted(
+    earlier: dict[str, Any], is_delivered: bool
 ) -> None:
     order = Order()
     (second,) = order.files_of(2)
-    files = [{"artifactId": second, "path": earlier}] if earlier else []
-    order.place.earlier = json.dumps({"projects": [{"files": files}]}).encode()
+    file = {"artifactId": second, "path": "11/5001/2/print.pdf", "sha256": "me", **earlier}
+    order.place.earlier = json.dumps({"projects": [{"files": [file]}]}).encode()
     order.write()
     assert [artifact for artifact, _ in order.place.delivered] == ([second] if is_delivered else [])
 
