@@ -85,10 +85,11 @@ class ManifestWriter:
         produced = [project for project in projects if self._settings.statuses.includes(project.business_status)]
         try:
             if not produced:
-                raise _NotComplete(projects[0].id)
+                raise _NotComplete(projects[0])
             artifacts = self._artifacts_of(slice_, stream, produced, results)
         except _NotComplete as error:
-            yield Outcome(stream.name, note=partial(_wait, stream, slice_.key, order_id, error.project_id))
+            note = partial(_wait, slice_, stream, order_id, error.project, error.is_late)
+            yield Outcome(stream.name, note=note)
             return
         path = f"{self._files.order_folder(produced[0])}/{NAME}"
         line_items = self._files.line_items(lambda: projects)
@@ -112,13 +113,14 @@ class ManifestWriter:
     ) -> dict[int, list[Artifact]]:
         """The final artifacts of each produced project. Raises `_NotComplete` while one is not delivered wholly."""
         for project in produced:
-            if not (project.is_completed and _is_delivered(slice_, stream, project)):
-                raise _NotComplete(project.id)
+            is_late = not _is_delivered(slice_, stream, project)
+            if is_late or not project.is_completed:
+                raise _NotComplete(project, is_late=is_late)
         found = {}
         for project in produced:
             results = read.get(project.id) or self._results_of(project)
             if results is None or not results.is_completed:
-                raise _NotComplete(project.id)
+                raise _NotComplete(project)
             found[project.id] = self._finals(results)
         return found
 
@@ -194,11 +196,12 @@ class ManifestWriter:
 
 
 class _NotComplete(Exception):
-    """The order waits for a project that is to be delivered, or for one that is to be produced at all."""
+    """The order waits for a project that is to be delivered (a late one), or that has to change first."""
 
-    def __init__(self, project_id: int) -> None:
-        super().__init__(str(project_id))
-        self.project_id = project_id
+    def __init__(self, project: Project, *, is_late: bool = False) -> None:
+        super().__init__(str(project.id))
+        self.project = project
+        self.is_late = is_late
 
 
 def _is_delivered(slice_: Slice, stream: StreamProgress, project: Project) -> bool:
@@ -257,11 +260,13 @@ def _add_file(stream: StreamProgress, key: str, project: Project, artifact_id: s
         manifest.add(artifact_id, delivered.relative_path, delivered.size, delivered.sha256)
 
 
-def _wait(stream: StreamProgress, key: str, order_id: str, project_id: int) -> None:
+def _wait(slice_: Slice, stream: StreamProgress, order_id: str, project: Project, was_late: bool) -> None:
     with stream.lock:
-        pending = stream.slice(key).manifests.get(order_id)
+        pending = stream.slice(slice_.key).manifests.get(order_id)
         if pending:
-            pending.waits_for = project_id
+            # one that was delivered since the order was looked at may never change again, and so end no waiting
+            is_over = was_late and _is_delivered(slice_, stream, project)
+            pending.waits_for = None if is_over else project.id
 
 
 def _written(stream: StreamProgress, key: str, order_id: str, written: Mapping[str, Any]) -> None:

@@ -317,6 +317,29 @@ def test_given_a_file_that_is_delivered_while_the_manifest_is_written_when_it_is
     assert (order.due, list(order.pending[ORDER].files)) == ([ORDER], [late])
 
 
+def test_given_a_late_project_when_it_is_delivered_before_the_wait_for_it_is_noted_then_the_order_is_due() -> None:
+    order = Order()
+    state = order.stream.slice(KEY)
+    state.owe(2)
+    (look,) = order.writer.write(SLICE, order.stream, ORDER, {})
+    state.settle(2, None)
+    order.pending[ORDER].waits_for = 3  # of an earlier look
+    assert look.note
+    look.note()
+    assert order.due == [ORDER]
+    order.write()
+    assert len(order.place.content) == 1
+
+
+def test_given_an_order_of_which_nothing_is_produced_when_looked_at_then_it_waits_for_a_held_project() -> None:
+    order = Order()
+    for row in order.shop.rows.values():
+        row |= {"status": 5}
+    order.write()
+    assert (order.place.content, order.due) == ({}, [])
+    assert order.pending[ORDER].waits_for == 1
+
+
 def test_given_an_order_that_waits_when_another_file_of_it_is_delivered_then_it_is_due() -> None:
     order = Order()
     order.pending[ORDER].waits_for = 2
