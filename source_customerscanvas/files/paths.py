@@ -95,7 +95,7 @@ class PathTemplate:
         Where no folder of the template belongs to one order alone, it is `{storefrontId}/{orderId}`.
         """
         folders = list(takewhile(lambda part: _OF_THE_ORDER.issuperset(part[1::2]), self._parts[:-1]))
-        named = {placeholder for part in folders for placeholder in part[1::2]}
+        named = {placeholder for part in folders for placeholder in _delimited(part)}
         own = {"orderId"} if _is_one(storefront_ids) else {"orderId", "storefrontId"}
         if not own <= named:
             folders = [_pieces("{storefrontId}"), _pieces("{orderId}")]

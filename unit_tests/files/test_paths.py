@@ -410,9 +410,12 @@ def test_given_a_template_that_is_unique_when_checked_then_it_is_taken(
         ("{date}/{storefrontId}/{orderId}/{projectId}", None, "2/1001"),
         ("{storefrontId}/{orderId}-{projectId}/{name}", None, "2/1001"),
         ("{orderId}-{lineItem}", [2], "2/1001"),
+        ("{storefrontId}{orderId}/{projectId}/{name}", None, "2/1001"),
+        ("{orderId}{orderNumber}/{projectId}/{name}", [2], "2/1001"),
+        ("{orderId}{orderNumber}/{orderId}/{projectId}", [2], "100177/1001"),
     ],
 )
 def test_given_a_template_when_asked_for_an_orders_folder_then_it_belongs_to_that_order_alone(
     template: str, storefront_ids: list[int] | None, folder: str
 ) -> None:
-    assert PathTemplate(template).order_folder(values(orderName="77"), storefront_ids) == folder
+    assert PathTemplate(template).order_folder(values(orderName="77", orderNumber=77), storefront_ids) == folder
