@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
+from string import digits
 from typing import Any
 
 from source_customerscanvas.errors import InvalidSetting
@@ -133,7 +134,7 @@ def check_template(template: str, storefront_ids: Collection[int] | None) -> Non
             _FIELD,
             "files of two projects could get the same path. Add {projectId} or {artifactId}"
             + (f", or {' and '.join(missing)}" if len(missing) < len(needed) else "")
-            + ", with a slash or some other text between it and the next placeholder",
+            + ", with a slash or a text that is no number between it and the next placeholder",
         )
 
 
@@ -157,8 +158,13 @@ def _pieces(part: str) -> _Pieces:
 def _delimited(part: _Pieces) -> Iterator[str]:
     for position in range(1, len(part), 2):
         is_first, is_last = position == 1, position == len(part) - 2
-        if (is_first or part[position - 1]) and (is_last or part[position + 1]):
+        if (is_first or _separates(part[position - 1])) and (is_last or _separates(part[position + 1])):
             yield part[position]
+
+
+def _separates(literal: str) -> bool:
+    """Whether a text tells two placeholders apart. Digits may be part of an id."""
+    return bool(literal.strip(digits))
 
 
 def _values(values: ProjectValues, artifact: Row, extension: str, is_order_marked: bool) -> Mapping[str, Sequence[Any]]:

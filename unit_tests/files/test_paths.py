@@ -371,6 +371,9 @@ def test_given_any_projects_of_one_order_when_placed_by_line_items_then_no_two_o
         ("{projectId}{name}", "between it and the next placeholder"),
         ("{name}{projectId}", "between it and the next placeholder"),
         ("{storefrontId}/{orderId}{lineItem}", "or {orderId} and {lineItem}"),
+        # 10102 is order 1 and line item 102, or order 101 and line item 2
+        ("{storefrontId}/{orderId}0{lineItem}", "or {orderId} and {lineItem}"),
+        ("{name}2024{projectId}", "a text that is no number between it and the next placeholder"),
     ],
 )
 def test_given_a_template_that_is_none_or_not_unique_when_checked_then_it_says_what_would_help(
@@ -392,6 +395,8 @@ def test_given_a_template_that_is_none_or_not_unique_when_checked_then_it_says_w
         ("{orderId}-{lineItem}", [1]),
         ("{orderId}{lineItem}/{projectId}", None),
         ("{projectId}-{name}{quantity}", None),
+        ("2024{projectId}0", None),
+        ("{storefrontId}/{orderId} line 0{lineItem}", None),
     ],
 )
 def test_given_a_template_that_is_unique_when_checked_then_it_is_taken(
@@ -412,6 +417,7 @@ def test_given_a_template_that_is_unique_when_checked_then_it_is_taken(
         ("{orderId}-{lineItem}", [2], "2/1001"),
         ("{storefrontId}{orderId}/{projectId}/{name}", None, "2/1001"),
         ("{orderId}{orderNumber}/{projectId}/{name}", [2], "2/1001"),
+        ("{storefrontId}0{orderId}/{projectId}", None, "2/1001"),
         ("{orderId}{orderNumber}/{orderId}/{projectId}", [2], "100177/1001"),
     ],
 )
