@@ -137,20 +137,26 @@ class ManifestWriter:
         details = dict(self._artifacts.details(nameless, newest_first=True))
         return [Artifact(id_, files[id_], details.get(id_, {})) for id_ in sorted(files)]
 
-    def _earlier_files(self, path: str) -> list[_Earlier]:
-        """The files of the last manifest, as far as it can be read: others may have written on it."""
+    def _earlier_files(self, path: str) -> Mapping[str, list[_Earlier]]:
+        """The files of the last manifest, by artifact and by path; none if it cannot be read: others may write it."""
+        found: dict[str, list[_Earlier]] = {}
         with suppress(ValueError, KeyError, TypeError):
             projects = orjson.loads(self._downloader.read(path) or b"")["projects"]
-            files = [file for project in projects for file in project["files"]]
-            return [(str(file["artifactId"]), str(file["path"]), file.get("sha256")) for file in files]
-        return []
+            for file in (file for project in projects for file in project["files"]):
+                one = (str(file["artifactId"]), str(file["path"]), file.get("sha256"))
+                found.setdefault(one[0], []).append(one)
+                found.setdefault(one[1], []).append(one)
+            return found
+        return {}
 
-    def _find(self, file: ArtifactFile, path: str, earlier: Sequence[_Earlier]) -> tuple[str, int, str | None] | None:
+    def _find(
+        self, file: ArtifactFile, path: str, earlier: Mapping[str, Sequence[_Earlier]]
+    ) -> tuple[str, int, str | None] | None:
         """Path, size and SHA-256 of a file that was stored earlier; None if anything else may lie there.
 
         Its size does not tell it from another one, nor from what it was before: the last manifest does.
         """
-        then = [one for one in earlier if one[0] == file.id or one[1] == path]
+        then = [*earlier.get(file.id, ()), *earlier.get(path, ())]
         if any(one[:2] != (file.id, path) for one in then):
             return None
         found = self._downloader.find(file, path)
@@ -169,7 +175,7 @@ class ManifestWriter:
         project: Project,
         artifacts: Sequence[Artifact],
         paths: Mapping[str, str],
-        earlier: Sequence[_Earlier],
+        earlier: Mapping[str, Sequence[_Earlier]],
         delivered_files: dict[str, tuple[str, int, str]],
     ) -> Generator[Outcome, None, list[dict[str, Any]]]:
         """What the manifest says of a project's files; one that is delivered again is added to `delivered_files`."""
