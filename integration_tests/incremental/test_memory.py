@@ -14,7 +14,7 @@ from sandbox import Sandbox
 from source_customerscanvas.sync.kinds import ORDERS, PROJECTS
 
 RESULTS, ARTIFACTS, ARTIFACT_FILES = "processing_results", "artifacts", "artifact_files"
-FEWER, MORE = 5_000, 20_000
+FEWER, MORE = 5_000, 60_000
 MOST_FILES, MOST_MEMORY = 200_000, 250_000_000
 
 
