@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ssl import SSLEOFError, SSLZeroReturnError
 
 import requests
 import urllib3.exceptions
@@ -36,6 +37,9 @@ def network_failure(error: Exception, host: str) -> Failed:
 
     if found(urllib3.exceptions.NameResolutionError):
         return Failed(Unreachable(host, "there is no such host (DNS)"), is_unprocessed=True, is_unknown_host=True)
+    if found(SSLEOFError, SSLZeroReturnError):
+        # a balancer whose servers are away takes the connection and closes it: no certificate was looked at
+        return Failed(Unreachable(host, "the connection broke before it was secured"))
     if found(urllib3.exceptions.SSLError, requests.exceptions.SSLError):
         why = "its TLS certificate is not trusted, or what answers does not speak TLS"
         return Failed(Unreachable(host, why), is_unprocessed=True, is_permanent=True)

@@ -1,10 +1,11 @@
 """Whether a server is away, which is no fault of what is asked of it.
 
-When a request fails and none has been answered for some seconds, all workers wait. One of them asks what was answered
-well the last time. Where that is answered again, the server is there, and what failed is a trouble of its own. Where
+When a request fails and none has been answered for some seconds, all workers wait. One of them asks again what was
+answered well lately. Where that is answered, the server is there, and what failed is a trouble of its own. Where
 not, it is asked again now and then, until it is back or has been away for too long.
 """
 
+from collections import deque
 from collections.abc import Callable
 from threading import Event, Lock
 
@@ -20,6 +21,9 @@ _SUSPICIOUS = 2.0
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0
 """Seconds between two questions to a server that is away: twice as many each time."""
+
+_KNOWN_GOOD = 5
+"""Requests that were answered last, and are asked in turn: one of them may be broken by now, and the server there."""
 
 _RESTS = 30.0
 """Seconds for which a server that was given up is not asked again."""
@@ -39,7 +43,7 @@ class Outage:
         self._host = host
         self._patience = patience
         self._line = Lock()
-        self._known_good: Probe | None = None
+        self._known_good: deque[Probe] = deque(maxlen=_KNOWN_GOOD)
         self._answered = clock.monotonic()
         self._away_since: float | None = None
         self._was_away = False
@@ -56,7 +60,7 @@ class Outage:
         self._answered = self._clock.monotonic()
         self.has_answered = True
         if probe is not None:
-            self._known_good = probe
+            self._known_good.append(probe)
         self._away_since = self._given_up = None
 
     def note_failure(self, failed: Failed) -> None:
@@ -81,9 +85,15 @@ class Outage:
                 self._clock.wait(pause, self._stopping)
                 if self._stopping.is_set():
                     raise Stopped
-                self._ask(self._known_good or own)
+                self._ask(self._next(own))
                 pause = min(max(2 * pause, _FIRST_PAUSE), _LONGEST_PAUSE)
         return self._was_away
+
+    def _next(self, own: Probe) -> Probe:
+        if not self._known_good:
+            return own
+        self._known_good.rotate(-1)
+        return self._known_good[0]
 
     def _ask(self, probe: Probe) -> None:
         try:

@@ -35,12 +35,18 @@ class Patience:
         self._clock = clock
         self._failing_since: float | None = None
         self._throttled_since: float | None = None
-        self._failures = 0
+        self._failures = self._outages = 0
 
     def begin_anew(self) -> None:
         """Start the two minutes anew: nothing could be tried while the server was away. A 503 may be a limit again."""
         self._failing_since = None
         self.refusals = 0
+
+    def after_outage(self) -> float | None:
+        """As `after_failure`, once the server is back. A request that takes it down each time is given up too."""
+        self.begin_anew()
+        self._outages += 1
+        return 0.0 if self._outages < _MOST_TRIES else None
 
     def after_refusal(self, asked: float | None) -> float | None:
         """Seconds until the next try; None when there is to be none."""
@@ -121,8 +127,7 @@ class Retrying:
         if is_lost:
             return None
         if outage.is_away and outage.wait(ask or _assume_back):
-            patience.begin_anew()
-            return 0.0
+            return patience.after_outage()
         return patience.after_failure()
 
 

@@ -122,10 +122,7 @@ class Retries:
         self._dispatcher.checkpoint(and_wait=True)
         with ThreadPoolExecutor(self._workers, "retry") as pool:
             made = pool.map(lambda one: self._try(one, before[one], *found[one]), before)
-            under_way = {one for one, is_under_way in zip(before, made, strict=True) if is_under_way}
-        # the delay counts from now: the state may have taken long to leave, and the requests too
-        self._note({one: before[one] for one in under_way})
-        return under_way
+            return {one for one, is_under_way in zip(before, made, strict=True) if is_under_way}
 
     def _of(self, one: Waited) -> Try:
         return self._tries.of(one.slice.key, one.project_id)
@@ -161,6 +158,9 @@ class Retries:
         # each item for itself: what is said of one is not said of the others
         parts: Sequence[int | None] = items or [None]
         under_way = [self._post(one, before, where, part) for part in parts]
+        if any(under_way):
+            # the delay counts from now: the state may have taken long to leave, and the request too
+            self._note({one: before})
         return any(under_way)
 
     def _post(self, one: Waited, before: Try, where: str, item: int | None) -> bool:

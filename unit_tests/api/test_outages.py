@@ -1,8 +1,9 @@
 """A server that is away for a while."""
 
+import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from threading import Event
 
@@ -16,6 +17,7 @@ from source_customerscanvas.api.limits import Limit
 from source_customerscanvas.api.outages import Outage
 from source_customerscanvas.api.retrying import Patience
 from source_customerscanvas.errors import NotFound, ServerAway, ServerTrouble, Unreachable
+from source_customerscanvas.settings import Settings
 from unit_tests.http_server import HTML, PAGE, RESET, Answer, FakeClock, Request, Server, json_answer, serve
 
 SECONDS = [5, 10, 20, 45, 100]
@@ -292,3 +294,66 @@ def test_given_a_server_that_was_given_up_when_it_has_answered_again_then_the_ne
     assert outage.is_away
     outage.wait(fail)
     assert not outage.is_away
+
+
+def test_given_a_request_that_takes_the_server_down_each_time_when_asked_then_it_is_given_up(
+    server: Server, client: ApiClient, clock: FakeClock
+) -> None:
+    crashes: list[float] = []
+
+    def answer(request: Request) -> Answer:
+        if crashes and clock.monotonic() < crashes[-1] + 5:
+            return Answer(502, b"<html>")
+        if not request.path.endswith("/bad"):
+            return json_answer(PAGE)
+        clock.pass_time(3)
+        crashes.append(clock.monotonic())
+        assert len(crashes) < 20
+        return RESET
+
+    server.answer = answer
+    client.get_json("x")
+    with pytest.raises(Unreachable):
+        client.get_json("bad")
+    assert len(crashes) <= 7
+    assert client.get_json("x") == PAGE
+
+
+def test_given_what_was_answered_last_is_broken_when_another_request_fails_for_once_then_the_server_is_there(
+    server: Server, client: ApiClient, clock: FakeClock
+) -> None:
+    broken: set[str] = set()
+    server.answer = lambda request: Answer(500) if request.path.rpartition("/")[2] in broken else json_answer(PAGE)
+    for path in ("a", "b", "c", "d"):
+        client.get_json(path)
+    clock.pass_time(10)
+    broken |= {"d", "a"}
+    clock.on_wait = lambda: broken.discard("a")
+    assert client.get_json("a") == PAGE
+    with pytest.raises(ServerTrouble, match="HTTP 500"):
+        client.get_json("d")
+    assert client.get_json("b") == PAGE
+
+
+@pytest.mark.parametrize("reads", [False, True], ids=["at-once", "after-the-hello"])
+def test_given_a_balancer_that_closes_before_tls_is_spoken_when_asked_then_it_is_waited_for(
+    clock: FakeClock, reads: bool
+) -> None:
+    def close_each(listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection:
+                    if reads:
+                        connection.recv(4096)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+        pool.submit(close_each, listener)
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        began = clock.monotonic()
+        try:
+            with pytest.raises(Unreachable, match="the connection broke"):
+                ApiClient(Settings("app", "s3cret", url, url), clock).get_json("x")
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+        assert clock.monotonic() - began >= 120

@@ -35,7 +35,9 @@ class Emitting:
 class Failed:
     """A shop with projects that have failed, and what tries them again."""
 
-    def __init__(self, projects: int = 1, tries: dict[int, Try] | None = None, **processing: Any) -> None:
+    def __init__(
+        self, projects: int = 1, tries: dict[int, Try] | None = None, num_workers: int = 16, **processing: Any
+    ) -> None:
         self.shop = ListedShop()
         for _ in range(projects):
             self.shop.create("Failed")
@@ -49,6 +51,7 @@ class Failed:
             "https://api.example",
             processing=Processing(**{"on_failure": "resume", **processing}),
             statuses=Statuses("except", (5,)),
+            num_workers=num_workers,
         )
         dispatcher = cast(Dispatcher, self.emitting)
         self.retries = Retries(settings, self.shop.client(), self.shop, Tries([self.stream], {}), dispatcher)
@@ -192,3 +195,16 @@ def test_given_an_app_without_the_permission_when_many_have_failed_then_it_is_sa
     assert failed.state["tries"] == {"2": [1, FIVE_MINUTES_AGO]}
     assert len([message for message in caplog.messages if "Projects: Full" in message]) == 1
     assert not failed.retries.is_due(failed.waited()[0])
+
+
+def test_given_several_projects_when_one_is_tried_after_the_other_then_each_delay_counts_from_its_own_try() -> None:
+    failed = Failed(projects=2, num_workers=1)
+    noted: list[dict[str, Any]] = []
+
+    def post(*_: Any, **__: Any) -> None:
+        noted.append(dict(failed.state["tries"]))
+        failed.shop.pass_time(minutes=10)
+
+    failed.shop.post = post  # type: ignore[method-assign]  # the shop takes its time
+    assert failed.make() == [1, 2]
+    assert noted[1]["1"][1] > noted[0]["1"][1]
