@@ -10,7 +10,7 @@ import pytest
 
 from integration_tests.conftest import STOREFRONT, Connection
 from integration_tests.engine import STREAMS, SandboxClock, Warehouse
-from integration_tests.shops import DAY, HOUR, MINUTE
+from integration_tests.shops import DAY, HOUR, LISTS, MINUTE
 from sandbox import Sandbox
 from source_customerscanvas.sync.kinds import FILES, ORDERS, PROJECTS, RESULTS, SHOP_ORDERS
 
@@ -75,6 +75,26 @@ def test_given_shards_when_nothing_changed_then_each_asks_for_its_lists_and_no_p
     sandbox.clear_requests()
     assert [shard.sync() for shard in shards] == [{}] * COUNT
     assert sandbox.count(r"/projects/\d+") == 0
+
+
+def test_given_a_shard_with_none_of_the_newest_projects_when_nothing_changed_then_it_does_not_list_all_of_them(
+    sandbox: Sandbox,
+) -> None:
+    fill(sandbox)
+    sandbox.advance(DAY)
+    for _ in range(6):
+        sandbox.shop.create_project(STOREFRONT, "600", processing="Completed")
+    shards = shards_of(sandbox)
+    for _ in range(2):
+        for shard in shards:
+            shard.sync()
+        sandbox.advance(DAY)
+    counts = []
+    for shard in shards:
+        sandbox.clear_requests()
+        shard.sync()
+        counts.append(sandbox.count(LISTS))
+    assert len(set(counts)) == 1
 
 
 def test_given_shards_when_a_project_is_read_then_only_its_shard_asks_for_it(sandbox: Sandbox) -> None:

@@ -107,7 +107,9 @@ class ProjectLists:
 
         Where all of them are ahead, it is that clock: the cursor says up to when changes are known.
         """
-        times = {project.latest for page in pages for project in self.projects(page)} - {""}
+        # of other shards too: a shard with no project on these pages would stay without a cursor and list everything
+        projects = [Project.from_row(row) for page in pages for row in page.rows]
+        times = {project.latest for project in projects if project} - {""}
         return max((time for time in times if time <= until), default=until if times else "")
 
     def _begins_behind(self, page: Page, after: int) -> bool:
