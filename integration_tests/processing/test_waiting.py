@@ -25,6 +25,7 @@ from sandbox import Sandbox
 from source_customerscanvas.errors import StoreUnavailable
 from source_customerscanvas.files.download import Downloader
 from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, ORDERS, PROJECTS, RESULTS
+from source_customerscanvas.times import to_utc
 
 
 class TickingClock(SandboxClock):
@@ -84,6 +85,30 @@ def test_given_files_when_a_project_finishes_in_the_wait_then_they_are_downloade
     assert {file["artifactId"] for file in files} == artifacts
     for file in files:
         assert (tmp_path / file["filePath"]).read_bytes() == sandbox.shop.file_bytes(file["artifactId"])
+
+
+def test_given_a_file_that_is_made_anew_in_the_wait_when_its_list_was_read_before_then_the_new_one_is_delivered(
+    sandbox: Sandbox, connection: Connection, tmp_path: Path
+) -> None:
+    sandbox.switches.final_artifacts_appear_early = True
+    project = sandbox.shop.create_project(STOREFRONT, processing="InProgress")
+    artifact = sandbox.shop.artifacts(project)[0]["id"]
+    sandbox.advance(5 * MINUTE)
+    for _ in range(3):  # for their sake, the list of artifacts is read
+        sandbox.shop.create_project(STOREFRONT, processing="Completed")
+    sandbox.advance(HOUR)
+
+    def finish() -> None:
+        sandbox.shop.regenerate_artifact(artifact)
+        sandbox.shop.process(project, "Completed")
+
+    sandbox.on(f"/projects/{project}/processing-results$", finish, nth=2)
+    connection.sync(files=tmp_path, processing=wait(10))
+
+    made = sandbox.shop.artifact(artifact)["lastModified"]
+    rows = connection.warehouse.tables
+    assert [rows[stream][artifact]["lastModified"] for stream in (ARTIFACTS, FILES)] == [to_utc(made)] * 2
+    assert rows[FILES][artifact]["sha256"] == sandbox.shop.file_sha256(artifact)
 
 
 def test_given_a_sync_killed_while_it_waited_when_a_finished_project_changes_then_its_artifacts_are_not_emitted_again(

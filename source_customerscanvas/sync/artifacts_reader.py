@@ -30,6 +30,9 @@ class ArtifactsReader:
         files, places = read.results.files or [], read.results.places
         groups: set[str] = set()
         changed = read.project.updated_at
+        if read.job.project is None:
+            # its run may have ended just now, without a trace in the project's own times
+            changed = max(changed, read.at)
         for id_, details in self._artifacts.details(places, newest_first=not read.job.from_scan, changed=changed):
             if wants_others and details.get("group"):
                 groups.add(str(details["group"]))
