@@ -24,7 +24,7 @@ def is_listed(client: ApiClient, slice_: Slice, project: Project) -> bool:
     if project.order_id:
         pages = walk(lists.fetch(BY_ID, orderId=project.order_id), lists.first(BY_ID, orderId=project.order_id))
     else:
-        pages = iter([lists.page_before(project.id - 1)])
+        pages = iter([lists.page_before(project.id)])
     return any(row_id(row) == project.id for page in pages for row in page.rows)
 
 

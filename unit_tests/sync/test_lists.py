@@ -8,10 +8,10 @@ import pytest
 
 from source_customerscanvas.errors import ServerTrouble
 from source_customerscanvas.settings import Shard
-from source_customerscanvas.sync.lists import BY_ID, NEWEST_CREATED, NEWEST_MODIFIED
+from source_customerscanvas.sync.lists import BY_ID, NEWEST_CREATED, NEWEST_MODIFIED, is_listed
 from source_customerscanvas.sync.scan import is_fresh, scan_pages, scanning, start_watch
 from source_customerscanvas.sync.slices import Slice
-from unit_tests.sync.listed_shop import START, ListedShop
+from unit_tests.sync.listed_shop import SLICE, START, ListedShop
 from unit_tests.watched import AFTER, CURSOR, KEY, LONG_AGO, stream, watched
 
 FIVE_HOURS_AHEAD = "2026-01-31T17:00:00.000000Z"
@@ -41,6 +41,20 @@ def test_given_a_long_history_when_a_scan_goes_on_then_finding_its_place_takes_f
     shop = shop_of(2000)
     shop.lists(stream()).page_before(1500)
     assert len(shop.asked) <= 12
+
+
+@pytest.mark.parametrize("projects", [100, 101, 250])
+def test_given_a_project_without_an_order_when_it_is_looked_for_then_it_is_found_unless_it_was_removed(
+    projects: int,
+) -> None:
+    shop = ListedShop()
+    for _ in range(projects):
+        shop.create(orderId=None)
+    everywhere = [shop.project(id_) for id_ in shop.rows]
+    assert all(is_listed(shop.client(), SLICE, project) for project in everywhere)
+    for project in everywhere[::7]:
+        shop.remove(project.id)
+        assert not is_listed(shop.client(), SLICE, project)
 
 
 @pytest.mark.parametrize("removed", [[], [1], [1, 2, 3, 4, 5], list(range(1, 15)), [14, 15, 16, 17, 18]])
