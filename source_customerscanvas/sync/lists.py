@@ -94,12 +94,16 @@ class ProjectLists:
         fetch = self.fetch(BY_ID)
         page = fetch(0)
         low, high = page.end, page.total or 0
-        while low < high and not self._begins_behind(page, after) and self._ends_before(page, after):
-            middle = fetch((low + high) // 2)
-            if middle.rows and not self._begins_behind(middle, after):
-                page, low = middle, max(middle.end, low + 1)
+        # where the total is missing, or that of the page, nobody knows how far the list goes: ever longer steps tell it
+        is_endless = high <= low and not page.is_last
+        while (is_endless or low < high) and self._ends_before(page, after):
+            place = 2 * low if is_endless else (low + high) // 2
+            further = fetch(place)
+            # a server that takes no `skip` gives the same rows for ever
+            if self._begins_before(further, after) and further.rows != page.rows:
+                page, low = further, max(further.end, low + 1)
             else:
-                high = (low + high) // 2
+                high, is_endless = place, False
         return page
 
     def newest(self, *pages: Page, until: str) -> str:
@@ -112,9 +116,10 @@ class ProjectLists:
         times = {project.latest for project in projects if project} - {""}
         return max((time for time in times if time <= until), default=until if times else "")
 
-    def _begins_behind(self, page: Page, after: int) -> bool:
+    def _begins_before(self, page: Page, after: int) -> bool:
+        """Whether it begins with `after` or before it, as far as known: a page without a usable id may be anywhere."""
         ids = [project.id for row in page.rows if (project := Project.from_row(row))]
-        return bool(ids) and ids[0] > after
+        return bool(ids) and ids[0] <= after
 
     def _ends_before(self, page: Page, after: int) -> bool:
         ids = [project.id for row in page.rows if (project := Project.from_row(row))]

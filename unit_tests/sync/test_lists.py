@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import pytest
 
+from source_customerscanvas.api.listing import Row
 from source_customerscanvas.errors import ServerTrouble
 from source_customerscanvas.settings import Shard
 from source_customerscanvas.sync.lists import BY_ID, NEWEST_CREATED, NEWEST_MODIFIED, is_listed
@@ -15,6 +17,17 @@ from unit_tests.sync.listed_shop import SLICE, START, ListedShop
 from unit_tests.watched import AFTER, CURSOR, KEY, LONG_AGO, stream, watched
 
 FIVE_HOURS_AHEAD = "2026-01-31T17:00:00.000000Z"
+
+
+class EditedShop(ListedShop):
+    """Its lists are answered otherwise than they should be."""
+
+    def __init__(self, edit: Callable[[Row], Row], page_cap: int = 100) -> None:
+        super().__init__(page_cap)
+        self._edit = edit
+
+    def _page(self, rows: Any, params: Mapping[str, Any]) -> Row:
+        return self._edit(super()._page(rows, params))
 
 
 def shop_of(projects: int, page_cap: int = 4) -> ListedShop:
@@ -55,6 +68,29 @@ def test_given_a_project_without_an_order_when_it_is_looked_for_then_it_is_found
     for project in everywhere[::7]:
         shop.remove(project.id)
         assert not is_listed(shop.client(), SLICE, project)
+
+
+@pytest.mark.parametrize("total", ["missing", "of the page"])
+@pytest.mark.parametrize("id_", [1, 100, 101, 150, 250])
+def test_given_no_total_of_the_list_when_a_project_is_looked_for_then_it_is_found(total: str, id_: int) -> None:
+    def edit(answer: Row) -> Row:
+        return {**answer, "total": len(answer["items"]) if total == "of the page" else None}
+
+    shop = EditedShop(edit)
+    for _ in range(250):
+        shop.create(orderId=None)
+    project = shop.project(id_)
+    assert is_listed(shop.client(), SLICE, project)
+    shop.remove(id_)
+    assert not is_listed(shop.client(), SLICE, project)
+
+
+def test_given_no_total_and_a_server_that_takes_no_skip_when_a_project_is_looked_for_then_that_ends() -> None:
+    shop = EditedShop(lambda answer: {**answer, "total": None})
+    for _ in range(101):
+        shop.create(orderId=None)
+    shop.on_ask = lambda _, params: cast(dict[str, Any], params).update(skip=0)
+    assert not is_listed(shop.client(), SLICE, shop.project(101))
 
 
 @pytest.mark.parametrize("removed", [[], [1], [1, 2, 3, 4, 5], list(range(1, 15)), [14, 15, 16, 17, 18]])
