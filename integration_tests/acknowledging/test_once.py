@@ -16,7 +16,7 @@ from integration_tests.acknowledging.conftest import (
 )
 from integration_tests.shops import DAY, HOUR, MINUTE
 from sandbox import FileSpec, Sandbox
-from source_customerscanvas.sync.kinds import FILES
+from source_customerscanvas.sync.kinds import ARTIFACTS, FILES
 
 
 @each_mode
@@ -282,3 +282,24 @@ def test_given_an_order_that_waits_when_acknowledging_is_turned_off_and_on_then_
 
     assert delivered in connection.acknowledged()
     assert connection.of_delivering("waiting") is None
+
+
+@each_delivering
+@pytest.mark.parametrize("size", [100, 100_000])
+def test_given_an_acknowledged_project_long_ago_when_its_row_of_any_size_changes_then_nothing_is_delivered_again(
+    sandbox: Sandbox, streams: tuple[str, ...], size: int
+) -> None:
+    connection = begun(sandbox, streams)
+    (project,) = order(sandbox, "Completed", description="y" * size)
+    assert [connection.acknowledged() for _ in range(2)] == [[], [project]]
+    for number in range(3):  # other orders push the project out of the window that is looked at again
+        sandbox.advance(DAY)
+        order(sandbox, "Completed", order_id=f"700{number}")
+        connection.sync()
+        connection.sync()
+    sandbox.shop.modify_project(project, name="renamed")
+    acknowledged = posts(sandbox)
+
+    assert connection.sync().keys().isdisjoint({ARTIFACTS, FILES})
+    connection.sync()
+    assert posts(sandbox) == acknowledged

@@ -11,11 +11,17 @@ from source_customerscanvas.sync.kinds import OF_RESULTS
 from source_customerscanvas.sync.progress import StreamProgress
 
 _HEAVY_BYTES = 64 * 1024
-"""The bytes of a row from which on it is asked for once more when its turn comes, instead of being kept."""
+"""The bytes of a row from which on it is asked for once more when its turn comes: its `_OWED_FIELDS` alone are kept."""
+
+_OWED_FIELDS = ("storefrontId", "orderId", "status", "processingStatus", "created", "lastModified")
+"""What tells a stream how much of a project it is owed."""
 
 
 class Changes:
-    """The changed projects of a slice. Rows are kept packed: after a long pause there may be very many."""
+    """The changed projects of a slice.
+
+    Rows are kept packed, and of heavy ones a few fields: after a long pause there may be very many.
+    """
 
     def __init__(self, key: str, streams: Sequence[StreamProgress]) -> None:
         self.seen: dict[int, str] = {}
@@ -25,6 +31,7 @@ class Changes:
         self._key = key
         self._streams = streams
         self._packed: dict[int, bytes | None] = {}
+        self._heavy: set[int] = set()
         self._unlisted: set[int] = set()
         self._wanted_by: dict[int, set[str]] = {}
         self._once_more: dict[int, set[str]] = {}
@@ -38,8 +45,11 @@ class Changes:
             self.failed.add(project.id)
         wanted_by = {stream.name for stream in self._streams if stream.wants(self._key, project)}
         if wanted_by:
-            is_heavy = project.fingerprint.weight > _HEAVY_BYTES
-            self._packed[project.id] = None if is_heavy else zlib.compress(orjson.dumps(project.row), 1)
+            row = project.row
+            if project.fingerprint.weight > _HEAVY_BYTES:
+                self._heavy.add(project.id)
+                row = {name: row.get(name) for name in _OWED_FIELDS}
+            self._packed[project.id] = zlib.compress(orjson.dumps(row), 1)
             self._wanted_by[project.id] = wanted_by
 
     def add_unlisted(self, project_id: int, stream: StreamProgress) -> None:
@@ -71,7 +81,8 @@ class Changes:
     def jobs(self, batch: Batch) -> Iterator[Job]:
         """The projects to read, the newest first: in the order in which the list of artifacts shows their files."""
         for project_id, project, streams in self._changed():
-            yield Job(batch, project_id, project, streams, is_unlisted=project_id in self._unlisted)
+            whole = None if project_id in self._heavy else project
+            yield Job(batch, project_id, whole, streams, is_unlisted=project_id in self._unlisted)
         for project_id, names in sorted(self._once_more.items(), reverse=True):
             yield Job(batch, project_id, None, self._named(names), once_more=True)
 
