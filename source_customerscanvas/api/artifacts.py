@@ -7,6 +7,7 @@ their projects are looked at, so a window that moves along the list finds most o
 
 from collections import OrderedDict, deque
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property, partial
@@ -17,7 +18,7 @@ from typing import Any
 from source_customerscanvas.api.calls import path_segment
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.api.listing import PAGE_SIZE, FetchPage, Page, Row, read_page, walk
-from source_customerscanvas.errors import NotFound, Refused, ServerTrouble, TransientError
+from source_customerscanvas.errors import Conflict, MissingPermission, NotFound, Refused, ServerTrouble, TransientError
 from source_customerscanvas.settings import file_format
 from source_customerscanvas.times import format_utc, parse_utc, to_utc
 
@@ -32,6 +33,9 @@ _PATIENCE = 5
 
 _WORTH = 2
 """Artifacts that a page has to bring."""
+
+_REFUSALS = (Conflict, MissingPermission, NotFound, Refused)
+"""How a server may refuse a list although it gives each artifact singly."""
 
 _CLOCKS_APART = timedelta(minutes=1)
 """How far the clocks of the servers of one installation may be apart."""
@@ -111,12 +115,13 @@ class Artifacts:
                 window.note_single(artifact)
             yield artifact_id, artifact
             if group is None and artifact.get("group") and len(left) > PAGE_SIZE:
-                # so many of one project fill pages of their own
+                # so many of one project fill pages of their own; what these do not bring is asked for singly
                 group = str(artifact["group"])
-                for row in self.of_group(group):
-                    if (id_ := str(row.get("id"))) in left:
-                        left.remove(id_)
-                        yield id_, row
+                with suppress(*_REFUSALS):
+                    for row in self.of_group(group):
+                        if (id_ := str(row.get("id"))) in left:
+                            left.remove(id_)
+                            yield id_, row
 
     def prepare(self) -> None:
         """Read the oldest part of the list now, unless somebody does: soon everybody waits for it."""
@@ -127,7 +132,7 @@ class Artifacts:
         fetch = self._list({"group": group, "sorting": "Id ASC"})
         try:
             first = fetch(0)
-        except Refused:
+        except _REFUSALS:
             fetch = self._list({"group": group})  # a run that has ended makes no more: any order will do
             first = fetch(0)
         return (row for page in walk(fetch, first) for row in page.rows if row.get("id") is not None)
@@ -271,7 +276,6 @@ def _seconds(begin: str, end: str) -> float:
 
 def _pages(client: ApiClient, sorting: str) -> Iterator[Page]:
     fetch = partial(read_page, client.get_json, "storage/v1/artifacts", {"type": "Final", "sorting": sorting})
-    try:
+    # without pages, each artifact is asked for singly; if that fails too, its error is told
+    with suppress(*_REFUSALS, TransientError):
         yield from walk(fetch, fetch(0))
-    except (Refused, TransientError):
-        return  # a server that will not list like this still gives each artifact singly

@@ -8,10 +8,21 @@ import pytest
 
 from source_customerscanvas.api.artifacts import Artifacts
 from source_customerscanvas.api.client import ApiClient
-from source_customerscanvas.errors import Refused
+from source_customerscanvas.errors import Conflict, CustomersCanvasError, MissingPermission, NotFound, Refused
 from source_customerscanvas.times import format_utc
 
 LISTED = 20_000
+
+each_refusal = pytest.mark.parametrize(
+    "error",
+    [
+        Refused(400, "artifacts", "unknown sorting"),
+        MissingPermission("Artifacts: Read", "read artifacts"),
+        NotFound("artifacts"),
+        Conflict("artifacts", "busy"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
 
 
 def row(id_: str) -> dict[str, Any]:
@@ -25,7 +36,10 @@ class Api:
 
     def __init__(self, ids: list[str]) -> None:
         self.rows: list[dict[str, Any]] = [row(id_) for id_ in ids]
-        self.refuses_sorting = False
+        self.sorting_error: CustomersCanvasError | None = None
+        self.list_error: CustomersCanvasError | None = None
+        self.more: dict[str, Any] = {}
+        """What artifacts that are asked for singly have besides."""
         self.pages = 0
         self.singles = 0
         self.now = datetime(2026, 2, 1, tzinfo=timezone.utc)
@@ -36,9 +50,11 @@ class Api:
     def get_json(self, path: str, params: dict[str, Any] | None, understand: Callable[[Any], Any]) -> Any:
         if params is None:
             self.singles += 1
-            return understand(row(path.rpartition("/")[2]))
-        if self.refuses_sorting and "sorting" in params:
-            raise Refused(400, path, "unknown sorting")
+            return understand(row(path.rpartition("/")[2]) | self.more)
+        if self.list_error:
+            raise self.list_error
+        if self.sorting_error and "sorting" in params:
+            raise self.sorting_error
         self.pages += 1
         skip, take = params["skip"], params["take"]
         return understand({"total": len(self.rows), "items": self.rows[skip : skip + take]})
@@ -129,9 +145,24 @@ def test_given_artifacts_listed_long_after_those_of_others_when_asked_for_then_f
     assert api.singles == 2_000
 
 
-def test_given_a_server_that_sorts_no_artifacts_when_asked_for_then_they_come_singly_or_in_its_own_order() -> None:
+@each_refusal
+def test_given_a_server_that_sorts_no_artifacts_when_asked_for_then_they_come_singly_or_in_its_own_order(
+    error: CustomersCanvasError,
+) -> None:
     api = Api(names(250))
-    api.refuses_sorting = True
+    api.sorting_error = error
     artifacts = Artifacts(cast(ApiClient, api))
     assert {one["id"]: one for one in artifacts.of_group("run")} == {one["id"]: one for one in api.rows}
     assert dict(artifacts.details(["000007"], newest_first=True)) == {"000007": row("000007")}
+
+
+@each_refusal
+def test_given_a_server_that_lists_no_artifacts_when_asked_for_then_each_comes_singly(
+    error: CustomersCanvasError,
+) -> None:
+    api = Api([])
+    api.list_error = error
+    api.more = {"group": "run"}  # of more than a page, all artifacts of the run are asked for
+    ids = names(150)
+    found = dict(Artifacts(cast(ApiClient, api)).details(ids, newest_first=True))
+    assert found == {id_: row(id_) | api.more for id_ in ids}
