@@ -10,7 +10,7 @@ import pytest
 from integration_tests.conftest import STOREFRONT, Connection
 from integration_tests.shops import DAY, HOUR, LISTS, MINUTE, WAYS, YEAR, each_way, fill, let_lag_pass, shop_of
 from sandbox import RequestRecord, Sandbox
-from source_customerscanvas.sync.kinds import FILES, ORDERS, PROJECTS, RESULTS
+from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, ORDERS, PROJECTS, RESULTS
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,28 @@ def test_given_a_completed_project_when_it_is_run_again_then_each_step_that_a_sy
         connection.assert_up_to_date()
     assert connection.warehouse.tables[RESULTS][ids[1]]["status"] == "Completed"
     assert connection.sync() == {}
+
+
+@each_way
+def test_given_a_recent_project_that_is_run_again_when_it_keeps_an_artifact_then_only_the_added_one_comes(
+    sandbox: Sandbox, connection: Connection, way: dict[str, Any]
+) -> None:
+    sandbox.switches.update(**way)
+    fill(sandbox)
+    connection.sync()
+    sandbox.advance(DAY)
+    project = sandbox.shop.create_project(STOREFRONT, order_id="5001", processing="Completed")
+    let_lag_pass(sandbox)
+    connection.sync()
+    kept = {row["id"] for row in sandbox.shop.artifacts(project)}
+    sandbox.shop.post_process(project, "InProgress", files=1)
+    news = set()
+    for _ in range(3):
+        sandbox.advance(MINUTE)
+        news.update(connection.sync().get(ARTIFACTS, []))
+        sandbox.shop.finish_all()
+    assert news == {row["id"] for row in sandbox.shop.artifacts(project)} - kept
+    connection.assert_up_to_date()
 
 
 @each_way

@@ -1,6 +1,7 @@
 """Finds the artifacts of one project, and tells which of them are news."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from source_customerscanvas.api.artifacts import Artifact, Artifacts
 from source_customerscanvas.api.packed import compact, those
@@ -54,4 +55,8 @@ class ArtifactsReader:
         count = sum(1 for _ in news)
         stream.counts.expect_rows(count)
         settled = read.handed_over(stream, in_scope, is_new_run=count > 0)
+        if not read.results.is_completed:
+            # when the run has ended, its results may list again what they do not list now
+            emitted = dict.fromkeys((*settled.emitted, *read.known(stream).emitted[1:]))
+            settled = replace(settled, emitted=tuple(emitted))
         yield from read.job.hand_over(stream, settled, (artifact_record(read.project, artifact) for artifact in news))
