@@ -65,8 +65,8 @@ class PathTemplate:
 
     def __init__(self, template: str, *, has_order_files: bool = False) -> None:
         self._parts = [_pieces(part) for part in template.split("/")]
-        self.placeholders = {placeholder for part in self._parts for placeholder in part[1::2]}
-        self.rests_on_line_items = self.placeholders.isdisjoint({"projectId", "artifactId"})
+        placeholders = {placeholder for part in self._parts for placeholder in part[1::2]}
+        self.rests_on_line_items = placeholders.isdisjoint({"projectId", "artifactId"})
         """Whether nothing but order and line item tells two projects apart."""
         self.delimited = {placeholder for part in self._parts for placeholder in _delimited(part)}
         """Those whose values can be told in a path: `{orderId}{lineItem}` makes 122 of 1 and 22, and of 12 and 2."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -101,14 +103,21 @@ def test_given_a_server_that_fails_to_put_a_file_on_its_disk_when_it_is_stored_t
     assert delivering.place.contents() == {}
 
 
+@contextmanager
+def store_denied(delivering: Delivering, folder: Path, request: str) -> Iterator[Store]:
+    """A store, ready, on a server that does not take this request; its files lie in `upload`."""
+    with sftp_place(folder, folder / "upload", "-P", request) as place:
+        store = Delivering(delivering.sandbox, place).store()
+        store.begin()
+        yield store
+        store.end()
+
+
 def test_given_a_server_that_cannot_be_asked_to_put_a_file_on_its_disk_when_it_is_stored_then_it_gets_its_name(
     delivering: Delivering, tmp_path: Path
 ) -> None:
-    with sftp_place(tmp_path, tmp_path / "upload", "-P", "fsync") as place:
-        store = Delivering(delivering.sandbox, place).store()
-        store.begin()
+    with store_denied(delivering, tmp_path, "fsync") as store:
         store.put("card.pdf", b"card")
-        store.end()
     assert delivering.place.contents() == {"card.pdf": b"card"}
 
 
@@ -189,14 +198,11 @@ def test_given_a_server_that_refuses_to_rename_a_part_when_a_file_comes_again_th
 def test_given_a_server_that_only_renames_to_nothing_when_somebody_takes_folders_away_then_they_are_made_again(
     delivering: Delivering, tmp_path: Path
 ) -> None:
-    with sftp_place(tmp_path, tmp_path / "upload", "-P", "posix-rename") as place:
-        store = Delivering(delivering.sandbox, place).store()
-        store.begin()
+    with store_denied(delivering, tmp_path, "posix-rename") as store:
         store.put("1/2/card.pdf", b"card")
         shutil.rmtree(tmp_path / "upload/1")
         store.put("1/2/map.pdf", b"map")
         store.put("1/2/map.pdf", b"new")
-        store.end()
     assert delivering.place.contents() == {"1/2/map.pdf": b"new"}
 
 
