@@ -46,7 +46,7 @@ def run() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
     try:
-        _run(sys.argv[1:])
+        _run([_kept(argument) for argument in sys.argv[1:]])
     except BrokenPipeError:
         _leave(_FAILED)  # nobody is left to be told of it
     except SystemExit as error:
@@ -126,6 +126,22 @@ def _run(arguments: list[str]) -> None:
         for message in entrypoint.run(parsed):
             # in one piece: the log writes to the same place
             output.write(f"{message}\n")
+
+
+def _kept(argument: str) -> str:
+    """The argument; one that names a pipe names a copy of what came through it instead.
+
+    Files are read here and by the framework, and a pipe gives its content once. The copy is in memory, as whoever uses
+    a pipe wants no file. Systems other than Linux have no such memory.
+    """
+    option, sign, path = argument.rpartition("=")
+    with suppress(OSError):  # it is no path, or cannot be read, which is said where it is used
+        if sys.platform == "linux" and not Path(path).is_file():
+            content = Path(path).read_bytes()
+            copy = os.memfd_create("input")
+            os.write(copy, content)
+            return f"{option}{sign}/dev/fd/{copy}"
+    return argument
 
 
 def _hold_log() -> MemoryHandler:
