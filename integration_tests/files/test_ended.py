@@ -138,6 +138,20 @@ def test_given_files_under_way_when_a_command_is_told_to_end_then_it_ends_at_onc
         assert read.process.stderr.read() == ""
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["term", "kill"])
+def test_given_a_read_under_way_when_it_is_ended_then_its_configuration_lies_nowhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    with running(tmp_path, [INSTALLED], is_process_1=False) as read:
+        assert read.process.stdout
+        assert any('"STREAM_STATUS"' in line for line in read.process.stdout)  # the framework has read its inputs
+        read.end(number)
+        assert [path for path in temporary.rglob("*") if path.is_file()] == []
+
+
 def with_equals_signs(arguments: list[str]) -> list[str]:
     return [f"{name}={value}" for name, value in zip(arguments[::2], arguments[1::2], strict=True)]
 
