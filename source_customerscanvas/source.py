@@ -1,5 +1,6 @@
 """Gives the framework the streams of the manifest. Those that follow projects are read by the engine."""
 
+import json
 import logging
 import sys
 from collections.abc import Iterator, Mapping
@@ -76,7 +77,10 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
         if state_path == "":
             raise UnreadableInput("state", state_path, "the option names none")
         states: list[AirbyteStreamState] = []
-        for message in super().read_state(state_path):
+        messages = super().read_state(state_path)
+        if state_path and not messages and json.loads(Path(state_path).read_bytes()) not in ([], {}):
+            raise UnreadableInput("state", state_path, "it is JSON, but no list of states")
+        for message in messages:
             if message.global_ and not (message.global_.shared_state and vars(message.global_.shared_state)):
                 states += message.global_.stream_states
             elif message.stream:
