@@ -40,6 +40,23 @@ def test_given_an_old_state_again_when_synced_then_its_tries_count_and_only_thos
     assert [round(at / HOUR) for at in diary.tried[bad]] == [0, 1, 2, 3, 4]
 
 
+def test_given_a_machine_with_a_fast_clock_when_synced_then_the_delay_between_two_tries_is_that_of_the_shop(
+    sandbox: Sandbox, connection: Connection, diary: Diary
+) -> None:
+    bad = sandbox.shop.create_project(STOREFRONT, processing="Failed", outcome="Failed")
+    processing = {"on_failure": "resume", "retry_delay_minutes": 5}
+    connection.sync(processing=processing)
+    sandbox.advance(HOUR + MINUTE)
+    sandbox.shop.set_clock(-HOUR)  # a minute has passed in the shop, and an hour more on the machine
+    connection.sync(processing=processing)
+    assert len(diary.tried[bad]) == 1
+
+    sandbox.advance(5 * MINUTE)
+    connection.sync(processing=processing)
+
+    assert len(diary.tried[bad]) == 2
+
+
 @every_selection
 def test_given_a_try_when_its_request_arrives_then_a_state_of_each_stream_with_it_is_out(
     sandbox: Sandbox, connection: Connection, diary: Diary, streams: tuple[str, ...]

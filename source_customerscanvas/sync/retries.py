@@ -25,7 +25,7 @@ from source_customerscanvas.state.slice_state import Try
 from source_customerscanvas.sync.dispatcher import Dispatcher
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.slices import Slice
-from source_customerscanvas.times import Clock, format_utc
+from source_customerscanvas.times import format_utc
 
 logger = logging.getLogger("airbyte.source-customerscanvas")
 
@@ -86,14 +86,11 @@ class Tries:
 class Retries:
     """Tries failed projects again. Used by one thread."""
 
-    def __init__(
-        self, settings: Settings, client: ApiClient, clock: Clock, tries: Tries, dispatcher: Dispatcher
-    ) -> None:
+    def __init__(self, settings: Settings, client: ApiClient, tries: Tries, dispatcher: Dispatcher) -> None:
         self._processing = settings.processing
         self._statuses = settings.statuses
         self._workers = settings.num_workers
         self._client = client
-        self._clock = clock
         self._tries = tries
         self._dispatcher = dispatcher
         self._lock = Lock()
@@ -103,7 +100,7 @@ class Retries:
         if not self._is_permitted:
             return False
         known = self._of(one)
-        earliest = format_utc(self._clock.now() - timedelta(minutes=self._processing.retry_delay_minutes))
+        earliest = format_utc(self._client.shop_now() - timedelta(minutes=self._processing.retry_delay_minutes))
         return known.count < self._processing.max_attempts and known.at <= earliest
 
     def make(self, projects: Mapping[Waited, Results | None]) -> set[Waited]:
@@ -129,7 +126,7 @@ class Retries:
 
     def _note(self, before: Mapping[Waited, Try]) -> None:
         """Note that each of the projects is tried now, once more than before."""
-        at = format_utc(self._clock.now())
+        at = format_utc(self._client.shop_now())
         for one, known in before.items():
             self._tries.note(one.slice.key, one.project_id, Try(known.count + 1, at))
 

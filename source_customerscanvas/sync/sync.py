@@ -208,7 +208,7 @@ class Sync:
             return
         if processing.on_failure != "report":
             self._wait_for_permission()
-        retries = Retries(self._settings, self._client, self._clock, self._tries, self.dispatcher)
+        retries = Retries(self._settings, self._client, self._tries, self.dispatcher)
         waiting = Waiting(
             self._settings, self._client, self._clock, self._streams, self.dispatcher, retries, self._results
         )

@@ -54,7 +54,7 @@ class Failed:
             num_workers=num_workers,
         )
         dispatcher = cast(Dispatcher, self.emitting)
-        self.retries = Retries(settings, self.shop.client(), self.shop, Tries([self.stream], {}), dispatcher)
+        self.retries = Retries(settings, self.shop.client(), Tries([self.stream], {}), dispatcher)
 
     def waited(self) -> list[Waited]:
         return [Waited(SLICE, id_) for id_ in self.shop.rows]
