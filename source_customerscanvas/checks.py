@@ -8,6 +8,7 @@ from jsonschema.exceptions import ValidationError
 
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.api.listing import read_page
+from source_customerscanvas.api.projects import as_number
 from source_customerscanvas.api.statuses import list_statuses, list_transitions
 from source_customerscanvas.api.storefronts import list_storefronts
 from source_customerscanvas.errors import (
@@ -110,7 +111,7 @@ def _check_names(client: ApiClient, settings: Settings) -> None:
     if acknowledge.mode == "status":
         named["acknowledge.code"] = (acknowledge.code,)
     if any(named.values()):
-        existing = {row.get("code"): str(row.get("displayName") or "") for row in list_statuses(client)}
+        existing = {as_number(row.get("code")): str(row.get("displayName") or "") for row in list_statuses(client)}
         for field, codes in named.items():
             missing = [code for code in codes if code not in existing]
             if missing:

@@ -197,3 +197,13 @@ def test_given_a_good_configuration_when_checked_then_it_succeeds_with_one_reque
         ("GET", "artifacts"),
     ]
     assert requests[2].query.get("storefrontId") == str(settings.get("storefront_ids", [11])[0])
+
+
+def test_given_a_tenant_whose_codes_are_written_as_texts_when_checked_then_the_numbers_of_the_settings_are_found(
+    tmp_path: Path,
+) -> None:
+    with Sandbox(projects=5) as sandbox:
+        sandbox.fault("projects/statuses$", json={"items": [{"id": 1, "code": "5", "displayName": "Paid"}], "total": 1})
+        run = CommandLine(tmp_path).check(sandbox.config(statuses={"mode": "only", "codes": [5]}))
+
+    assert run.connection_status == {"status": "SUCCEEDED"}

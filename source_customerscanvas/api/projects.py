@@ -25,7 +25,7 @@ PENDING, IN_PROGRESS, COMPLETED, FAILED = "Pending", "InProgress", "Completed", 
 UNFINISHED_LISTS = (PENDING, IN_PROGRESS, FAILED)
 """In the order in which processing passes through them, so that a project on its way is met at least once."""
 
-_CODE = re.compile(r"\d{1,9}\Z", re.ASCII)
+_DIGITS = re.compile(r"\d{1,9}\Z", re.ASCII)
 _STATUSES = frozenset({PENDING, IN_PROGRESS, COMPLETED, FAILED})
 _RESULTS_FIELDS = frozenset({"status", "statusDescription", "outputFileDetails"})
 _PROBLEM_FIELDS = frozenset({"type", "title", "detail", "instance", "traceId"})
@@ -50,6 +50,11 @@ def _digest_of(texts: Iterable[bytes]) -> str:
 def known_status(status: Any) -> str | None:
     """A processing status; None for one that the API does not document."""
     return status if isinstance(status, str) and status in _STATUSES else None
+
+
+def as_number(value: Any) -> Any:
+    """A number where the server writes its digits as a text; anything else as it is."""
+    return int(value) if isinstance(value, str) and _DIGITS.match(value) else value
 
 
 @dataclass(frozen=True)
@@ -112,13 +117,13 @@ class Project:
 
     @property
     def business_status(self) -> Any:
-        """A number, also where the server writes its digits as a text: by it a project is held or produced."""
-        status = self.row.get("status")
-        return int(status) if isinstance(status, str) and _CODE.match(status) else status
+        """By it a project is held or produced."""
+        return as_number(self.row.get("status"))
 
     @property
     def storefront_id(self) -> Any:
-        return self.row.get("storefrontId")
+        """With the order's id, by it the rows of an order are joined."""
+        return as_number(self.row.get("storefrontId"))
 
     @property
     def order_id(self) -> str | None:

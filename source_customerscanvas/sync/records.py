@@ -16,7 +16,9 @@ def project_record(project: Project) -> Row:
     return {
         **project.row,
         "id": project.id,
+        "storefrontId": project.storefront_id,
         "orderId": project.order_id,
+        "status": project.business_status,
         "created": project.created or None,
         "lastModified": project.last_modified or None,
         "updatedAt": project.updated_at or None,

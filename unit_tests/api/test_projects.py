@@ -57,6 +57,14 @@ def test_given_a_business_status_in_another_type_when_it_is_excluded_then_the_pr
     assert Statuses("only", (5,)).includes(project(status=status).business_status)
 
 
+@pytest.mark.parametrize("storefront_id", [11, "11"])
+def test_given_a_storefront_in_another_type_when_read_then_it_is_the_number_by_which_rows_are_joined(
+    storefront_id: Any,
+) -> None:
+    found = project(storefrontId=storefront_id)
+    assert (type(found.storefront_id), found.order_keys["storefrontId"]) == (int, 11)
+
+
 @pytest.mark.parametrize("status", [None, "", "x", "5x", [], {}, "9" * 5000])
 def test_given_what_is_no_business_status_when_read_then_it_stays_as_it_is(status: Any) -> None:
     assert project(status=status).business_status == status

@@ -55,6 +55,7 @@ def test_given_a_project_when_its_row_is_made_then_the_fields_are_the_apis_and_t
         "lastModified": LATER,
         "updatedAt": LATER,
     }
+    assert project_record(project(storefrontId="11", status="1")) == project_record(project())
     assert project_record(project())["updatedAt"] == CREATED
     assert project_record(project(created=None))["updatedAt"] is None
 
