@@ -45,9 +45,9 @@ def safe_id(id_: str) -> str:
 
 
 def safe_extension(format_: str) -> str:
-    """A format as an extension without its dot; empty where it cannot be one."""
-    extension = _NO_EXTENSION.sub("", safe_name(format_))[:_LONGEST_EXTENSION]
-    return extension if _EXTENSION.fullmatch(extension) else ""
+    """A format as an extension without the dot before it, such as `tar.gz`; empty where it cannot be one."""
+    parts = [_NO_EXTENSION.sub("", part)[:_LONGEST_EXTENSION] for part in safe_name(format_).split(".")]
+    return ".".join(filter(_EXTENSION.fullmatch, parts))[:_LONGEST_EXTENSION].rstrip(".")
 
 
 def mark(text: str, length: int = 8) -> str:

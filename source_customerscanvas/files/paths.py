@@ -275,7 +275,10 @@ def _filled(part: _Pieces, values: Mapping[str, Sequence[Any]], extension: str =
 
 
 def _without_extension(name: str, extension: str) -> str:
-    stem, ending = split_extension(name)
+    stem, ending = name, ""
+    for _ in extension.split("."):
+        stem, last = split_extension(stem)
+        ending = last + ending
     return stem if extension and safe_extension(file_format(ending)) == file_format(extension) else name
 
 

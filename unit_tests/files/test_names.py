@@ -22,10 +22,11 @@ def test_given_two_ids_when_made_safe_then_they_are_still_two(one: str, other: s
 
 
 @given(st.text(max_size=30))
-def test_given_any_format_when_made_an_extension_then_it_is_one_word(format_: str) -> None:
+def test_given_any_format_when_made_an_extension_then_each_part_of_it_is_one_word(format_: str) -> None:
     extension = safe_extension(format_)
     assert len(extension) <= 20
-    assert not set(extension) & set("./\\ ")
+    assert not set(extension) & set("/\\ ")
+    assert extension == "" or all(extension.split("."))
 
 
 @pytest.mark.parametrize(
