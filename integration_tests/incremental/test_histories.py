@@ -272,7 +272,7 @@ class ShopHistory(RuleBasedStateMachine):
     )
     def sync(self, streams: tuple[str, ...], pause: int = 1) -> None:
         self.time_passes(pause)
-        is_watched = all(self.traces[stream].sure >= set(STOREFRONTS) - self.hidden for stream in streams)
+        is_watched = all(self.traces[stream].watched >= set(STOREFRONTS) - self.hidden for stream in streams)
         reads = self.sync_streams(streams)
         self.keep(reads)
         for stream, taken in reads.items():

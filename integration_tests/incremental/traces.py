@@ -81,6 +81,11 @@ class Traces:
     """Storefronts of which the history was read."""
     newest_look: str = ""
 
+    @property
+    def watched(self) -> set[int]:
+        """Storefronts of which the next sync scans nothing: one in which no project was seen is scanned again."""
+        return self.sure & {look.row["storefrontId"] for look in self.last.values()}
+
     def changed(self, before: Look, after: Look) -> None:
         """Something happened to a project."""
         id_ = after.row["id"]
