@@ -189,53 +189,59 @@ class Downloader:
                     # the API's own endpoint is to say so too
                     raise BrokenDownload(f"artifact {part.artifact_id}", "nothing came")
                 return part.commit()
-            except (Broken, StoreAway) as error:
-                is_useless = isinstance(error, Broken) and error.is_useless
-                if part.size > most and not is_useless:
+            except StoreAway as error:
+                bridge.note(part.size)
+                bridge.bear(error)
+                part.forget()
+                most, failures = 0, 0  # the file comes anew from its beginning
+                tries = bridge.failures
+            except Broken as error:
+                bridge.note(part.size)
+                if part.size > most and not error.is_useless:
                     most, failures = part.size, 0
-                    bridge.end()
                 failures += 1
-                if isinstance(error, StoreAway):
-                    bridge.bear(error)
-                    part.forget()
-                elif failures > _MOST_TRIES_WITHOUT_PROGRESS:
+                if failures > _MOST_TRIES_WITHOUT_PROGRESS:
                     raise BrokenDownload(f"artifact {part.artifact_id}", str(error)) from None
-                elif is_useless:
+                if error.is_useless:
                     part.forget()
-            self._pause(failures)
+                tries = failures
+            self._pause(tries)
 
     def _patiently(self, attempt: Callable[[], T]) -> T:
         """What an attempt gives, while the store is not away for too long."""
-        bridge, failures = _Bridge(self._clock), 0
+        bridge = _Bridge(self._clock)
         while True:
             try:
                 return attempt()
             except StoreAway as error:
                 bridge.bear(error)
-            failures += 1
-            self._pause(failures)
+            self._pause(bridge.failures)
 
     def _pause(self, failures: int) -> None:
         self._client.wait(random.uniform(0, min(_LONGEST_BACK_OFF, 2.0 ** (failures - 1))))
 
 
 class _Bridge:
-    """For how long a store may be away."""
+    """For how long a store may be away; `failures` are those since it took more of a file than ever before."""
 
     def __init__(self, clock: Clock) -> None:
+        self.failures = 0
         self._clock = clock
-        self._since: float | None = None
+        self._since = 0.0
+        self._most = 0
+
+    def note(self, size: int) -> None:
+        """The store has taken so many bytes of the file."""
+        if size > self._most:
+            self._most, self.failures = size, 0
 
     def bear(self, error: StoreAway) -> None:
         """Raises the error where it has been borne for two minutes."""
         now = self._clock.monotonic()
-        if self._since is None:
-            self._since = now
+        self._since = self._since if self.failures else now
+        self.failures += 1
         if error.is_bridged or now - self._since > _STORE_AWAY_SECONDS:
             raise error
-
-    def end(self) -> None:
-        self._since = None
 
 
 class _Nowhere:

@@ -81,6 +81,45 @@ def test_given_a_store_that_loses_a_file_when_the_download_breaks_too_then_it_is
     assert "Range" not in server.api_requests[1].headers
 
 
+def test_given_a_store_that_was_away_when_the_download_breaks_too_then_its_tries_are_not_those_of_the_store(
+    server: Server, client: ApiClient, clock: FakeClock, tmp_path: Path
+) -> None:
+    page = Answer(200, b"<html>", {"Content-Type": "text/html"})
+    server.script(*[page] * 5, Answer(200, BODY))
+    store = FailingStore(tmp_path, [("open", AWAY)] * 5)
+    assert_whole(Downloader(client, store, clock).deliver(PRIVATE, PATH), tmp_path)
+
+
+def test_given_a_link_that_breaks_again_and_again_when_the_store_is_away_once_then_what_comes_anew_is_progress(
+    server: Server, client: ApiClient, clock: FakeClock, tmp_path: Path
+) -> None:
+    server.answer = lambda request: ranged(request, cut=1000)
+    store = FailingStore(tmp_path, [])
+    received: list[int] = []
+
+    def progress(size: int) -> None:
+        received.append(size)
+        if sum(received) == 8000:
+            store.failures = [("write", AWAY)]
+
+    assert_whole(Downloader(client, store, clock, progress).deliver(PRIVATE, PATH), tmp_path)
+    assert sum(received) == 8000 + len(BODY)
+
+
+def test_given_a_store_that_has_taken_more_since_when_it_is_away_once_more_then_it_is_borne_anew(
+    server: Server, client: ApiClient, clock: FakeClock, tmp_path: Path
+) -> None:
+    server.script(Answer(200, BODY, cut=1000), Answer(200, BODY), Answer(200, BODY, cut=2000), Answer(200, BODY))
+    store = FailingStore(tmp_path, [])
+
+    def progress(_: int) -> None:
+        clock.pass_time(150)
+        if len(server.api_requests) in (1, 3):
+            store.failures = [("write", AWAY)]
+
+    assert_whole(Downloader(client, store, clock, progress).deliver(PRIVATE, PATH), tmp_path)
+
+
 @pytest.mark.parametrize("failures", [1, 5])
 def test_given_a_store_that_is_away_when_a_sync_begins_then_it_is_waited_for(
     client: ApiClient, clock: FakeClock, tmp_path: Path, failures: int
