@@ -7,6 +7,7 @@ from threading import Event
 from typing import TypeVar
 
 from source_customerscanvas.api.failures import Failed
+from source_customerscanvas.api.limits import Limit
 from source_customerscanvas.api.outages import Outage, Probe
 from source_customerscanvas.errors import CustomersCanvasError, Stopped
 from source_customerscanvas.times import Clock
@@ -35,11 +36,12 @@ class Patience:
         self._clock = clock
         self._failing_since: float | None = None
         self._throttled_since: float | None = None
+        self._refused: float | None = None
         self._failures = self._outages = 0
 
     def begin_anew(self) -> None:
         """Start the two minutes anew: nothing could be tried while the server was away. A 503 may be a limit again."""
-        self._failing_since = None
+        self._failing_since = self._refused = None
         self.refusals = 0
 
     def after_outage(self) -> float | None:
@@ -48,13 +50,15 @@ class Patience:
         self._outages += 1
         return 0.0 if self._outages < _MOST_TRIES else None
 
-    def after_refusal(self, asked: float | None) -> float | None:
-        """Seconds until the next try; None when there is to be none."""
-        now = self._clock.monotonic()
+    def after_refusal(self, limit: Limit) -> float | None:
+        """Makes all workers pause where the limit is for all. Gives the same as `after_failure`."""
+        if limit.is_for_all(self._refused):
+            limit.throttle()
+        self._refused = now = self._clock.monotonic()
         if self._throttled_since is None:
             self._throttled_since = now
         self.refusals += 1
-        pause = asked or _back_off(self.refusals)
+        pause = limit.retry_after or _back_off(self.refusals)
         if now + pause - self._throttled_since > THROTTLED_SECONDS:
             return None
         # the two minutes are for what goes wrong, not for a queue
@@ -121,8 +125,8 @@ class Retrying:
         is_lost = not (ask or failed.is_unprocessed)
         limit = failed.limit
         if limit is not None and limit.is_believed(patience.refusals):
-            limit.throttle()
-            return None if is_lost else patience.after_refusal(limit.retry_after)
+            pause = patience.after_refusal(limit)
+            return None if is_lost else pause
         outage.note_failure(failed)
         if is_lost:
             return None

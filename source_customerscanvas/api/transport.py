@@ -1,7 +1,6 @@
 """Sends one request, at the pace of its server, and gives the head of the answer."""
 
 from dataclasses import dataclass
-from functools import partial
 from threading import Event, Lock
 
 import requests
@@ -68,8 +67,7 @@ class Transport:
         if response.status_code not in (429, 503):
             pace.note_served(sent, now)
         asked = retry_after(response, self._clock.now())
-        throttle = partial(pace.note_refused, sent, now, asked)
-        limit = limit_told_by(response.status_code, asked, sent - pace.last_served, throttle)
+        limit = limit_told_by(response.status_code, asked, pace, sent, now)
         return Answer(response, asked, limit, self._clock)
 
     def _begin(self, call: Call, pace: Pace, token: AccessToken | None) -> tuple[float, dict[str, str]]:

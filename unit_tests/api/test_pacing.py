@@ -4,7 +4,8 @@ import heapq
 import math
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from threading import Condition, Event, Thread
@@ -12,7 +13,9 @@ from threading import Condition, Event, Thread
 import pytest
 
 from source_customerscanvas.api import pacing
+from source_customerscanvas.api.limits import limit_told_by
 from source_customerscanvas.api.pacing import Pace
+from source_customerscanvas.api.retrying import Patience
 from source_customerscanvas.errors import Stopped
 from unit_tests.http_server import FakeClock
 
@@ -87,11 +90,30 @@ def no_limit(now: float, _: int) -> None:
     return None
 
 
+@dataclass(frozen=True)
+class Asked:
+    """One request."""
+
+    patience: Patience
+    is_broken: bool
+
+
 class Simulation:
-    """Workers that each ask as soon as their last request was answered, as `ApiClient` does; times from the start."""
+    """Workers that each ask as soon as their last request was answered, as `ApiClient` does; times from the start.
+
+    `status` tells of the limit. The requests of the numbers in `broken` are always answered by it.
+    """
 
     def __init__(
-        self, limit: Limit, workers: int, latency: float, total: int, telling: Telling = silent, late: float = 0.0
+        self,
+        limit: Limit,
+        workers: int,
+        latency: float,
+        total: int,
+        telling: Telling = silent,
+        late: float = 0.0,
+        status: int = 429,
+        broken: Collection[int] = (),
     ) -> None:
         self.sent: list[float] = []
         self.served: list[float] = []
@@ -101,10 +123,12 @@ class Simulation:
         self._left = total
         self._telling = telling
         self._late = late
-        self._random = random.Random(1)
-        clock = FakeClock()
-        self._pace = Pace(clock, Event())
-        self._queue: deque[int] = deque()
+        self._status = status
+        self._broken = {total - number for number in broken}
+        random.seed(1)
+        self._clock = FakeClock()
+        self._pace = Pace(self._clock, Event())
+        self._queue: deque[Asked] = deque()
         self._under_way = 0
         self._turn: object = None
         self._order = count()
@@ -113,6 +137,7 @@ class Simulation:
             self._at(0.0, self._want)
         while self._events:
             now, _, happen = heapq.heappop(self._events)
+            self._clock.pass_until(BEGINNING + now)
             happen(now)
 
     @property
@@ -128,7 +153,7 @@ class Simulation:
     def _want(self, now: float) -> None:
         if self._left:
             self._left -= 1
-            self._queue.append(0)
+            self._queue.append(Asked(Patience(self._clock), self._left in self._broken))
             self._go(now)
 
     def _go(self, now: float) -> None:
@@ -142,19 +167,18 @@ class Simulation:
                 self._at(now + pause, lambda moment: self._go(moment) if turn is self._turn else None)
                 return
             self.sent.append(now)
-            refusals = self._queue.popleft()
-            self._at(now + self._way(), partial(self._arrive, sent=now, refusals=refusals))
+            self._at(now + self._way(), partial(self._arrive, sent=now, asked=self._queue.popleft()))
 
     def _way(self) -> float:
-        late = self._random.expovariate(1 / LATE_SECONDS) if self._random.random() < self._late else 0.0
-        return self._latency / 2 + self._random.uniform(0, SPREAD) + late
+        late = random.expovariate(1 / LATE_SECONDS) if random.random() < self._late else 0.0
+        return self._latency / 2 + random.uniform(0, SPREAD) + late
 
-    def _arrive(self, now: float, sent: float, refusals: int) -> None:
+    def _arrive(self, now: float, sent: float, asked: Asked) -> None:
         self._under_way += 1
-        wait = self._limit(now, self._under_way)
-        self._at(now + self._way(), lambda moment: self._answer(moment, sent, wait, refusals))
+        wait = 0.0 if asked.is_broken else self._limit(now, self._under_way)
+        self._at(now + self._way(), lambda moment: self._answer(moment, sent, wait, asked))
 
-    def _answer(self, now: float, sent: float, wait: float | None, refusals: int) -> None:
+    def _answer(self, now: float, sent: float, wait: float | None, asked: Asked) -> None:
         self._under_way -= 1
         self._pace.end()
         if wait is None:
@@ -163,14 +187,20 @@ class Simulation:
             self._want(now)
         else:
             self.refused.append(now)
-            asked = self._telling(now, wait)
-            self._pace.note_refused(BEGINNING + sent, BEGINNING + now, asked)
-            pause = asked or self._random.uniform(0.5, 1) * min(30.0, 0.5 * 2.0**refusals)
-            self._at(now + pause, lambda moment: self._again(moment, refusals + 1))
+            seconds = self._telling(now, wait)
+            limit = limit_told_by(self._status, seconds, self._pace, BEGINNING + sent, BEGINNING + now)
+            if limit is not None and limit.is_believed(asked.patience.refusals):
+                pause = asked.patience.after_refusal(limit)
+            else:
+                pause = asked.patience.after_failure()
+            if pause is None:
+                self._want(now)
+            else:
+                self._at(now + pause, lambda moment: self._again(moment, asked))
         self._go(now)
 
-    def _again(self, now: float, refusals: int) -> None:
-        self._queue.append(refusals)
+    def _again(self, now: float, asked: Asked) -> None:
+        self._queue.append(asked)
         self._go(now)
 
 
@@ -214,15 +244,18 @@ def most_refused(sent: int, workers: int) -> float:
 
 @pytest.mark.parametrize("workers", WORKERS)
 @pytest.mark.parametrize("latency", LATENCIES)
-@pytest.mark.parametrize("telling", TELLING)
+@pytest.mark.parametrize(
+    ("status", "telling"), [*((429, telling) for telling in TELLING), (503, "silent"), (503, "seconds")]
+)
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("limit", BUCKETS)
 def test_given_a_limit_when_a_sync_meets_it_then_at_most_a_quarter_of_the_time_is_lost_and_a_twentieth_refused(
-    limit: str, rate: int, telling: str, latency: float, workers: int
+    limit: str, rate: int, status: int, telling: str, latency: float, workers: int
 ) -> None:
     burst, make = BUCKETS[limit]
     total = SECONDS * rate + burst
-    run = Simulation(make(rate, 0.3), workers, latency, total, TELLING[telling])
+    run = Simulation(make(rate, 0.3), workers, latency, total, TELLING[telling], status=status)
+    assert len(run.served) == total
     ideal = max(SECONDS, total * latency / workers)
     assert run.seconds <= most_seconds(limit, rate, ideal, total, latency)
     assert len(run.refused) <= most_refused(len(run.sent), workers)
@@ -310,6 +343,16 @@ def test_given_a_rare_refusal_when_there_is_no_limit_then_little_more_than_its_p
     run = Simulation(lambda *_: 0.5 if next(asked) == 3000 else None, 32, 0.05, 6000)
     assert len(run.refused) == 1
     assert run.seconds <= 6000 * 0.0505 / 32 + 1.5
+
+
+@pytest.mark.parametrize(("asked", "most"), [(None, 6), (60, 150)])
+def test_given_a_request_that_503_always_answers_when_others_are_served_then_they_pause_once(
+    asked: float | None, most: float
+) -> None:
+    run = Simulation(no_limit, 16, 0.05, 1000, lambda now, wait: asked, status=503, broken=[333])
+    assert len(run.served) == 999
+    # without it 3 s; after the pause, nobody knows yet what it was for, and the rate grows from what it was in the mean
+    assert run.seconds <= most
 
 
 @pytest.mark.parametrize("latency", [0.005, 0.05, 0.2])
