@@ -1,7 +1,7 @@
 """How fast one server is asked: at full speed until it first refuses, then at the rate that it was seen to bear."""
 
 from math import inf
-from threading import Condition, Event, Lock, RLock
+from threading import Condition, Event, Lock
 
 from source_customerscanvas.api.rates import LEAST_PAUSE, Rate
 from source_customerscanvas.errors import Stopped
@@ -9,12 +9,6 @@ from source_customerscanvas.times import Clock
 
 _FIRST_UNDER_WAY = 8
 """Requests under way at the start, half a one more for each that is served: a first refusal is not to meet all."""
-
-_LONGEST_PAUSE = 20.0
-"""Seconds: where the server asks for none, a pause is one and half as many as it has refused so far, at most these."""
-
-_INSTANT = 1e-7
-"""Seconds that no clock can wait for."""
 
 
 class Pace:
@@ -29,7 +23,7 @@ class Pace:
         self._clock = clock
         self._stopping = stopping
         self._line = Lock()
-        self._changed = Condition(RLock())
+        self._changed = Condition()
         self._rate = Rate(clock.monotonic())
         self._under_way = 0
         self._most_under_way = float(_FIRST_UNDER_WAY)
@@ -60,12 +54,11 @@ class Pace:
     def take(self, now: float) -> float | None:
         """Seconds until the next request may leave; with 0 it leaves now. None: not before another is answered."""
         with self._changed:
-            if self._next - now > _INSTANT:
+            if self._next > now:
                 return self._next - now
             if self._under_way >= (self._most_under_way if self._refused is None else 1):
                 return None
             self._under_way += 1
-            self._resumed = min(self._resumed, now)  # who is early by an instant is no longer in the pause
             spacing = 1 / self._rate.at(now)
             # a worker that woke late does not delay those behind it, where the server saves up what was not asked for
             self._next = (now if self._rate.is_even else max(self._next, now - spacing)) + spacing
@@ -101,9 +94,10 @@ class Pace:
             if sent >= self._resumed:
                 if self._refused is None:
                     self._refused = sent
-                pause = min(LEAST_PAUSE + (now - self._refused) / 2, _LONGEST_PAUSE)
-                self._next = self._resumed = now + (asked or pause)
+                # where the server does not say when it is over, a third of what it takes may be waited in vain
+                pause = LEAST_PAUSE + (now - self._refused) / 3
             else:
                 # one that was under way when another was refused says nothing new about the rate
-                self._resumed = max(self._resumed, now + (asked or 0.0))
-                self._next = max(self._next, self._resumed)
+                pause = 0.0
+            self._resumed = max(self._resumed, now + (asked or pause))
+            self._next = max(self._next, self._resumed)

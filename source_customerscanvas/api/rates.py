@@ -13,7 +13,7 @@ LEAST_PAUSE = 1.0
 """Seconds that a refusal costs at least: `Retry-After` cannot ask for less. No rate is less than one in it."""
 
 _FEW = 4
-"""Requests: one that is refused and those under way with it. At a low rate they cost more than the pause."""
+"""Requests that a server may serve before it first refuses, though it saves nothing up: others are under way."""
 
 _STEADY = 9.0
 """Times its cost, in which a rate with bounds 2.7-fold apart grows as much: a refusal costs a tenth of that time."""
@@ -59,7 +59,7 @@ class Rate:
             borne = max(borne, max(rates, default=0.0))
             apart = self.at(refused) / borne
             self._rate = borne * max(apart, 1.0) ** _ABOVE_THE_LOWER
-            self._grows_in = _STEADY * max(cost, _FEW / self._rate) / max(log(apart), _NEAREST)
+            self._grows_in = _STEADY * cost / max(log(apart), _NEAREST)
             self._power = 3
         else:
             # without an upper bound it grows fast, by what the pause tells of the limit's length;
