@@ -223,6 +223,18 @@ def test_given_an_order_that_waits_when_what_it_waits_for_moves_to_another_order
     assert [connection.acknowledged() for _ in range(3)] == [[], [done], []]
 
 
+def test_given_an_order_that_waits_when_the_status_of_what_it_waits_for_is_left_out_then_it_is_acknowledged(
+    sandbox: Sandbox, connection: Acknowledging
+) -> None:
+    first, _ = order(sandbox, "Completed", "InProgress")
+    sandbox.shop.set_status(first, 3)
+    connection.sync()
+    assert connection.acknowledged() == []
+    assert connection.acknowledged() == []
+    connection.config["statuses"] = {"mode": "only", "codes": [3]}
+    assert connection.acknowledged() == [first]
+
+
 def test_given_an_order_that_waits_when_a_delivered_project_leaves_it_then_that_one_is_acknowledged(
     sandbox: Sandbox, connection: Acknowledging
 ) -> None:

@@ -132,6 +132,18 @@ def test_given_an_unfinished_project_that_is_cancelled_when_synced_then_the_mani
     assert delivering.named() == {done: artifacts_of(sandbox, done)}
 
 
+def test_given_an_unfinished_project_when_its_status_is_left_out_of_the_settings_then_the_manifest_comes_without_it(
+    sandbox: Sandbox, delivering: Delivering
+) -> None:
+    first, last = order(sandbox, "Completed", "InProgress")
+    cancel(sandbox, last)
+    delivering.sync(statuses={"mode": "all"})
+    assert not has_manifest(delivering.folder)
+    assert delivering.files() == [KEY]
+    assert delivering.named().keys() == {first}
+    assert delivering.sync() == {}
+
+
 @pytest.mark.parametrize("leaves", [remove, hide, move], ids=lambda leaves: leaves.__name__)
 def test_given_an_unfinished_project_that_leaves_its_order_when_synced_then_the_manifest_comes_without_it(
     sandbox: Sandbox, delivering: Delivering, leaves: Callable[[Sandbox, int], object]

@@ -349,3 +349,15 @@ def test_given_statuses_that_are_widened_when_synced_then_what_was_held_comes_an
     order = connection.warehouse.tables[ORDERS][STOREFRONT, "5001"]
     assert order["state"] == "Ready"
     assert connection.sync(files=tmp_path, statuses={"mode": "all"}) == {}
+
+
+@pytest.mark.parametrize("taken", range(1, 6))
+def test_given_statuses_that_are_widened_when_the_first_sync_was_killed_then_the_row_of_each_order_shows_it(
+    sandbox: Sandbox, taken: int
+) -> None:
+    connection = connection_of(sandbox)
+    held = [add(sandbox, CANCELLED, order_id=f"500{number % 2}") for number in range(9)]
+    connection.take_until_killed(connection.read((ORDERS,), state_projects=1), taken)
+    connection.sync((ORDERS,), statuses={"mode": "all"})
+    rows = connection.warehouse.tables[ORDERS].values()
+    assert {one["id"]: one["state"] for row in rows for one in row["projects"]} == dict.fromkeys(held, "Ready")

@@ -74,6 +74,9 @@ class StreamState:
         return state
 
     def _widen(self, before: Scope) -> None:
+        if self.scope.statuses != before.statuses:
+            for one in self.slices.values():
+                _end_waiting(one)
         if self.scope.is_elsewhere(before):
             # each row has to be emitted once more, with its file
             for one in self.slices.values():
@@ -81,6 +84,13 @@ class StreamState:
         elif not before.covers(self.scope):
             for one in self.slices.values():
                 one.restart_scan(before)
+
+
+def _end_waiting(state: SliceState) -> None:
+    """Have each order looked at that waits for a project: the project may not be produced any more."""
+    state.waiting.clear()
+    for manifest in state.manifests.values():
+        manifest.waits_for = None
 
 
 def _key(key: str) -> str:

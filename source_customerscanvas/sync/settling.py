@@ -74,8 +74,8 @@ class Memory:
             return True
         if known.condition:
             is_released = known.condition == "held" and self._scope.statuses.includes(project.business_status)
-            # of its artifacts, some may have been of no wanted kind, or delivered elsewhere
-            may_lack = state.covered is not None or self._stream in OF_ARTIFACTS
+            # of its artifacts, some may have been of no wanted kind, or delivered elsewhere; its order may show it held
+            may_lack = state.covered is not None or self._stream in OF_STATUSES
             return is_released or (may_lack and self._is_new_to_scan(key, state, project))
         if not self._scope.includes(project.latest):
             return False
