@@ -16,7 +16,7 @@ from integration_tests.acknowledging.conftest import (
     posts,
 )
 from integration_tests.shops import HOUR, MINUTE
-from sandbox import Sandbox
+from sandbox import FileSpec, Sandbox
 from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, PROJECTS, RESULTS
 
 
@@ -297,3 +297,19 @@ def test_given_only_some_orders_when_synced_then_only_they_are_acknowledged(sand
     connection.sync()
 
     assert connection.acknowledged() == wanted
+
+
+@pytest.mark.parametrize("page_cap", [1, 100])
+def test_given_a_delivered_order_when_more_file_formats_are_wanted_then_it_is_acknowledged_after_their_files(
+    sandbox: Sandbox, page_cap: int
+) -> None:
+    sandbox.switches.page_cap = page_cap
+    connection = begun(sandbox, (FILES,))
+    connection.config["file_formats"] = ["pdf"]
+    connection.sync()
+    ids = order(sandbox, "Completed", "Completed", files=[FileSpec(), FileSpec("proof.png", "png")])
+    connection.sync()
+    connection.config["file_formats"] = ["pdf", "png"]
+    assert connection.acknowledged() == []
+    assert len(connection.warehouse.tables[FILES]) == 4
+    assert connection.acknowledged() == ids

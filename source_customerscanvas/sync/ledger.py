@@ -60,15 +60,15 @@ class Ledger:
             state = self._state.slice(key)
             if not project.is_completed or project.id in state.owed:
                 return False
+            if state.scan is not None and project.id > state.scan:
+                return False  # in a wider scope, it may have files that were not delivered
             known = state.known.get(project.id)
             if known and known.condition:
                 return known.condition == "recent" and known.seen == digest_for(self._stream, project)
             if is_order(key):
                 return False
-            if project.id in state.delivered:
-                is_known = state.scan is None or state.covered is None
-            else:
-                is_known = state.scan is None and self._state.scope.includes(project.latest)
+            is_known = state.scan is None and self._state.scope.includes(project.latest)
+            is_known |= project.id in state.delivered
             return is_known and project.latest < self._lookback.before(state.cursor)
 
     def wait(self, key: str, order_id: str, projects: Iterable[Project]) -> None:
