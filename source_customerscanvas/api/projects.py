@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
-from itertools import chain
 from typing import Any
 
 import orjson
@@ -208,10 +207,9 @@ class Results:
 
     @cached_property
     def digest(self) -> str:
-        """Changes with the run and its files, and not with a new signature of an address."""
+        """Changes with the run and its files, and not with a new signature of an address or another order of the files."""
         files = ({key: value for key, value in file.items() if key != "url"} for file in self.files or [])
-        parts = chain([self.status, self.description], files)
-        return _digest_of(orjson.dumps(part, option=orjson.OPT_SORT_KEYS) for part in parts)
+        return digest([self.status, self.description, *sorted(map(digest, files))])
 
     def agrees_with(self, project: Project) -> bool:
         """Whether the list shows the same status; where it does not, one of the two is yet to follow the other."""

@@ -100,6 +100,14 @@ def test_given_another_signature_of_an_address_when_digested_then_the_results_ar
     assert results("https://cdn.example/a").digest != results("https://cdn.example/a", size=4).digest
 
 
+def test_given_the_same_files_in_another_order_when_digested_then_the_results_are_the_same() -> None:
+    first, second = {"artifactId": "a", "size": 3}, {"size": 4, "artifactId": "b"}
+    digests = {Results("Completed", None, files).digest for files in ([first, second], [second, first])}
+    assert len(digests) == 1
+    assert Results("Completed", None, [first, first, second]).digest not in digests
+    assert Results("Completed", None, [first, {**second, "size": 5}]).digest not in digests
+
+
 def test_given_a_heavy_project_when_its_bulk_is_left_out_then_its_digests_stay_those_of_the_whole() -> None:
     item = {"id": 71, "name": "Card", "sku": "S", "quantity": 5, "fields": {"text": "x" * 1000}, "resources": []}
     heavy = project(items=[item, None])
