@@ -218,7 +218,8 @@ def _line_of(row: Row) -> str:
 
 
 def _items(project: Row) -> list[Row]:
-    return [item for item in project.get("items") or [] if isinstance(item, Mapping)]
+    items = project.get("items")
+    return [item for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
 
 
 def _item_of(project: Row, artifact: Row) -> Row:

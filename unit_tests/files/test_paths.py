@@ -42,7 +42,7 @@ PROJECTS = st.fixed_dictionaries(
     {"id": st.integers(1, 10**9)},
     optional={
         "name": ANYTHING, "orderId": st.none() | NAMES, "orderNumber": ANYTHING, "orderName": ANYTHING,
-        "orderLineItemIndex": st.none() | st.integers(0, 5), "created": ANYTHING, "items": st.none() | ITEMS,
+        "orderLineItemIndex": st.none() | st.integers(0, 5), "created": ANYTHING, "items": ITEMS | ANYTHING,
         "productReference": ANYTHING,
     },
 )  # fmt: skip
