@@ -94,6 +94,27 @@ def test_given_a_held_project_when_its_status_lets_it_be_produced_then_its_artif
 
 
 @each_move
+@pytest.mark.parametrize("streams", [(ORDERS,), (*STREAMS, ORDERS)], ids=["orders-alone", "all"])
+def test_given_an_old_held_project_when_its_status_lets_it_be_produced_then_the_row_of_its_order_says_so(
+    sandbox: Sandbox, streams: tuple[str, ...], moves: bool
+) -> None:
+    connection = Connection(sandbox, streams, statuses=CHOICES["except"])
+    held = add(sandbox, CANCELLED)
+    sandbox.advance(DAY)
+    fill(sandbox, 9)
+    connection.sync()
+    sandbox.advance(DAY)
+    assert connection.sync() == {}
+    assert connection.warehouse.tables[ORDERS][STOREFRONT, "5001"]["state"] == "Held"
+    sandbox.shop.set_status(held, PAID, moves)
+    connection.sync()
+    assert connection.warehouse.tables[ORDERS][STOREFRONT, "5001"]["state"] == "Ready"
+    sandbox.advance(DAY)
+    assert connection.sync() == {}
+    assert "held" not in connection.states[ORDERS]["slices"][str(STOREFRONT)]
+
+
+@each_move
 @pytest.mark.parametrize("processing", ["InProgress", "Pending", "Failed", None])
 def test_given_an_unfinished_held_project_when_it_finishes_and_is_released_then_its_files_come_then(
     sandbox: Sandbox, moves: bool, processing: Any

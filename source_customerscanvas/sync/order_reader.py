@@ -140,7 +140,8 @@ def _remember(stream: StreamProgress, key: str, order_id: str, projects: Iterabl
         for one in projects:
             state = stream.slice(key)
             if one.id not in state.known and stream.wants(key, one):
-                stream.settle(key, replace(settled_of(stream.name, one, None, at), emitted=(order_id,)))
+                settled = settled_of(stream.name, one, None, at, stream.scope.statuses)
+                stream.settle(key, replace(settled, emitted=(order_id,)))
 
 
 def _leave(stream: StreamProgress, key: str, touching: Sequence[Touching], trouble: Trouble) -> None:

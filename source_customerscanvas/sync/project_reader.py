@@ -202,7 +202,7 @@ class ProjectReader:
         self, job: Job, stream: StreamProgress, project: Project, results: Results | None, at: str
     ) -> Outcome | Touching:
         """Its order, to be looked at when all of the batch was read, and the order that it was in before."""
-        settled = settled_of(stream.name, project, results, at)
+        settled = settled_of(stream.name, project, results, at, stream.scope.statuses)
         settled = replace(settled, emitted=(project.order_id or "",))
         former = stream.known(job.key, project.id).emitted[:1]
         orders = [order_id for order_id in former if order_id not in ("", project.order_id)]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from source_customerscanvas.api.projects import COMPLETED, Project, Results
+from source_customerscanvas.settings import ALL_STATUSES, Statuses
 from source_customerscanvas.state.scope import Scope
 from source_customerscanvas.state.slice_state import Known, SliceState
 from source_customerscanvas.sync.kinds import OF_ARTIFACTS, OF_RESULTS, OF_STATUSES, digest_for
@@ -40,19 +41,26 @@ class Settled:
     is_new_run: bool | None = None
 
 
-def settled_of(stream: str, project: Project, results: Results | None, at: str) -> Settled:
-    """What the state has to know of a project when all of it was handed over; `results` where they were asked for."""
+def settled_of(
+    stream: str, project: Project, results: Results | None, at: str, produced: Statuses = ALL_STATUSES
+) -> Settled:
+    """What the state has to know of a project when all of it was handed over; `results` where they were asked for.
+
+    One that has finished is held unless its business status is among those that are `produced`.
+    """
     agrees = results is None or results.agrees_with(project)
-    is_finished = project.is_completed and (results is None or results.status == COMPLETED)
+    is_finished = agrees and project.is_completed and (results is None or results.status == COMPLETED)
+    is_held = is_finished and not produced.includes(project.business_status)
     return Settled(
         project_id=project.id,
         order_id=project.order_id,
         created=project.created,
         latest=project.latest,
         seen=digest_for(stream, project) if agrees else "",
-        condition="finished" if is_finished and agrees else "open",
+        condition="held" if is_held else "finished" if is_finished else "open",
         has_status=project.processing_status is not None,
         at=at,
+        held_by=str(project.business_status) if is_held else "",
     )
 
 
