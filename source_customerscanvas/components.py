@@ -13,7 +13,7 @@ from airbyte_cdk.sources.declarative.transformations import RecordTransformation
 from airbyte_cdk.sources.types import Config, StreamSlice, StreamState
 
 from source_customerscanvas.api.client import ApiClient, GetsJson
-from source_customerscanvas.api.listing import Row, read_page, read_whole, row_id, walk
+from source_customerscanvas.api.listing import Row, read_page, read_unpaged, row_id, walk
 from source_customerscanvas.errors import CustomersCanvasError, NeedsItsSource, NotFound, NotTheApi, Stopped, WrongHost
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.streams import traced
@@ -60,7 +60,7 @@ class ListRetriever(Retriever):
 
     `{path: storefront/v1/storefronts, params: {sorting: Id ASC}}` →
     `GET {api_url}/api/storefront/v1/storefronts?sorting=Id%20ASC&skip=0&take=100`, and the pages after it;
-    with `is_paged: false` one request without `skip` and `take`
+    with `is_paged: false` one request without `skip` and `take`, and more only where its answer tells of more rows
     """
 
     config: Config
@@ -100,7 +100,7 @@ class ListRetriever(Retriever):
 
     def _rows(self, client: GetsJson) -> Iterator[Row]:
         fetch = partial(read_page, client.get_json, self.path, self.params)
-        pages = walk(fetch, fetch(0)) if self.is_paged else [read_whole(client.get_json, self.path)]
+        pages = walk(fetch, fetch(0)) if self.is_paged else read_unpaged(client.get_json, self.path)
         seen: set[str] = set()
         has_nameless = False
         for page in pages:

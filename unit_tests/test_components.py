@@ -51,10 +51,19 @@ def test_given_a_list_of_many_pages_when_read_then_each_row_comes_once(
 
 
 def test_given_statuses_when_read_then_one_request_asks_for_all_of_them(server: Server) -> None:
-    server.answer = pages([{"id": 101, "code": 1}, {"id": 102, "code": 2}], 100, total=10)
+    server.answer = pages([{"id": 101, "code": 1}, {"id": 102, "code": 2}], 100, total=2)
     assert read(server, "project_statuses") == [{"id": 101, "code": 1}, {"id": 102, "code": 2}]
     (request,) = server.api_requests
     assert (request.path, request.query) == (PATHS["project_statuses"], {})
+
+
+@pytest.mark.parametrize("cap", [1, 2, 100])
+def test_given_an_answer_that_tells_of_more_statuses_when_read_then_all_that_there_are_come(
+    server: Server, cap: int
+) -> None:
+    rows = [{"id": 101, "code": 1}, {"id": 102, "code": 2}, {"id": 103, "code": 3}]
+    server.answer = pages(rows, cap, total=4)
+    assert read(server, "project_statuses") == rows
 
 
 @each_list

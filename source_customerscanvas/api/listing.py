@@ -70,9 +70,14 @@ def read_page(
     return get_json(path, {**params, "skip": skip, "take": take}, partial(_page, f"the list {path}", skip))
 
 
-def read_whole(get_json: Callable[..., Page], path: str) -> Page:
-    """A list that takes no `skip` and `take`: one answer is all of it. Raises like `read_page`."""
-    return get_json(path, None, partial(_page, f"the list {path}", 0))
+def read_unpaged(get_json: Callable[..., Page], path: str) -> Iterator[Page]:
+    """A list that is documented without `skip` and `take`: one answer is all of it, unless it tells of more rows.
+
+    Raises like `read_page`.
+    """
+    page = get_json(path, None, partial(_page, f"the list {path}", 0))
+    has_more = page.total is not None and page.total > page.end
+    return walk(partial(read_page, get_json, path, {}), page) if has_more else iter([page])
 
 
 def _page(where: str, skip: int, answer: Any) -> Page:

@@ -207,7 +207,7 @@ class Results:
 
     @cached_property
     def digest(self) -> str:
-        """Changes with the run and its files, and not with a new signature of an address or another order of the files."""
+        """Changes with the run and its files, not with a new signature of an address or another order of the files."""
         files = ({key: value for key, value in file.items() if key != "url"} for file in self.files or [])
         return digest([self.status, self.description, *sorted(map(digest, files))])
 

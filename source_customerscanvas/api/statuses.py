@@ -1,14 +1,18 @@
 """The business statuses of a tenant, and what leads from one to another."""
 
 from source_customerscanvas.api.client import GetsJson
-from source_customerscanvas.api.listing import Row, read_whole
+from source_customerscanvas.api.listing import Row, read_unpaged
 
 
 def list_statuses(client: GetsJson) -> list[Row]:
     """Rows of `id`, `code`, `color`, `displayName`. https://customerscanvas.com/dev/backoffice/concepts/projects.html"""
-    return read_whole(client.get_json, "storefront/v1/projects/statuses").rows
+    return _rows(client, "storefront/v1/projects/statuses")
 
 
 def list_transitions(client: GetsJson) -> list[Row]:
     """Rows of `id`, `name`, `displayName`, `startStatus`, `resultStatus`."""
-    return read_whole(client.get_json, "storefront/v1/projects/transitions").rows
+    return _rows(client, "storefront/v1/projects/transitions")
+
+
+def _rows(client: GetsJson, path: str) -> list[Row]:
+    return [row for page in read_unpaged(client.get_json, path) for row in page.rows]
