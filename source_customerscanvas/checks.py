@@ -46,7 +46,7 @@ def _check(value: Any, schema: Mapping[str, Any], path: Sequence[object]) -> Non
             meant = [schema for value, schema in alternatives if value == error.instance[name]]
             if not meant:
                 known = ", ".join(str(value) for value, _ in alternatives)
-                raise InvalidSetting(_dotted(*there, name), f"it is one of {known}")
+                raise InvalidSetting(_dotted(*there, name), f"it has to be one of {known}")
             _check(error.instance, meant[0], there)
         raise _invalid_setting(error, there)
 
@@ -71,7 +71,7 @@ def _invalid_setting(error: ValidationError, path: Sequence[object]) -> InvalidS
         return InvalidSetting(_dotted(*path, missing), "it is missing")
     reasons = {
         "type": f"it has to be of the type {allowed}",
-        "enum": f"it is one of {', '.join(map(str, allowed)) if isinstance(allowed, list) else allowed}",
+        "enum": f"it has to be one of {', '.join(map(str, allowed)) if isinstance(allowed, list) else allowed}",
         "minimum": f"it has to be at least {allowed}",
         "maximum": f"it has to be at most {allowed}",
         "minItems": f"it has to name at least {allowed}",

@@ -279,7 +279,7 @@ def _statuses(value: Mapping[str, Any]) -> Statuses:
 def _files(config: Mapping[str, Any]) -> Files:
     delivery = config.get("delivery") or "airbyte"
     if delivery not in _DELIVERIES:
-        raise InvalidSetting("files.delivery", f"it is one of {', '.join(_DELIVERIES)}")
+        raise InvalidSetting("files.delivery", f"it has to be one of {', '.join(_DELIVERIES)}")
     # forms keep what was entered for another alternative
     given = {key: value for key, value in _known(Files, config).items() if value != ""}
     for key in _DELIVERIES[delivery]:
