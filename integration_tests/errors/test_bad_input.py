@@ -72,8 +72,6 @@ BAD: dict[str, Bad] = {
         ),
     ),
     "state-no-json": Bad(("the state", "not JSON"), inputs=given(state="[")),
-    "state-null": Bad(("the state",), inputs=given(state="null")),
-    "state-an-empty-text": Bad(("the state",), inputs=given(state='""')),
     "state-of-numbers": Bad(("the state",), inputs=given(state=[1, 2])),
     "state-an-object": Bad(("the state",), inputs=given(state={"projects": {"updatedAt": "2024-03-05"}})),
     "state-of-all-streams": Bad(

@@ -126,12 +126,13 @@ GOOD_FORMS: dict[str, Form] = {
 FIRST_SYNCS: dict[str, Any] = {
     "no-states": [],
     "an-empty-object": {},
-    "null": None,
     "an-empty-state": [stream_state("projects", {})],
     "a-null-state": [stream_state("projects", None)],
     "another-streams": [stream_state("invoices", {"cursor": 1})],
 }
 REFUSED: dict[str, Any] = {
+    "null": "null",
+    "an-empty-text": '""',
     "a-text": '"state"',
     "a-number": "7",
     "a-list-of-lists": [[]],
@@ -159,8 +160,7 @@ def syncs_with(
     shop: Sandbox, projects_state: Message, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[dict[str, Any]], dict[str, Run]]:
     def run(state: Any, folder: Path) -> Run:
-        command = CommandLine(folder)
-        return command.read(shop.config(), catalog_of("projects"), "null" if state is None else state)
+        return CommandLine(folder).read(shop.config(), catalog_of("projects"), state)
 
     return lambda cases: run_all(run, cases, tmp_path_factory.mktemp("states"))
 
