@@ -237,7 +237,7 @@ def test_given_orders_that_no_project_has_when_synced_then_one_warning_names_the
     fill(sandbox, 2, order_id="5001")
     connection.sync(order_ids=["5001 ", "5001,5002", "5003"])
     (warning,) = warnings(caplog)
-    assert "5001,5002, 5003" in warning
+    assert "'5001,5002', '5003'" in warning
     assert "`order_ids`" in warning
     assert set(connection.warehouse.tables[PROJECTS]) == {1, 2}
 

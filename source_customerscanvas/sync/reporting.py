@@ -80,7 +80,7 @@ def summary(stream: StreamProgress) -> str:
 def warn_of_orders(wanted: Collection[str], found: Collection[str]) -> None:
     """One warning for the order ids of the settings that no project has."""
     if missing := sorted(set(wanted) - set(found)):
-        logger.warning(f"No project has an order id of these in `order_ids`: {shorten(', '.join(missing))}.")
+        logger.warning(f"No project has an order id of these in `order_ids`: {shorten(', '.join(map(repr, missing)))}.")
 
 
 def warn_of_formats(wanted: Collection[str], found: Collection[str]) -> None:
