@@ -76,7 +76,7 @@ class StreamState:
     def _widen(self, before: Scope) -> None:
         if self.scope.statuses != before.statuses:
             for one in self.slices.values():
-                _end_waiting(one)
+                _look_at_all_orders(one)
         if self.scope.is_elsewhere(before):
             # each row has to be emitted once more, with its file
             for one in self.slices.values():
@@ -86,8 +86,8 @@ class StreamState:
                 one.restart_scan(before)
 
 
-def _end_waiting(state: SliceState) -> None:
-    """Have each order looked at that waits for a project: the project may not be produced any more."""
+def _look_at_all_orders(state: SliceState) -> None:
+    """Let no order wait for a project any longer: with other statuses, that project may not be produced any more."""
     state.waiting.clear()
     for manifest in state.manifests.values():
         manifest.waits_for = None

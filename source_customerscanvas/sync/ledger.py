@@ -67,8 +67,8 @@ class Ledger:
                 return known.condition == "recent" and known.seen == digest_for(self._stream, project)
             if is_order(key):
                 return False
-            is_known = state.scan is None and self._state.scope.includes(project.latest)
-            is_known |= project.id in state.delivered
+            is_in_scope = state.scan is None and self._state.scope.includes(project.latest)
+            is_known = project.id in state.delivered or is_in_scope
             return is_known and project.latest < self._lookback.before(state.cursor)
 
     def wait(self, key: str, order_id: str, projects: Iterable[Project]) -> None:
