@@ -129,10 +129,10 @@ def _run(arguments: list[str]) -> None:
 
 
 def _kept(argument: str) -> str:
-    """The argument; one that names a pipe names a copy of what came through it instead.
+    """The argument; where it names a pipe, one that names a copy in memory of what came through it.
 
-    Files are read here and by the framework, and a pipe gives its content once. The copy is in memory, as whoever uses
-    a pipe wants no file. Systems other than Linux have no such memory.
+    Files are read here and by the framework, and a pipe gives its content once. Whoever uses a pipe wants no file, and
+    only Linux has memory with a path: elsewhere the argument stays as it is.
     """
     option, sign, path = argument.rpartition("=")
     with suppress(OSError):  # it is no path, or cannot be read, which is said where it is used

@@ -6,11 +6,11 @@ it is away, or that what was asked for is broken. One answer does not tell which
 - It may be a limit where it asks to wait, or where the server has served something within the last minute: then the
   workers slow down together. Otherwise it is a failure like any other.
 - A limit refuses whoever comes, and lets a request through sooner or later. Where a request is refused again although
-  others were served and no other was refused since, nobody but itself waits for its next try. Where it is refused for
-  the fourth time, it has failed: `outages` finds out whether the server is away, and if not, a few more failures end
-  the request.
-- To the question whether the server is there, 503 is no answer: it is asked until it serves. So a limit that refuses
-  everything until a minute is over is waited for as an outage is.
+  others were served and no refusal has made all wait since, nobody but itself waits for its next try. Where it is
+  refused for the fourth time, it has failed: `outages` finds out whether the server is away, and if not, a few more
+  failures end the request.
+- A 503 does not prove that the server is there: `outages` goes on asking until another answer comes or it has been
+  away for too long, which is longer than any limit's window.
 """
 
 from collections.abc import Callable
@@ -30,8 +30,8 @@ _MOST_DOUBTS = 3
 class Limit:
     """What a refusal says. `throttle` makes all workers pause; `retry_after` are the seconds that the server names.
 
-    `is_sure` is false where it may as well be no limit. `last_served` and `last_refused` are the moments at which other
-    requests were, as `Pace` has them.
+    `is_sure` is false where it may as well be no limit. `last_served` is when anything but 429 or 503 came
+    last, `last_refused` when a refusal last made all wait, one of this request included.
     """
 
     throttle: Callable[[], None]

@@ -71,9 +71,9 @@ def read_page(
 
 
 def read_unpaged(get_json: Callable[..., Page], path: str) -> Iterator[Page]:
-    """A list that is documented without `skip` and `take`: one answer is all of it, unless it tells of more rows.
+    """A list that is documented without `skip` and `take`: asked for once without them.
 
-    Raises like `read_page`.
+    Where its `total` is more than what came, the rest is asked for in pages all the same. Raises like `read_page`.
     """
     page = get_json(path, None, partial(_page, f"the list {path}", 0))
     has_more = page.total is not None and page.total > page.end

@@ -60,7 +60,7 @@ class Pace:
                 return None
             self._under_way += 1
             spacing = 1 / self._rate.at(now)
-            # a worker that woke late does not delay those behind it, where the server saves up what was not asked for
+            # where the server allows bursts, a worker that woke late is made up for, by one place in the line at most
             self._next = (now if self._rate.is_even else max(self._next, now - spacing)) + spacing
             return 0.0
 
@@ -94,7 +94,7 @@ class Pace:
             if sent >= self._resumed:
                 if self._refused is None:
                     self._refused = sent
-                # where the server does not say when it is over, a third of what it takes may be waited in vain
+                # where the server does not say how long, so that at most a third of the time is waited in vain
                 pause = LEAST_PAUSE + (now - self._refused) / 3
             else:
                 # one that was under way when another was refused says nothing new about the rate

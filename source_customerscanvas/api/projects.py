@@ -56,7 +56,7 @@ def known_status(status: Any) -> str | None:
 
 
 def as_number(value: Any) -> Any:
-    """A number where the server writes its digits as a text; anything else as it is."""
+    """A text of one to nine digits as the number that it is; anything else unchanged."""
     return int(value) if isinstance(value, str) and _DIGITS.match(value) else value
 
 
@@ -211,7 +211,7 @@ class Results:
 
     @cached_property
     def digest(self) -> str:
-        """Changes with the run and its files, not with a new signature of an address or another order of the files."""
+        """Changes with the status, its description and the files, but not with their order or their `url`."""
         files = ({key: value for key, value in file.items() if key != "url"} for file in self.files or [])
         texts = (orjson.dumps(file, option=orjson.OPT_SORT_KEYS) for file in files)
         # their sum is the same in any order, and needs no room for each of them

@@ -28,7 +28,8 @@ _LONGEST_BACK_OFF = 30.0
 class Patience:
     """How long one request is tried: six times within two minutes, and for ten minutes while a limit refuses it.
 
-    Both begin with its first failure, not with its place in the queue. While the server is away, no time is counted.
+    The two minutes begin with its first failure, and anew after a refusal or an outage. The ten begin with its first
+    refusal.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -140,5 +141,5 @@ def _assume_back() -> None:
 
 
 def _back_off(failures: int) -> float:
-    # never much less than twice the last one, so that a few tries outlast a moment's trouble
+    # twice as long each time, less a random part of at most half: a few tries outlast a moment's trouble
     return random.uniform(0.5, 1.0) * min(_LONGEST_BACK_OFF, _FIRST_BACK_OFF * 2.0 ** (failures - 1))

@@ -236,7 +236,7 @@ class _Bridge:
             self._most, self.failures = size, 0
 
     def bear(self, error: StoreAway) -> None:
-        """Raises the error where it has been borne for two minutes."""
+        """Raises the error where the store was waited for already, or has failed for two minutes on end."""
         now = self._clock.monotonic()
         self._since = self._since if self.failures else now
         self.failures += 1

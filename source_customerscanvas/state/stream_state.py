@@ -76,7 +76,7 @@ class StreamState:
     def _widen(self, before: Scope) -> None:
         if self.scope.statuses != before.statuses:
             for one in self.slices.values():
-                _look_at_all_orders(one)
+                _stop_waiting(one)
         if self.scope.is_elsewhere(before):
             # each row has to be emitted once more, with its file
             for one in self.slices.values():
@@ -86,7 +86,7 @@ class StreamState:
                 one.restart_scan(before)
 
 
-def _look_at_all_orders(state: SliceState) -> None:
+def _stop_waiting(state: SliceState) -> None:
     """Let no order wait for a project any longer: with other statuses, that project may not be produced any more."""
     state.waiting.clear()
     for manifest in state.manifests.values():
@@ -102,7 +102,8 @@ def _key(key: str) -> str:
 def tries_of(states: Iterable[Any]) -> dict[int, Try]:
     """The tries of each project that any of these stream states knows of; ids are unique in a tenant.
 
-    The states may be those of streams that are not read, or are read anew. One that is damaged counts for nothing here.
+    The states may be those of streams that are not read, or are read anew. One that is damaged counts as far as it can
+    be read.
     """
     found: dict[int, Try] = {}
     for state in states:

@@ -61,7 +61,7 @@ class Ledger:
             if not project.is_completed or project.id in state.owed:
                 return False
             if state.scan is not None and project.id > state.scan:
-                return False  # in a wider scope, it may have files that were not delivered
+                return False  # it was never read, or may have more files in the wider scope of this scan
             known = state.known.get(project.id)
             if known and known.condition:
                 return known.condition == "recent" and known.seen == digest_for(self._stream, project)
