@@ -232,7 +232,7 @@ def test_given_a_503_that_is_no_limit_any_more_when_the_server_was_away_then_it_
     clock: FakeClock,
 ) -> None:
     patience = Patience(clock)
-    limit = Limit(lambda: None, None, is_sure=False, last_served=0.0, last_refused=0.0)
+    limit = Limit(lambda: None, None, is_sure=False)
     believed = []
     for _ in range(4):
         believed.append(limit.is_believed(patience.refusals))

@@ -361,16 +361,6 @@ def test_given_a_rare_refusal_when_there_is_no_limit_then_little_more_than_its_p
     assert run.seconds <= 6000 * 0.0505 / 32 + 1.5
 
 
-@pytest.mark.parametrize(("asked", "most"), [(None, 6), (60, 150)])
-def test_given_a_request_that_503_always_answers_when_others_are_served_then_they_pause_once(
-    asked: float | None, most: float
-) -> None:
-    run = Simulation(no_limit, 16, 0.05, 1000, lambda now, wait: asked, status=503, broken=[333])
-    assert len(run.served) == 999
-    # without it 3 s; after the pause, nobody knows yet what it was for, and the rate grows from what it was in the mean
-    assert run.seconds <= most
-
-
 @pytest.mark.parametrize("latency", [0.005, 0.05, 0.2])
 def test_given_a_long_pause_when_asked_then_no_request_leaves_before_its_end_and_one_leaves_at_it(
     latency: float,
