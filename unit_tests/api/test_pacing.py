@@ -4,8 +4,7 @@ import heapq
 import math
 import random
 from collections import deque
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from itertools import count
 from threading import Condition, Event, Thread
@@ -92,18 +91,10 @@ def no_limit(now: float, _: int) -> None:
     return None
 
 
-@dataclass(frozen=True)
-class Asked:
-    """One request."""
-
-    patience: Patience
-    is_broken: bool
-
-
 class Simulation:
     """Workers that each ask as soon as their last request was answered, as `ApiClient` does; times from the start.
 
-    `status` tells of the limit. The requests of the numbers in `broken` are always answered by it.
+    `status` tells of the limit.
     """
 
     def __init__(
@@ -115,7 +106,6 @@ class Simulation:
         telling: Telling = silent,
         late: float = 0.0,
         status: int = 429,
-        broken: Collection[int] = (),
     ) -> None:
         self.sent: list[float] = []
         self.served: list[float] = []
@@ -126,11 +116,10 @@ class Simulation:
         self._telling = telling
         self._late = late
         self._status = status
-        self._broken = {total - number for number in broken}
         random.seed(1)
         self._clock = FakeClock()
         self._pace = Pace(self._clock, Event())
-        self._queue: deque[Asked] = deque()
+        self._queue: deque[Patience] = deque()
         self._under_way = 0
         self._turn: object = None
         self._order = count()
@@ -156,7 +145,7 @@ class Simulation:
     def _want(self, now: float) -> None:
         if self._left:
             self._left -= 1
-            self._queue.append(Asked(Patience(self._clock), self._left in self._broken))
+            self._queue.append(Patience(self._clock))
             self._go(now)
 
     def _go(self, now: float) -> None:
@@ -170,18 +159,18 @@ class Simulation:
                 self._at(now + pause, lambda moment: self._go(moment) if turn is self._turn else None)
                 return
             self.sent.append(now)
-            self._at(now + self._way(), partial(self._arrive, sent=now, asked=self._queue.popleft()))
+            self._at(now + self._way(), partial(self._arrive, sent=now, patience=self._queue.popleft()))
 
     def _way(self) -> float:
         late = random.expovariate(1 / LATE_SECONDS) if random.random() < self._late else 0.0
         return self._latency / 2 + random.uniform(0, SPREAD) + late
 
-    def _arrive(self, now: float, sent: float, asked: Asked) -> None:
+    def _arrive(self, now: float, sent: float, patience: Patience) -> None:
         self._under_way += 1
-        wait = 0.0 if asked.is_broken else self._limit(now, self._under_way)
-        self._at(now + self._way(), lambda moment: self._answer(moment, sent, wait, asked))
+        wait = self._limit(now, self._under_way)
+        self._at(now + self._way(), lambda moment: self._answer(moment, sent, wait, patience))
 
-    def _answer(self, now: float, sent: float, wait: float | None, asked: Asked) -> None:
+    def _answer(self, now: float, sent: float, wait: float | None, patience: Patience) -> None:
         self._under_way -= 1
         self._pace.end()
         if wait is None:
@@ -192,18 +181,18 @@ class Simulation:
             self.refused.append(now)
             seconds = self._telling(now, wait)
             limit = limit_told_by(self._status, seconds, self._pace, BEGINNING + sent, BEGINNING + now)
-            if limit is not None and limit.is_believed(asked.patience.refusals):
-                pause = asked.patience.after_refusal(limit)
+            if limit is not None and limit.is_believed(patience.refusals):
+                pause = patience.after_refusal(limit)
             else:
-                pause = asked.patience.after_failure()
+                pause = patience.after_failure()
             if pause is None:
                 self._want(now)
             else:
-                self._at(now + pause, lambda moment: self._again(moment, asked))
+                self._at(now + pause, lambda moment: self._again(moment, patience))
         self._go(now)
 
-    def _again(self, now: float, asked: Asked) -> None:
-        self._queue.append(asked)
+    def _again(self, now: float, patience: Patience) -> None:
+        self._queue.append(patience)
         self._go(now)
 
 
