@@ -5,8 +5,10 @@ it is away, or that what was asked for is broken. One answer does not tell which
 
 - It may be a limit where it asks to wait, or where the server has served something within the last minute: then the
   workers slow down together. Otherwise it is a failure like any other.
-- A limit lets a request through sooner or later. A request that is refused for the fourth time, in spite of the pauses,
-  has failed: `outages` finds out whether the server is away, and if not, a few more failures end the request.
+- A limit refuses whoever comes, and lets a request through sooner or later. Where a request is refused again although
+  others were served and no refusal has made all wait since, nobody but itself waits for its next try. Where it is
+  refused for the fourth time, it has failed: `outages` finds out whether the server is away, and if not, a few more
+  failures end the request.
 - A 503 does not prove that the server is there: `outages` goes on asking until another answer comes or it has been
   away for too long, which is longer than any limit's window.
 """
@@ -28,12 +30,15 @@ _MOST_DOUBTS = 3
 class Limit:
     """What a refusal says. `throttle` makes all workers pause; `retry_after` are the seconds that the server names.
 
-    `is_sure` is false where it may as well be no limit.
+    `is_sure` is false where it may as well be no limit. `last_served` is when anything but 429 or 503 came
+    last, `last_refused` when a refusal last made all wait, one of this request included.
     """
 
     throttle: Callable[[], None]
     retry_after: float | None
     is_sure: bool
+    last_served: float
+    last_refused: float
 
     @property
     def is_told(self) -> bool:
@@ -44,10 +49,14 @@ class Limit:
         """Whether to wait for room, after so many refusals of the same request."""
         return self.is_sure or refusals < _MOST_DOUBTS
 
+    def is_for_all(self, refused: float | None) -> bool:
+        """Whether all workers are to wait; `refused`: when the same request was refused the time before."""
+        return self.is_sure or refused is None or not self.last_refused <= refused < self.last_served
+
 
 def limit_told_by(status: int, retry_after: float | None, pace: Pace, sent: float, now: float) -> Limit | None:
     """What an answer that came at `now` says of a limit; its request left at `sent`."""
     if status == 429 or (status == 503 and (retry_after is not None or sent - pace.last_served <= _LONGEST_WINDOW)):
         throttle = partial(pace.note_refused, sent, now, retry_after)
-        return Limit(throttle, retry_after, is_sure=status == 429)
+        return Limit(throttle, retry_after, status == 429, pace.last_served, pace.last_refused)
     return None

@@ -19,7 +19,7 @@ class Pace:
     """
 
     def __init__(self, clock: Clock, stopping: Event) -> None:
-        self.last_served = -inf
+        self.last_served = self.last_refused = -inf
         self._clock = clock
         self._stopping = stopping
         self._line = Lock()
@@ -90,6 +90,7 @@ class Pace:
     def note_refused(self, sent: float, now: float, asked: float | None) -> None:
         """The server refused a request that left at `sent`: none is to follow for the seconds that it `asked` for."""
         with self._changed:
+            self.last_refused = now
             if sent >= self._resumed:
                 if self._refused is None:
                     self._refused = sent

@@ -37,11 +37,12 @@ class Patience:
         self._clock = clock
         self._failing_since: float | None = None
         self._throttled_since: float | None = None
+        self._refused: float | None = None
         self._failures = self._outages = 0
 
     def begin_anew(self) -> None:
         """Start the two minutes anew: nothing could be tried while the server was away. A 503 may be a limit again."""
-        self._failing_since = None
+        self._failing_since = self._refused = None
         self.refusals = 0
 
     def after_outage(self) -> float | None:
@@ -51,9 +52,10 @@ class Patience:
         return 0.0 if self._outages < _MOST_TRIES else None
 
     def after_refusal(self, limit: Limit) -> float | None:
-        """Makes all workers pause. Gives the same as `after_failure`."""
-        limit.throttle()
-        now = self._clock.monotonic()
+        """Makes all workers pause where the limit is for all. Gives the same as `after_failure`."""
+        if limit.is_for_all(self._refused):
+            limit.throttle()
+        self._refused = now = self._clock.monotonic()
         if self._throttled_since is None:
             self._throttled_since = now
         self.refusals += 1

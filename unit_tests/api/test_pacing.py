@@ -4,7 +4,8 @@ import heapq
 import math
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from threading import Condition, Event, Thread
@@ -91,10 +92,18 @@ def no_limit(now: float, _: int) -> None:
     return None
 
 
+@dataclass(frozen=True)
+class Asked:
+    """One request."""
+
+    patience: Patience
+    is_broken: bool
+
+
 class Simulation:
     """Workers that each ask as soon as their last request was answered, as `ApiClient` does; times from the start.
 
-    `status` tells of the limit.
+    `status` tells of the limit. The requests of the numbers in `broken` are always answered by it.
     """
 
     def __init__(
@@ -106,6 +115,7 @@ class Simulation:
         telling: Telling = silent,
         late: float = 0.0,
         status: int = 429,
+        broken: Collection[int] = (),
     ) -> None:
         self.sent: list[float] = []
         self.served: list[float] = []
@@ -116,10 +126,11 @@ class Simulation:
         self._telling = telling
         self._late = late
         self._status = status
+        self._broken = {total - number for number in broken}
         random.seed(1)
         self._clock = FakeClock()
         self._pace = Pace(self._clock, Event())
-        self._queue: deque[Patience] = deque()
+        self._queue: deque[Asked] = deque()
         self._under_way = 0
         self._turn: object = None
         self._order = count()
@@ -145,7 +156,7 @@ class Simulation:
     def _want(self, now: float) -> None:
         if self._left:
             self._left -= 1
-            self._queue.append(Patience(self._clock))
+            self._queue.append(Asked(Patience(self._clock), self._left in self._broken))
             self._go(now)
 
     def _go(self, now: float) -> None:
@@ -159,18 +170,18 @@ class Simulation:
                 self._at(now + pause, lambda moment: self._go(moment) if turn is self._turn else None)
                 return
             self.sent.append(now)
-            self._at(now + self._way(), partial(self._arrive, sent=now, patience=self._queue.popleft()))
+            self._at(now + self._way(), partial(self._arrive, sent=now, asked=self._queue.popleft()))
 
     def _way(self) -> float:
         late = random.expovariate(1 / LATE_SECONDS) if random.random() < self._late else 0.0
         return self._latency / 2 + random.uniform(0, SPREAD) + late
 
-    def _arrive(self, now: float, sent: float, patience: Patience) -> None:
+    def _arrive(self, now: float, sent: float, asked: Asked) -> None:
         self._under_way += 1
-        wait = self._limit(now, self._under_way)
-        self._at(now + self._way(), lambda moment: self._answer(moment, sent, wait, patience))
+        wait = 0.0 if asked.is_broken else self._limit(now, self._under_way)
+        self._at(now + self._way(), lambda moment: self._answer(moment, sent, wait, asked))
 
-    def _answer(self, now: float, sent: float, wait: float | None, patience: Patience) -> None:
+    def _answer(self, now: float, sent: float, wait: float | None, asked: Asked) -> None:
         self._under_way -= 1
         self._pace.end()
         if wait is None:
@@ -181,18 +192,18 @@ class Simulation:
             self.refused.append(now)
             seconds = self._telling(now, wait)
             limit = limit_told_by(self._status, seconds, self._pace, BEGINNING + sent, BEGINNING + now)
-            if limit is not None and limit.is_believed(patience.refusals):
-                pause = patience.after_refusal(limit)
+            if limit is not None and limit.is_believed(asked.patience.refusals):
+                pause = asked.patience.after_refusal(limit)
             else:
-                pause = patience.after_failure()
+                pause = asked.patience.after_failure()
             if pause is None:
                 self._want(now)
             else:
-                self._at(now + pause, lambda moment: self._again(moment, patience))
+                self._at(now + pause, lambda moment: self._again(moment, asked))
         self._go(now)
 
-    def _again(self, now: float, patience: Patience) -> None:
-        self._queue.append(patience)
+    def _again(self, now: float, asked: Asked) -> None:
+        self._queue.append(asked)
         self._go(now)
 
 
@@ -348,6 +359,16 @@ def test_given_a_rare_refusal_when_there_is_no_limit_then_little_more_than_its_p
     run = Simulation(lambda *_: 0.5 if next(asked) == 3000 else None, 32, 0.05, 6000)
     assert len(run.refused) == 1
     assert run.seconds <= 6000 * 0.0505 / 32 + 1.5
+
+
+@pytest.mark.parametrize(("asked", "most"), [(None, 6), (60, 150)])
+def test_given_a_request_that_503_always_answers_when_others_are_served_then_they_pause_once(
+    asked: float | None, most: float
+) -> None:
+    run = Simulation(no_limit, 16, 0.05, 1000, lambda now, wait: asked, status=503, broken=[333])
+    assert len(run.served) == 999
+    # without it 3 s; after the pause, nobody knows yet what it was for, and the rate grows from what it was in the mean
+    assert run.seconds <= most
 
 
 @pytest.mark.parametrize("latency", [0.005, 0.05, 0.2])
