@@ -14,6 +14,7 @@ from integration_tests.acknowledging.conftest import (
     order,
     posts,
 )
+from integration_tests.conftest import warnings
 from integration_tests.shops import DAY, HOUR, MINUTE
 from sandbox import FileSpec, Sandbox
 from source_customerscanvas.sync.kinds import ARTIFACTS, FILES
@@ -38,6 +39,29 @@ def test_given_a_run_after_the_acknowledgement_when_delivered_then_it_is_acknowl
     assert connection.acknowledged() == []
     assert connection.acknowledged() == [project]
     assert connection.acknowledged() == []
+
+
+@pytest.mark.parametrize("again", ["run", "state"])
+def test_given_a_project_that_is_where_the_transition_leads_when_delivered_again_then_it_counts_as_acknowledged(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture, again: str
+) -> None:
+    connection = begun(sandbox, mode="transition")
+    (project,) = order(sandbox, "Completed")
+    connection.sync()
+    states = dict(connection.states)
+    assert connection.acknowledged() == [project]
+    if again == "state":
+        connection.states = states
+        connection.sync()  # it has changed since, as far as the state knows
+    else:
+        sandbox.shop.process(project, "InProgress")
+        connection.sync()
+        sandbox.shop.process(project, "Completed")
+        connection.sync()
+
+    assert connection.acknowledged() == []
+    assert connection.of_delivering("delivered") is None
+    assert warnings(caplog) == []
 
 
 @each_delivering

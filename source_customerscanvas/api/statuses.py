@@ -1,7 +1,10 @@
 """The business statuses of a tenant, and what leads from one to another."""
 
+from typing import Any
+
 from source_customerscanvas.api.client import GetsJson
 from source_customerscanvas.api.listing import Row, read_unpaged
+from source_customerscanvas.api.projects import as_number
 
 
 def list_statuses(client: GetsJson) -> list[Row]:
@@ -12,6 +15,11 @@ def list_statuses(client: GetsJson) -> list[Row]:
 def list_transitions(client: GetsJson) -> list[Row]:
     """Rows of `id`, `name`, `displayName`, `startStatus`, `resultStatus`."""
     return _rows(client, "storefront/v1/projects/transitions")
+
+
+def list_results(client: GetsJson, name: str) -> list[Any]:
+    """The codes of the business statuses to which the transitions of that name lead."""
+    return [as_number(row.get("resultStatus")) for row in list_transitions(client) if row.get("name") == name]
 
 
 def _rows(client: GetsJson, path: str) -> list[Row]:

@@ -12,7 +12,8 @@ from threading import Lock
 from source_customerscanvas.api.calls import path_segment
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.api.projects import PATH, Project, ask_project
-from source_customerscanvas.errors import CustomersCanvasError, MissingPermission, Stopped
+from source_customerscanvas.api.statuses import list_results
+from source_customerscanvas.errors import Conflict, CustomersCanvasError, MissingPermission, Stopped
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.sync.ledger import Ledger
 from source_customerscanvas.sync.lists import projects_in_order
@@ -110,8 +111,9 @@ class Acknowledging:
             return 0
         except CustomersCanvasError as error:
             # a 404 too: no transition of that name, a status that is no more, or a project that the next sync misses
-            logger.warning(f"Not acknowledged, tried again in the next sync: {where}: {error.message}")
-            return 0
+            if not (isinstance(error, Conflict) and self._was_moved(project)):
+                logger.warning(f"Not acknowledged, tried again in the next sync: {where}: {error.message}")
+                return 0
         logger.info(f"Acknowledged: {where}.")
         if self._acknowledge.moves_projects:
             # its status is another one now, and no list may show that it has changed
@@ -120,6 +122,15 @@ class Acknowledging:
                     stream.owe(slice_.key, project.id)
         self._ledger.remove(slice_.key, {project.id})
         return 1
+
+    def _was_moved(self, project: Project) -> bool:
+        """Whether a project that refuses the transition is where it leads: moved for an earlier run, or by hand."""
+        if self._acknowledge.mode != "transition":
+            return False
+        try:
+            return project.business_status in list_results(self._client, self._acknowledge.name)
+        except (Stopped, CustomersCanvasError):
+            return False
 
     def _post(self, project_id: int) -> None:
         path = f"{PATH}/{project_id}"
