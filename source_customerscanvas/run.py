@@ -14,12 +14,13 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import is_dataclass
 from io import TextIOWrapper
 from itertools import pairwise
 from logging.handlers import MemoryHandler
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from source_customerscanvas.errors import CustomersCanvasError, UnreadableInput
 from source_customerscanvas.files.stores.store import abandon_stores
@@ -207,6 +208,8 @@ def begin_early(arguments: list[str]) -> "Reading | None":
     files = {name: value for name, value in pairwise(arguments) if name.startswith("--")}
     try:
         settings = Settings.from_config(_read_json(files["--config"]))
+        if not _is_of(Settings, settings):
+            return None  # the code "5" excludes no status 5: files would be delivered that are to be held
         states = _states(_read_json(files["--state"])) if "--state" in files else {}
         streams = _read_json(files["--catalog"])["streams"]
         selected = {
@@ -222,6 +225,20 @@ def begin_early(arguments: list[str]) -> "Reading | None":
         return begin_reading(settings, selected, SYSTEM_CLOCK, states.values()) if selected and is_plain else None
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OSError, CustomersCanvasError):
         return None
+
+
+def _is_of(kind: Any, value: object) -> bool:
+    """Whether a value, and all that it holds, is of the type that the fields of a dataclass name."""
+    arguments = get_args(kind)
+    if is_dataclass(kind):
+        fields = get_type_hints(kind).items()
+        return isinstance(value, kind) and all(_is_of(one, getattr(value, name)) for name, one in fields)  # type: ignore[arg-type]
+    if get_origin(kind) is Literal:
+        return value in arguments
+    if get_origin(kind) is tuple:
+        return isinstance(value, tuple) and all(_is_of(arguments[0], one) for one in value)
+    # of the others, only a union of types has arguments; True is an integer to Python, but to no configuration
+    return any(_is_of(one, value) for one in arguments) if arguments else type(value) is kind
 
 
 def _read_json(path: str) -> Any:

@@ -142,6 +142,27 @@ NO_READ: dict[str, tuple[str, Any]] = {
 }
 
 
+WRONG_TYPES: list[dict[str, Any]] = [
+    {"statuses": {"mode": "except", "codes": ["5"]}},
+    {"statuses": {"mode": "Only", "codes": [5]}},
+    {"order_manifest": "false"},
+    {"tenant_id": "1"},
+    {"num_workers": True},
+    {"processing": {"wait_minutes": "5"}},
+    {"acknowledge": {"mode": "tag"}},
+    {"files": {"delivery": "folder", "path": "out", "prefix": 5}},
+]
+
+
+@pytest.mark.parametrize("setting", WRONG_TYPES, ids=str)
+def test_given_a_setting_of_a_wrong_type_when_the_command_starts_then_nothing_is_delivered_before_it_is_refused(
+    server: Server, files: Files, setting: dict[str, Any]
+) -> None:
+    files.config |= setting
+    assert begin_early(files.arguments()) is None
+    assert server.requests == []
+
+
 @pytest.mark.parametrize(("what", "content"), NO_READ.values(), ids=NO_READ.keys())
 def test_given_arguments_that_are_wrong_when_the_command_starts_then_the_framework_is_left_to_say_so(
     server: Server, files: Files, what: str, content: Any
