@@ -64,6 +64,18 @@ def minutes_before(text: str, minutes: float) -> str:
     return format_utc(parse_utc(text) - timedelta(minutes=minutes))
 
 
+def as_far_before(moment: str, other: str) -> str:
+    """The time that lies as far before a moment as another one lies after it; empty where the calendar has none.
+
+    12:00 and 15:00 → 09:00, all as `format_utc` writes them.
+    """
+    middle = parse_utc(moment)
+    try:
+        return format_utc(middle - (parse_utc(other) - middle))
+    except OverflowError:
+        return ""
+
+
 class Clock(Protocol):
     """Where the connector takes the time from, so that tests can bring their own."""
 

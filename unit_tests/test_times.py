@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_customerscanvas.times import SYSTEM_CLOCK, format_utc, minutes_before, parse_utc, to_utc
+from source_customerscanvas.times import SYSTEM_CLOCK, as_far_before, format_utc, minutes_before, parse_utc, to_utc
 
 moments = st.datetimes(min_value=datetime(1000, 1, 1), max_value=datetime(9999, 12, 30))  # noqa: DTZ001 - a zone is added
 offsets = st.integers(-14 * 60, 14 * 60)
@@ -142,3 +142,16 @@ def test_given_the_system_clock_when_read_twice_then_it_does_not_go_back_and_kno
     before = SYSTEM_CLOCK.monotonic()
     assert SYSTEM_CLOCK.monotonic() >= before
     assert SYSTEM_CLOCK.now().utcoffset() == timedelta()
+
+
+@pytest.mark.parametrize(
+    ("moment", "other", "before"),
+    [
+        ("2026-01-31T12:00:00.000000Z", "2026-01-31T15:00:00.000001Z", "2026-01-31T08:59:59.999999Z"),
+        ("2026-01-31T12:00:00.000000Z", "9999-12-31T23:59:59.999999Z", ""),
+    ],
+)
+def test_given_a_time_after_a_moment_when_mirrored_then_it_lies_as_far_before_it(
+    moment: str, other: str, before: str
+) -> None:
+    assert as_far_before(moment, other) == before

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from integration_tests.conftest import STOREFRONT, Connection
-from integration_tests.shops import HOUR, LISTS, MINUTE, WAYS, each_way, fill
+from integration_tests.shops import HOUR, LISTS, MINUTE, WAYS, YEAR, each_way, fill
 from sandbox import Sandbox
 from source_customerscanvas.sync.kinds import PROJECTS, RESULTS
 
@@ -59,6 +59,29 @@ def test_given_equal_times_across_the_edges_of_pages_when_synced_then_none_is_mi
         sandbox.shop.modify_project(project_id, description="changed in the same moment")
     connection.sync()
     connection.assert_up_to_date()
+    assert connection.sync() == {}
+
+
+@pytest.mark.parametrize("way", [WAYS["plain"], WAYS["one-page"]], ids=["plain", "one-page"])
+@pytest.mark.parametrize("ahead", [HOUR, 26 * HOUR, 80 * YEAR])
+def test_given_a_shop_whose_clock_is_set_right_by_hours_when_projects_change_then_none_is_missed(
+    sandbox: Sandbox, connection: Connection, way: dict[str, Any], ahead: int
+) -> None:
+    sandbox.switches.update(**way)
+    sandbox.shop.set_clock(ahead)
+    ids = fill(sandbox)
+    connection.sync()
+    sandbox.shop.set_clock(0)
+    sandbox.advance(HOUR // 3)
+    sandbox.shop.modify_project(ids[1], description="changed at the right time")
+    sandbox.shop.create_project(STOREFRONT, processing="Completed")
+    connection.sync()
+    connection.assert_up_to_date()
+    sandbox.advance(HOUR)
+    sandbox.shop.modify_project(ids[2], description="changed later")
+    connection.sync()
+    connection.assert_up_to_date()
+    connection.sync()
     assert connection.sync() == {}
 
 

@@ -11,6 +11,7 @@ from source_customerscanvas.state.slice_state import Known, SliceState
 from source_customerscanvas.sync.kinds import OF_ARTIFACTS, OF_RESULTS, OF_STATUSES, digest_for
 from source_customerscanvas.sync.lookback import Lookback
 from source_customerscanvas.sync.slices import is_order
+from source_customerscanvas.times import as_far_before
 
 _MOST_ORDERLESS = 1000
 """Finished projects without an order that a slice remembers, so that their files come again when they get one."""
@@ -62,6 +63,17 @@ def settled_of(
         at=at,
         held_by=str(project.business_status) if is_held else "",
     )
+
+
+def set_back(state: SliceState, lookback: Lookback, now: str) -> None:
+    """Mend a cursor that lies ahead of the shop's clock, which shows `now`: the clock was wrong and has been set back.
+
+    By how much, nobody knows. The cursor goes as far before the clock as it was ahead of it. No change is missed if the
+    last sync was not longer ago than half the time by which the clock was wrong; some rows may come again.
+    """
+    if lookback.before(state.cursor) > now:
+        state.cursor = as_far_before(now, state.cursor)
+        state.read, state.newest = min(state.read, state.cursor), min(state.newest, state.cursor)
 
 
 class Memory:

@@ -20,6 +20,7 @@ from source_customerscanvas.api.projects import UNFINISHED_LISTS
 from source_customerscanvas.sync.changes import Changes
 from source_customerscanvas.sync.lists import BY_ID, NEWEST_CREATED, NEWEST_MODIFIED, TIME_OF, ProjectLists
 from source_customerscanvas.sync.progress import StreamProgress
+from source_customerscanvas.sync.settling import set_back
 from source_customerscanvas.sync.unlisted import add_unlisted, consider_held
 from source_customerscanvas.times import to_utc
 
@@ -35,6 +36,9 @@ class Watch:
         self._key = key
         self._streams = streams
         self._now = now
+        for stream in streams:
+            with stream.lock:
+                set_back(stream.slice(key), stream.lookback, now)
         self.changes = Changes(key, streams)
 
     def take_whole(self, page: Page) -> None:
