@@ -70,6 +70,7 @@ def read(
     clock: Clock = SYSTEM_CLOCK,
     state_projects: int = STATE_PROJECTS,
     killed_after: int | None = None,
+    full_refresh: bool = False,
     taken_by: Callable[[str, str, Row], object] | None = None,
     **config: Any,
 ) -> dict[str, Read]:
@@ -81,7 +82,8 @@ def read(
     settings = Settings.from_config(
         sandbox.config(**{"num_workers": 4, "files": folder(files) if files else {"delivery": "none"}, **config})
     )
-    selected = {name: Selected((states or {}).get(name, {})) for name in streams}
+    given = states or {}
+    selected = {name: Selected(given.get(name, {}), full_refresh=full_refresh) for name in streams}
     reading = begin_reading(settings, selected, clock)
     reading.permit_changes()
     reads = {name: Read() for name in reading.names}

@@ -9,6 +9,8 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+import pytest
+
 from integration_tests.command_line import CommandLine, bare_catalog, configured
 from integration_tests.conftest import STOREFRONT, Connection
 from integration_tests.engine import STREAMS
@@ -70,7 +72,7 @@ def test_given_a_try_when_its_request_arrives_then_a_state_of_each_stream_with_i
     def note(request: RequestRecord) -> None:
         out = {stream: content for _, stream, kind, content in list(diary.taken) if kind == "state"}
         for stream in streams:
-            tries = out[stream]["slices"][str(STOREFRONT)]["tries"]
+            tries = out[stream]["tries"]
             known.append((project_of(request), tries[str(project_of(request))][0]))
 
     sandbox.on(TRIED, note)
@@ -88,7 +90,7 @@ def test_given_a_state_on_its_way_out_when_it_holds_a_try_then_the_request_waits
     too_early: list[bool] = []
 
     def take(stream: str, kind: str, content: dict[str, Any]) -> None:
-        if kind == "state" and content["slices"][str(STOREFRONT)].get("tries"):
+        if kind == "state" and content.get("tries"):
             too_early.append(not too_early and arrived.wait(0.3))
 
     connection.sync((RESULTS,), processing={"on_failure": "resume"}, taken_by=take)
@@ -119,6 +121,31 @@ def test_given_a_killed_sync_when_its_last_state_is_given_again_then_the_try_is_
     assert [round(at / MINUTE) for at in diary.tried[bad]] == [0, 5]
 
 
+@pytest.mark.parametrize("change", ["refreshed wholly", "moved to another storefront", "its order is read alone"])
+def test_given_tries_that_are_used_up_when_its_slice_is_read_as_new_then_the_project_is_not_tried_again(
+    sandbox: Sandbox, connection: Connection, diary: Diary, change: str
+) -> None:
+    sandbox.shop.add_storefront(12)
+    bad = sandbox.shop.create_project(STOREFRONT, "5001", processing="Failed", outcome="Failed")
+    options: dict[str, Any] = {"processing": {"on_failure": "restart", "max_attempts": 2}}
+    for _ in range(3):
+        connection.sync(**options)
+        sandbox.advance(HOUR)
+    assert len(diary.tried[bad]) == 2
+
+    if change == "refreshed wholly":
+        options["full_refresh"] = True
+    elif change == "moved to another storefront":
+        sandbox.shop.move_project(bad, "5001", 12)
+    else:
+        options["order_ids"] = ["5001"]
+    for _ in range(4):
+        connection.sync(**options)
+        sandbox.advance(HOUR)
+
+    assert len(diary.tried[bad]) == 2
+
+
 # Through the command line
 
 
@@ -141,8 +168,7 @@ def test_given_a_failed_project_when_the_command_tries_it_then_the_state_with_th
                 for message in messages
                 if message["type"] == "STATE"
             }
-            units = {name: state["slices"][str(STOREFRONT)] for name, state in states.items()}
-            seen.append({name for name, unit in units.items() if unit.get("tries", {}).get(str(project), [0])[0] == 1})
+            seen.append({name for name, one in states.items() if one.get("tries", {}).get(str(project), [0])[0] == 1})
 
         sandbox.on(TRIED, look)
         assert command.read(config, configured(bare_catalog(), *STREAMS)).exit_code == 0

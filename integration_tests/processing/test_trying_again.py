@@ -41,7 +41,7 @@ def test_given_a_failed_project_when_it_is_tried_again_then_the_sync_waits_and_e
     assert sandbox.count(TRIED, "POST") == 1
     connection.assert_up_to_date()
     for state in connection.states.values():
-        assert "tries" not in state["slices"][str(STOREFRONT)]
+        assert "tries" not in state
 
 
 def test_given_no_wait_when_a_failed_project_is_tried_again_then_the_next_sync_has_its_files(
@@ -105,7 +105,7 @@ def test_given_many_syncs_when_a_project_keeps_failing_then_delay_and_attempts_h
         sandbox.advance(4 * MINUTE)
 
     assert [round(at / MINUTE) for at in diary.tried[bad]] == [0, 12, 24]
-    tries = connection.states[RESULTS]["slices"][str(STOREFRONT)]["tries"]
+    tries = connection.states[RESULTS]["tries"]
     assert [count for count, _ in tries.values()] == [3]
     assert len(failures_named(caplog)) == 1
 
@@ -116,7 +116,7 @@ def test_given_a_state_that_is_long_in_leaving_when_a_project_is_tried_then_the_
     bad = sandbox.shop.create_project(STOREFRONT, processing="Failed", outcome="Failed")
 
     def keep_waiting(stream: str, kind: str, content: Row) -> None:
-        if stream == RESULTS and kind == "state" and "tries" in content["slices"][str(STOREFRONT)] and not diary.tried:
+        if stream == RESULTS and kind == "state" and "tries" in content and not diary.tried:
             sandbox.advance(8 * MINUTE)
 
     for _ in range(4):
@@ -195,7 +195,7 @@ def test_given_tries_that_were_not_permitted_when_the_permission_is_granted_then
     sandbox.shop.create_project(STOREFRONT, processing="Failed", outcome="Completed")
     sandbox.switches.permissions = frozenset({"Projects_read", "Artifacts_read", "Storefronts_read"})
     connection.sync(processing={"on_failure": "resume", "max_attempts": 1})
-    assert "tries" not in connection.states[RESULTS]["slices"][str(STOREFRONT)]
+    assert "tries" not in connection.states[RESULTS]
     sandbox.switches.permissions = frozenset({"Projects_full", "Artifacts_read", "Storefronts_read"})
     sandbox.expire_tokens()
 
@@ -239,7 +239,7 @@ def test_given_a_run_that_succeeds_when_it_fails_again_later_then_its_tries_begi
     processing = wait(10, on_failure="resume", max_attempts=1)
     connection.sync(processing=processing)
     for stream in STREAMS:
-        assert "tries" not in connection.states[stream]["slices"][str(STOREFRONT)]
+        assert "tries" not in connection.states[stream]
     sandbox.shop.process(project, "Failed", outcome="Completed")
 
     connection.sync(processing=processing)
@@ -257,7 +257,7 @@ def test_given_a_failed_project_that_is_removed_when_synced_then_its_tries_are_f
     for _ in range(2):
         connection.sync(processing={"on_failure": "resume"})
 
-    assert all("tries" not in state["slices"][str(STOREFRONT)] for state in connection.states.values())
+    assert all("tries" not in state for state in connection.states.values())
 
 
 # Without being asked to

@@ -82,6 +82,13 @@ def read_time(value: Any) -> str:
     return value
 
 
+def read_moment(value: Any) -> str:
+    """As `read_time`, where a time has to be."""
+    if value is None:
+        raise ValueError("a time is missing")
+    return read_time(value)
+
+
 def read_text(value: Any) -> str:
     if value is None:
         return ""

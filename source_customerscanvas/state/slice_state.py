@@ -38,7 +38,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from source_customerscanvas.state.scope import Scope, read_text, read_texts, read_time
+from source_customerscanvas.state.scope import Scope, read_moment, read_text, read_texts, read_time
 
 Condition = Literal["open", "recent", "held"]
 
@@ -57,14 +57,6 @@ class Known:
     def saw(self, results_digest: str) -> bool:
         """Whether the processing results had this digest when what is known was emitted."""
         return bool(self.emitted) and self.emitted[0].startswith(results_digest)
-
-
-@dataclass(frozen=True, order=True)
-class Try:
-    """How often the processing of a project was tried again, and when last, as `times.format_utc` writes it."""
-
-    count: int = 0
-    at: str = ""
 
 
 @dataclass
@@ -99,7 +91,6 @@ class SliceState:
     orderless: dict[int, None] = field(default_factory=dict)
     """Ids in the order in which they came, so that the oldest can go first."""
     once_more: dict[int, str] = field(default_factory=dict)
-    tries: dict[int, Try] = field(default_factory=dict)
     delivered: dict[int, str] = field(default_factory=dict)
     """The order of each project that is still to be acknowledged."""
     waiting: dict[str, int] = field(default_factory=dict)
@@ -153,7 +144,6 @@ class SliceState:
     def forget(self, project_id: int) -> None:
         """Note that a project does not belong to the slice any more."""
         self.settle(project_id, None)
-        self.tries.pop(project_id, None)
         self.end_waiting(project_id)
 
     def wait(self, order_id: str, project_id: int) -> None:
@@ -211,7 +201,6 @@ class SliceState:
         lists: dict[str, Any] = {"owed": sorted(self.owed), "unlisted": sorted(self.unlisted)}
         lists |= {"missing": sorted(self.missing), "orderless": list(self.orderless)}
         lists["onceMore"] = {str(id_): at for id_, at in self.once_more.items()}
-        lists["tries"] = {str(id_): [one.count, one.at] for id_, one in self.tries.items()}
         delivered: dict[str, list[int]] = {}
         for project_id in sorted(self.delivered):
             delivered.setdefault(self.delivered[project_id], []).append(project_id)
@@ -232,7 +221,7 @@ class SliceState:
         state = cls(cursor=read_time(value["cursor"]), read=read_time(value.get("read")), scan=None)
         if value.get("scan") is not None:
             state.scan = int(value["scan"]["after"])
-        emitted_until = {int(id_): _moment(at) for id_, at in value.get("emittedUntil", {}).items()}
+        emitted_until = {int(id_): read_moment(at) for id_, at in value.get("emittedUntil", {}).items()}
         for id_, texts in value.get("open", {}).items():
             state.known[int(id_)] = _known("open", texts, emitted_until.get(int(id_), ""))
         for id_, texts in value.get("recent", {}).items():
@@ -248,21 +237,13 @@ class SliceState:
         state.missing = set(_ids(value.get("missing", [])))
         state.newest = read_time(value.get("newest"))
         state.orderless = dict.fromkeys(_ids(value.get("orderless", [])))
-        state.once_more = {int(id_): _moment(at) for id_, at in value.get("onceMore", {}).items()}
-        tries = value.get("tries", {}).items()
-        state.tries = {int(id_): Try(int(count), _moment(at)) for id_, (count, at) in tries}
+        state.once_more = {int(id_): read_moment(at) for id_, at in value.get("onceMore", {}).items()}
         delivered = value.get("delivered", {}).items()
         state.delivered = {int(id_): str(order) for order, ids in delivered for id_ in ids}
         for order, id_ in value.get("waiting", {}).items():
             state.wait(str(order), int(id_))
         state.manifests = {str(order): _manifest(one) for order, one in value.get("manifests", {}).items()}
         return state
-
-
-def _moment(value: Any) -> str:
-    if value is None:
-        raise ValueError("a time is missing")
-    return read_time(value)
 
 
 def _ids(value: Any) -> list[int]:

@@ -10,14 +10,22 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from source_customerscanvas.errors import UnreadableState
-from source_customerscanvas.state.scope import Scope, read_time
-from source_customerscanvas.state.slice_state import SliceState, Try
+from source_customerscanvas.state.scope import Scope, read_moment, read_time
+from source_customerscanvas.state.slice_state import SliceState
 
 VERSION = 2
 
 Refresh = Literal["", "running", "ended"]
 
 _DAMAGE = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
+
+
+@dataclass(frozen=True, order=True)
+class Try:
+    """How often the processing of a project was tried again, and when last, as `times.format_utc` writes it."""
+
+    count: int = 0
+    at: str = ""
 
 
 @dataclass
@@ -28,6 +36,8 @@ class StreamState:
     began: str = ""
     slices: dict[str, SliceState] = field(default_factory=dict)
     refresh: Refresh = ""
+    tries: dict[int, Try] = field(default_factory=dict)
+    """Those of failed projects, in whichever slice they stand: a project may move, and a full refresh begins anew."""
 
     def slice(self, key: str) -> SliceState:
         return self.slices.setdefault(key, SliceState())
@@ -43,13 +53,14 @@ class StreamState:
             "scope": self.scope.to_json(),
             **({"refresh": self.refresh} if self.refresh else {}),
             "slices": {key: one.to_json() for key, one in self.slices.items()},
+            **({"tries": {str(id_): [one.count, one.at] for id_, one in self.tries.items()}} if self.tries else {}),
         }
 
     @classmethod
     def from_json(cls, stream: str, value: Any, scope: Scope, *, full_refresh: bool = False) -> "StreamState":
         """Take up a state that was emitted earlier, in the scope that is wanted now.
 
-        A full refresh takes up only the state of one that was interrupted.
+        A full refresh takes up only the state of one that was interrupted; of any other, the tries of failed projects.
 
         Raises `UnreadableState` for anything that is not one: reading on as if there were none would repeat a shop's
         whole history, and guessing would lose some of it.
@@ -65,11 +76,12 @@ class StreamState:
             before = Scope.from_json(value["scope"])
             began = read_time(value["began"])
             slices = {_key(key): SliceState.from_json(one) for key, one in value["slices"].items()}
+            tries = _tries(value)
         except _DAMAGE as error:
             raise UnreadableState(stream, f"{type(error).__name__}: {error}") from error
         if full_refresh and value.get("refresh") != "running":
-            return cls(scope, refresh="running")
-        state = cls(scope, began, slices, "running" if full_refresh else "")
+            return cls(scope, refresh="running", tries=tries)
+        state = cls(scope, began, slices, "running" if full_refresh else "", tries)
         state._widen(before)
         return state
 
@@ -108,7 +120,11 @@ def tries_of(states: Iterable[Any]) -> dict[int, Try]:
     found: dict[int, Try] = {}
     for state in states:
         with suppress(*_DAMAGE):
-            for one in state["slices"].values():
-                for id_, (count, at) in one.get("tries", {}).items():
-                    found[int(id_)] = max(Try(int(count), read_time(at)), found.get(int(id_), Try()))
+            for id_, one in _tries(state).items():
+                found[id_] = max(one, found.get(id_, Try()))
     return found
+
+
+def _tries(value: Mapping[str, Any]) -> dict[int, Try]:
+    tries = value.get("tries", {}).items()
+    return {int(id_): Try(int(count), read_moment(at)) for id_, (count, at) in tries}

@@ -101,6 +101,8 @@ class StreamProgress:
             if self.ledger:
                 self.ledger.note(state, settled)
             self._memory.settle(key, state, settled)
+            if settled.condition != "open":
+                self.state.tries.pop(project_id, None)
             _look_at_manifests(state, project_id)
             other = self._settled_in.get(project_id, key)
             if other != key:
@@ -126,6 +128,7 @@ class StreamProgress:
             _look_at_manifests(state, project_id)
             if project_id in state.missing and not is_listed:
                 state.forget(project_id)
+                self.state.tries.pop(project_id, None)
                 return
             self.leave(key, project_id, None)
             if not is_listed:

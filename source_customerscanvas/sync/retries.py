@@ -21,7 +21,7 @@ from source_customerscanvas.errors import (
     TransientError,
 )
 from source_customerscanvas.settings import Settings
-from source_customerscanvas.state.slice_state import Try
+from source_customerscanvas.state.stream_state import Try
 from source_customerscanvas.sync.dispatcher import Dispatcher
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.slices import Slice
@@ -52,12 +52,12 @@ class Tries:
         self._owed_for_a_try: set[tuple[str, str, int]] = set()
         """By stream, slice and project: what nothing but a try has made owed."""
 
-    def of(self, key: str, project_id: int) -> Try:
+    def of(self, project_id: int) -> Try:
         """The last try of a project that any stream knows of."""
         found = [self._before.get(project_id, Try())]
         for stream in self._streams:
             with stream.lock:
-                found.append(stream.slice(key).tries.get(project_id, Try()))
+                found.append(stream.state.tries.get(project_id, Try()))
         return max(found)
 
     def note(self, key: str, project_id: int, one: Try) -> None:
@@ -66,7 +66,7 @@ class Tries:
             with stream.lock:
                 state = stream.slice(key)
                 if project_id in state.known or project_id in state.owed:
-                    state.tries[project_id] = one
+                    stream.state.tries[project_id] = one
                     if project_id not in state.owed:
                         self._owed_for_a_try.add((stream.name, key, project_id))
                     state.owe(project_id)
@@ -76,11 +76,11 @@ class Tries:
         for stream in self._streams:
             with stream.lock:
                 state = stream.slice(key)
-                if state.tries.pop(project_id, None):
+                if stream.state.tries.pop(project_id, None):
                     if (stream.name, key, project_id) in self._owed_for_a_try:
                         state.owed.discard(project_id)
                     if before.count:
-                        state.tries[project_id] = before
+                        stream.state.tries[project_id] = before
 
 
 class Retries:
@@ -122,7 +122,7 @@ class Retries:
             return {one for one, is_under_way in zip(before, made, strict=True) if is_under_way}
 
     def _of(self, one: Waited) -> Try:
-        return self._tries.of(one.slice.key, one.project_id)
+        return self._tries.of(one.project_id)
 
     def _note(self, before: Mapping[Waited, Try]) -> None:
         """Note that each of the projects is tried now, once more than before."""

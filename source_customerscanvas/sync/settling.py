@@ -125,8 +125,6 @@ class Memory:
     def settle(self, key: str, state: SliceState, settled: Settled) -> None:
         """Note that all that was owed of a project has been handed over."""
         project_id = settled.project_id
-        if settled.condition != "open":
-            state.tries.pop(project_id, None)
         if project_id in state.once_more and self._lookback.has_passed(state.once_more[project_id], settled.at):
             del state.once_more[project_id]
         state.settle(project_id, self._known(key, state, settled))

@@ -14,7 +14,7 @@ from source_customerscanvas.api.storefronts import visible_storefronts
 from source_customerscanvas.errors import Stopped, Trouble, UnknownStorefront, as_known_error
 from source_customerscanvas.files.download import Downloader
 from source_customerscanvas.settings import Settings
-from source_customerscanvas.state.slice_state import Try
+from source_customerscanvas.state.stream_state import Try
 from source_customerscanvas.sync.acknowledging import Acknowledging
 from source_customerscanvas.sync.artifacts_reader import ArtifactsReader
 from source_customerscanvas.sync.dispatcher import Dispatcher

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from source_customerscanvas.settings import ALL_STATUSES, Shard, Statuses
 from source_customerscanvas.state.scope import Scope
-from source_customerscanvas.state.slice_state import Known, ManifestFiles, SliceState, Try
+from source_customerscanvas.state.slice_state import Known, ManifestFiles, SliceState
+from source_customerscanvas.state.stream_state import Try
 from source_customerscanvas.times import to_utc
 
 ids = st.integers(min_value=0, max_value=2**63 - 1)
@@ -65,7 +66,6 @@ def slice_states(draw: st.DrawFn) -> SliceState:
                 state.owe(project_id)
     if state.scan is not None or state.owed:
         state.covered = draw(st.none() | scopes)
-    state.tries = draw(st.dictionaries(ids, tries, max_size=3))
     state.delivered = draw(st.dictionaries(ids, texts, max_size=3))
     for order in state.delivered.values():
         if draw(st.booleans()):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_customerscanvas.state.scope import Scope
-from source_customerscanvas.state.slice_state import Condition, Known, ManifestFiles, SliceState, Try
+from source_customerscanvas.state.slice_state import Condition, Known, ManifestFiles, SliceState
 from unit_tests.state.states import digests, slice_states, times
 
 CURSOR, BEFORE, EARLIER = (
@@ -118,11 +118,11 @@ def test_given_any_project_when_settled_then_nothing_is_owed_of_it_and_only_the_
 
 @given(slice_states())
 def test_given_any_projects_when_forgotten_then_no_part_names_them(state: SliceState) -> None:
-    for project_id in [*state.known, *state.owed, *state.tries, *state.waiting.values()]:
+    for project_id in [*state.known, *state.owed, *state.waiting.values()]:
         state.forget(project_id)
     value = state.to_json()
     parts = {"open", "recent", "held", "owed", "emittedUntil", "unlisted", "orderless", "onceMore"}
-    assert value.keys().isdisjoint(parts | {"tries", "waiting"})
+    assert value.keys().isdisjoint(parts | {"waiting"})
 
 
 def test_given_orders_that_wait_for_a_project_when_it_is_read_then_they_do_not_and_no_other_is_looked_at() -> None:
@@ -188,10 +188,6 @@ def test_given_a_scan_in_a_wider_scope_that_has_ended_when_read_then_what_was_co
 def test_given_an_order_without_a_delivered_project_when_written_then_it_waits_for_none() -> None:
     state = SliceState(cursor=CURSOR, scan=None, delivered={7: "5001"}, waiting={"5001": 8, "5002": 9})
     assert state.to_json()["waiting"] == {"5001": 8}
-
-
-def test_given_tries_when_compared_then_more_of_them_come_later_and_of_as_many_the_latest() -> None:
-    assert max(Try(1, CURSOR), Try(2, EARLIER), Try(2, BEFORE)) == Try(2, BEFORE)
 
 
 def test_given_files_that_go_somewhere_else_when_all_is_read_once_more_then_no_manifest_names_where_they_were() -> None:

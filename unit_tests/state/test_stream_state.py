@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from source_customerscanvas.errors import UnreadableState
 from source_customerscanvas.state.scope import Scope
-from source_customerscanvas.state.slice_state import Known, SliceState, Try
-from source_customerscanvas.state.stream_state import StreamState, tries_of
-from unit_tests.state.states import scopes, slice_states, times
+from source_customerscanvas.state.slice_state import Known, SliceState
+from source_customerscanvas.state.stream_state import StreamState, Try, tries_of
+from unit_tests.state.states import ids, scopes, slice_states, times, tries
 from unit_tests.state.test_scope import NOT_WIDER, WIDER
 
 NOW = "2026-02-01T00:00:00.000000Z"
@@ -46,13 +46,13 @@ STATE: dict[str, Any] = {
             "unlisted": [4691],
             "orderless": [4698],
             "onceMore": {"4698": "2026-01-31T11:58:00.000000Z"},
-            "tries": {"4690": [1, "2026-01-31T11:30:00.000000Z"]},
             "delivered": {"5001": [4698, 4699]},
             "waiting": {"5001": 4690},
             "manifests": {"5001": {"files": {"7f": ["11/5001/4698/a.pdf", 1024, "9f86"]}}},
         },
         "11/50/01": {"cursor": None},
     },
+    "tries": {"4690": [1, "2026-01-31T11:30:00.000000Z"]},
 }
 
 
@@ -79,11 +79,16 @@ def test_given_a_state_when_read_and_written_then_it_is_the_same() -> None:
     assert read(STATE).to_json() == STATE
 
 
-@given(scopes, st.just("") | times, st.dictionaries(st.sampled_from(["11", "12", "11/50/01"]), slice_states()))
+@given(
+    scopes,
+    st.just("") | times,
+    st.dictionaries(st.sampled_from(["11", "12", "11/50/01"]), slice_states()),
+    st.dictionaries(ids, tries, max_size=3),
+)
 def test_given_any_state_when_written_and_read_in_its_scope_then_it_is_the_same(
-    scope: Scope, began: str, slices: dict[str, SliceState]
+    scope: Scope, began: str, slices: dict[str, SliceState], tries: dict[int, Try]
 ) -> None:
-    state = StreamState(scope, began, slices)
+    state = StreamState(scope, began, slices, tries=tries)
     assert read(json.loads(json.dumps(state.to_json())), scope) == state
 
 
@@ -181,11 +186,11 @@ DAMAGED = [
     ("slices/11/onceMore", []),
     ("slices/11/onceMore/4698", "soon"),
     ("slices/11/onceMore/4698", None),
-    ("slices/11/tries", []),
-    ("slices/11/tries", {"x": [1, NOW]}),
-    ("slices/11/tries", {"4711": 1}),
-    ("slices/11/tries", {"4711": [1, "soon"]}),
-    ("slices/11/tries", {"4711": [1, None]}),
+    ("tries", []),
+    ("tries", {"x": [1, NOW]}),
+    ("tries", {"4711": 1}),
+    ("tries", {"4711": [1, "soon"]}),
+    ("tries", {"4711": [1, None]}),
     ("slices/11/delivered", []),
     ("slices/11/delivered", {"5001": 4711}),
     ("slices/11/delivered", {"5001": ["x"]}),
@@ -286,12 +291,12 @@ def test_given_files_are_wanted_when_they_were_not_or_went_elsewhere_then_all_is
     before: str | None,
 ) -> None:
     recent = {"7": ["k3Jd92mQ", "p0Zx71cc", "Zk0q81ab"]}
-    value = state_with(Scope(destination=before), recent=recent, tries={"8": [2, EARLIER]})
+    value = state_with(Scope(destination=before), recent=recent) | {"tries": {"8": [2, EARLIER]}}
     state = read(value, Scope(destination="folder:/out"))
     one = state.slices["11"]
     assert (one.scan, one.covered) == (-1, Scope(kinds=()))
     assert one.known == {7: Known("recent", "k3Jd92mQ", ("p0Zx71cc",))}
-    assert (one.tries, state.began) == ({8: Try(2, EARLIER)}, NOW)
+    assert (state.tries, state.began) == ({8: Try(2, EARLIER)}, NOW)
 
 
 # A full refresh
@@ -301,6 +306,10 @@ def test_given_files_are_wanted_when_they_were_not_or_went_elsewhere_then_all_is
 def test_given_a_full_refresh_when_the_last_one_had_ended_then_it_begins_anew(refresh: dict[str, str]) -> None:
     state = read({**STATE, **refresh}, full_refresh=True)
     assert (state.slices, state.refresh) == ({}, "running")
+
+
+def test_given_a_full_refresh_when_it_begins_anew_then_the_tries_of_failed_projects_still_count() -> None:
+    assert read(STATE, full_refresh=True).tries == {4690: Try(1, "2026-01-31T11:30:00.000000Z")}
 
 
 def test_given_a_full_refresh_when_it_was_interrupted_then_it_goes_on() -> None:
@@ -318,15 +327,17 @@ def test_given_the_state_of_a_full_refresh_when_an_incremental_sync_is_given_it_
 # Tries
 
 
+def test_given_tries_when_compared_then_more_of_them_come_later_and_of_as_many_the_latest() -> None:
+    assert max(Try(1, LATER), Try(2, EARLIER), Try(2, LATER)) == Try(2, LATER)
+
+
 def test_given_several_states_when_asked_for_tries_then_the_most_of_each_project_count() -> None:
-    results = {"slices": {"11": {"tries": {"7": [1, EARLIER], "8": [2, EARLIER]}}, "12": {"tries": {"9": [1, LATER]}}}}
-    files = {"slices": {"11/5001": {"tries": {"7": [2, EARLIER], "8": [2, LATER]}}}}
+    results = {"tries": {"7": [1, EARLIER], "8": [2, EARLIER], "9": [1, LATER]}}
+    files = {"tries": {"7": [2, EARLIER], "8": [2, LATER]}}
     assert tries_of([results, {}, files]) == {7: Try(2, EARLIER), 8: Try(2, LATER), 9: Try(1, LATER)}
 
 
-@pytest.mark.parametrize(
-    "broken", [None, [], "x", {"slices": 7}, {"slices": {"11": None}}, {"slices": {"11": {"tries": {"7": 1}}}}]
-)
+@pytest.mark.parametrize("broken", [None, [], "x", {"tries": 7}, {"tries": None}, {"tries": {"7": 1}}])
 def test_given_a_state_that_cannot_be_read_when_asked_for_tries_then_the_others_count(broken: Any) -> None:
-    sound = {"slices": {"11": {"tries": {"7": [1, EARLIER]}}}}
+    sound = {"tries": {"7": [1, EARLIER]}}
     assert tries_of([broken, sound]) == {7: Try(1, EARLIER)}

@@ -9,13 +9,14 @@ import pytest
 from source_customerscanvas.api.projects import Results
 from source_customerscanvas.errors import Conflict, MissingPermission, NotFound, Refused, ServerTrouble
 from source_customerscanvas.settings import Processing, Settings, Statuses
-from source_customerscanvas.state.slice_state import Known, Try
+from source_customerscanvas.state.slice_state import Known
+from source_customerscanvas.state.stream_state import Try
 from source_customerscanvas.sync.dispatcher import Dispatcher
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.retries import Retries, Tries, Waited
 from source_customerscanvas.times import minutes_before
 from unit_tests.sync.listed_shop import SLICE, START, ListedShop
-from unit_tests.watched import KEY, stream, watched
+from unit_tests.watched import stream, watched
 
 FOUR_MINUTES_AGO, FIVE_MINUTES_AGO = (minutes_before(START, minutes) for minutes in (4, 5))
 
@@ -29,7 +30,7 @@ class Emitting:
 
     def checkpoint(self, *, and_wait: bool) -> None:
         assert and_wait
-        self.states.append(self._progress.snapshot()["slices"][KEY])
+        self.states.append(self._progress.snapshot())
 
 
 class Failed:
@@ -42,7 +43,8 @@ class Failed:
         for _ in range(projects):
             self.shop.create("Failed")
         known = {id_: Known("open", "seenseen") for id_ in self.shop.rows}
-        self.stream = stream(watched(known=known, tries=tries or {}))
+        self.stream = stream(watched(known=known))
+        self.stream.state.tries = tries or {}
         self.emitting = Emitting(self.stream)
         settings = Settings(
             "app",
@@ -65,8 +67,7 @@ class Failed:
 
     @property
     def state(self) -> dict[str, Any]:
-        value: dict[str, Any] = self.stream.snapshot()["slices"][KEY]
-        return value
+        return self.stream.snapshot()
 
     def refuse(self, error: Exception) -> None:
         def post(*_: Any, **__: Any) -> None:
@@ -115,7 +116,7 @@ def test_given_a_failed_project_when_tried_again_then_the_try_is_in_an_emitted_s
     assert posted == [(f"storefront/v1/projects/1/{verb}-processing", {})]
     assert emitted_before == [1]
     assert failed.emitting.states[0]["tries"] == {"1": [1, START]}
-    assert failed.emitting.states[0]["owed"] == [1]
+    assert failed.emitting.states[0]["slices"][SLICE.key]["owed"] == [1]
 
 
 def test_given_a_project_of_several_items_when_some_have_failed_then_only_those_are_tried_again() -> None:
