@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from integration_tests.acknowledging.conftest import (
@@ -224,6 +227,29 @@ def test_given_wider_formats_when_acknowledged_orders_are_read_again_then_they_a
 
     assert [connection.acknowledged() for _ in range(3)] == [[], [], []]
     assert {row["name"] for row in connection.warehouse.tables[FILES].values()} == {"a.pdf", "b.png"}
+
+
+@pytest.mark.parametrize("changed", ["file_formats", "start_date", "files"])
+def test_given_wider_formats_that_were_half_read_when_more_is_wanted_then_no_order_is_acknowledged_again(
+    sandbox: Sandbox, tmp_path: Path, changed: str
+) -> None:
+    connection = begun(sandbox, (FILES,))
+    connection.config |= {"file_formats": ["pdf"], "start_date": "2026-01-01"}
+    files = [FileSpec(name=f"a.{format}", format=format) for format in ("pdf", "png", "zip")]
+    projects = [order(sandbox, "Completed", order_id=f"600{number}", files=files)[0] for number in range(6)]
+    connection.sync()
+    for number in range(2):  # they push the projects out of the window that is looked at again
+        order(sandbox, "InProgress", order_id=f"700{number}")
+        connection.sync()
+    assert sorted(posts(sandbox)) == projects
+    connection.config["file_formats"] = ["pdf", "png"]
+    reads = connection.read(killed_after=5, state_projects=1)
+    connection.take_until_killed(reads, 5)
+
+    wider: dict[str, Any] = {"file_formats": ["pdf", "png", "zip"], "start_date": None, "files": tmp_path}
+    connection.config[changed] = wider[changed]
+
+    assert [connection.acknowledged() for _ in range(3)] == [[], [], []]
 
 
 @each_delivering

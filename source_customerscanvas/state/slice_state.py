@@ -158,19 +158,23 @@ class SliceState:
                 del self.waiting[order_id]
 
     def restart_scan(self, covered: Scope) -> None:
-        """Read everything once more in a wider scope. A second widening during the scan reads everything as if new.
+        """Read everything once more in a wider scope than that of `covered`.
 
-        So does the first one of a slice without a cursor: nothing of it was handed over.
+        A second widening during the scan reads once more what the first one was about. A slice of which the first scan
+        has not ended is read as if new, and so is one that has left its first scope meanwhile.
         """
-        is_first = self.scan is None and self.covered is None and bool(self.cursor)
-        if not is_first:
+        if self.scan is None and self.covered is None and self.cursor:
+            self.covered = covered
+        elif not (self.covered and covered.covers(self.covered)):
             self._forget_emitted_until()
+            self.covered = None
         self.scan = -1
-        self.covered = covered if is_first else None
 
-    def deliver_again(self) -> None:
+    def deliver_again(self, before: Scope) -> None:
         """Read everything once more, as its files go somewhere else: no run is new by that."""
-        self.restart_scan(Scope(kinds=()))
+        self.restart_scan(before)
+        if self.covered:
+            self.covered = replace(self.covered, kinds=())
         self.known = {id_: replace(known, emitted=known.emitted[:1]) for id_, known in self.known.items()}
         self.manifests.clear()
 

@@ -92,7 +92,7 @@ class StreamState:
         if self.scope.is_elsewhere(before):
             # each row has to be emitted once more, with its file
             for one in self.slices.values():
-                one.deliver_again()
+                one.deliver_again(before)
         elif not before.covers(self.scope):
             for one in self.slices.values():
                 one.restart_scan(before)

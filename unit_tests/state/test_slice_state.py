@@ -157,22 +157,27 @@ def test_given_a_wider_scope_when_the_slice_was_scanned_then_the_scan_knows_what
     assert (again(state).scan, again(state).covered) == (-1, Scope(kinds=("pdf",)))
 
 
-def test_given_a_second_widening_during_a_scan_when_noted_then_everything_is_read_as_if_new() -> None:
-    state = SliceState(cursor=CURSOR, scan=4711, covered=Scope(kinds=("pdf",)))
+@pytest.mark.parametrize("scan", [4711, None])
+def test_given_a_second_widening_before_all_of_the_first_was_read_when_noted_then_what_the_first_covered_still_counts(
+    scan: int | None,
+) -> None:
+    state = SliceState(cursor=CURSOR, scan=scan, covered=Scope(kinds=("pdf",)))
+    state.owe(7, BEFORE)
+    state.restart_scan(Scope(kinds=("pdf", "png")))
+    assert (again(state).scan, again(state).covered) == (-1, Scope(kinds=("pdf",)))
+    assert again(state).of(7) == Known(emitted_until=BEFORE)
+
+
+@pytest.mark.parametrize("covered", [None, Scope(kinds=("zip",))], ids=["first-scan", "first-scope-left"])
+def test_given_a_wider_scope_when_a_scan_has_not_ended_and_no_scope_was_read_wholly_then_everything_is_read_as_if_new(
+    covered: Scope | None,
+) -> None:
+    state = SliceState(cursor=CURSOR, scan=4711, covered=covered)
     state.owe(7, BEFORE)
     state.settle(8, Known("open", "seenseen", (), BEFORE))
-    state.restart_scan(Scope(kinds=("pdf", "png")))
+    state.restart_scan(Scope(kinds=("pdf",)))
     assert (state.scan, state.covered) == (-1, None)
     assert (state.of(7), state.of(8), state.owed) == (Known(), Known("open", "seenseen"), {7})
-
-
-def test_given_a_second_widening_when_the_scan_is_over_and_something_is_still_owed_then_everything_is_read_as_new() -> (
-    None
-):
-    state = SliceState(cursor=CURSOR, scan=None, covered=Scope(kinds=("pdf",)))
-    state.owe(7, BEFORE)
-    state.restart_scan(Scope(kinds=("pdf", "png")))
-    assert (state.scan, state.covered, again(state).to_json()["owed"]) == (-1, None, [7])
 
 
 @pytest.mark.parametrize(("is_owed", "is_covered"), [(True, True), (False, False)])
@@ -192,5 +197,5 @@ def test_given_an_order_without_a_delivered_project_when_written_then_it_waits_f
 
 def test_given_files_that_go_somewhere_else_when_all_is_read_once_more_then_no_manifest_names_where_they_were() -> None:
     state = SliceState(scan=None, manifests={"5001": ManifestFiles({"7f": ("11/5001/7/card.pdf", 1024, "9f")})})
-    state.deliver_again()
+    state.deliver_again(Scope())
     assert (state.scan, state.manifests) == (-1, {})

@@ -279,11 +279,14 @@ def test_given_a_wider_scope_when_a_first_scan_was_interrupted_then_everything_i
     assert (one.scan, one.covered) == (-1, None)
 
 
-def test_given_a_wider_scope_when_the_scan_of_another_one_was_interrupted_then_what_is_owed_is_read_whole() -> None:
+def test_given_a_wider_scope_when_the_scan_of_another_was_interrupted_then_what_the_first_covered_still_counts() -> (
+    None
+):
     covered = Scope(kinds=("pdf",)).to_json()
     value = state_with(Scope(kinds=("pdf", "png")), 4711, covered=covered, owed=[7], emittedUntil={"7": EARLIER})
     one = read(value, Scope()).slices["11"]
-    assert (one.scan, one.covered, one.to_json()["owed"]) == (-1, None, [7])
+    assert (one.scan, one.covered) == (-1, Scope(kinds=("pdf",)))
+    assert (one.owed, one.of(7)) == ({7}, Known(emitted_until=EARLIER))
 
 
 @pytest.mark.parametrize("before", [None, "folder:/elsewhere"])
@@ -291,10 +294,10 @@ def test_given_files_are_wanted_when_they_were_not_or_went_elsewhere_then_all_is
     before: str | None,
 ) -> None:
     recent = {"7": ["k3Jd92mQ", "p0Zx71cc", "Zk0q81ab"]}
-    value = state_with(Scope(destination=before), recent=recent) | {"tries": {"8": [2, EARLIER]}}
-    state = read(value, Scope(destination="folder:/out"))
+    value = state_with(Scope(LATER, destination=before), recent=recent) | {"tries": {"8": [2, EARLIER]}}
+    state = read(value, Scope(EARLIER, destination="folder:/out"))
     one = state.slices["11"]
-    assert (one.scan, one.covered) == (-1, Scope(kinds=()))
+    assert (one.scan, one.covered) == (-1, Scope(LATER, kinds=(), destination=before))
     assert one.known == {7: Known("recent", "k3Jd92mQ", ("p0Zx71cc",))}
     assert (state.tries, state.began) == ({8: Try(2, EARLIER)}, NOW)
 
