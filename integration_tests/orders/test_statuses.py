@@ -382,3 +382,22 @@ def test_given_statuses_that_are_widened_when_the_first_sync_was_killed_then_the
     connection.sync((ORDERS,), statuses={"mode": "all"})
     rows = connection.warehouse.tables[ORDERS].values()
     assert {one["id"]: one["state"] for row in rows for one in row["projects"]} == dict.fromkeys(held, "Ready")
+
+
+def test_given_a_project_without_a_run_when_it_could_not_be_read_after_its_status_was_added_then_the_next_sync_tells(
+    sandbox: Sandbox,
+) -> None:
+    waiting = add(sandbox, CANCELLED, processing=None)
+    sandbox.advance(DAY)
+    fill(sandbox, 9)
+    connection = connection_of(sandbox)
+    connection.sync()
+    connection.config["statuses"] = {"mode": "all"}
+    fault = sandbox.fault(rf"/projects/{waiting}/processing-results$", status=400)
+    connection.take(connection.read())
+    fault.remove()
+
+    connection.sync()
+
+    assert connection.warehouse.tables[ORDERS][STOREFRONT, "5001"]["state"] == "InProgress"
+    assert connection.sync() == {}

@@ -72,10 +72,11 @@ class Changes:
                 reading.setdefault(project_id, set()).add(stream.name)
 
     def owe(self) -> None:
-        """Note that the streams are owed all of it."""
+        """Note that the streams are owed all that a list showed; what none showed is asked for in each sync anyway."""
         for project_id, project, streams in self._changed():
             for stream in streams:
-                stream.owe(self._key, project or project_id)
+                if project:
+                    stream.owe(self._key, project)
                 stream.counts.expect(1)
 
     def jobs(self, batch: Batch) -> Iterator[Job]:

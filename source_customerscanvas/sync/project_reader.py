@@ -256,9 +256,12 @@ def _is_obsolete(client: ApiClient, job: Job, streams: Sequence[StreamProgress],
 
 
 def _is_open_as_before(job: Job, stream: StreamProgress, project: Project) -> bool:
-    """Whether an open project that no list showed has not moved on."""
-    known = stream.known(job.key, project.id)
-    return not project.is_completed and known.condition == "open" and known.seen == digest_for(stream.name, project)
+    """Whether an open project that no list showed has not moved on, and nothing is owed of it from an earlier sync."""
+    with stream.lock:
+        state = stream.slice(job.key)
+        known, is_owed = state.of(project.id), project.id in state.owed
+    is_open = not project.is_completed and known.condition == "open"
+    return is_open and not is_owed and known.seen == digest_for(stream.name, project)
 
 
 def _settle_unchanged(stream: StreamProgress, key: str, project: Project) -> None:
