@@ -73,7 +73,7 @@ class Changes:
 
     def owe(self) -> None:
         """Note that the streams are owed all that a list showed; what none showed is asked for in each sync anyway."""
-        for project_id, project, streams in self._changed():
+        for _, project, streams in self._changed():
             for stream in streams:
                 if project:
                     stream.owe(self._key, project)
