@@ -159,7 +159,7 @@ def test_given_a_failed_project_when_the_command_tries_it_then_the_state_with_th
     seen: list[set[str]] = []
     with Sandbox(empty=True, clock="real", time_factor=FACTOR) as sandbox:
         project = sandbox.shop.create_project(STOREFRONT, processing="Failed", outcome="Completed")
-        config = sandbox.config(processing=wait(10, 60, on_failure="resume"), num_workers=4)
+        config = sandbox.config(processing=wait(1440, 60, on_failure="resume"), num_workers=4)
 
         def look(request: RequestRecord) -> None:
             messages = [json.loads(line) for line in printed.read_text().splitlines()]

@@ -411,11 +411,13 @@ def run_in_real_time(sandbox: Sandbox, folder: Path, *streams: str, config: dict
 
 def test_given_processing_that_goes_on_when_the_command_waits_then_it_emits_what_finishes(tmp_path: Path) -> None:
     with Sandbox(empty=True, clock="real", time_factor=FACTOR) as sandbox:
-        project = sandbox.shop.create_project(
-            STOREFRONT, order_id="5001", processing="InProgress", run_for=5 * MINUTE, files=2
+        project = sandbox.shop.create_project(STOREFRONT, order_id="5001", processing="Pending", files=2)
+        # however long the command takes to begin, the project is not finished when it first asks
+        sandbox.on(
+            r"/processing-results$", lambda: sandbox.shop.process(project, "InProgress", run_for=5 * MINUTE), nth=1
         )
         config = {
-            "processing": wait(30, 60),
+            "processing": wait(1440, 60),
             "files": folder(tmp_path / "files"),
         }
         run = run_in_real_time(sandbox, tmp_path, RESULTS, FILES, config=config)
