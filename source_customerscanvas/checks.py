@@ -22,7 +22,7 @@ from source_customerscanvas.errors import (
 )
 from source_customerscanvas.files.paths import check_template
 from source_customerscanvas.files.stores import store_for
-from source_customerscanvas.settings import Settings, plain
+from source_customerscanvas.settings import Settings, as_entered
 from source_customerscanvas.times import SYSTEM_CLOCK
 
 CHECK_PATIENCE_SECONDS = 15.0
@@ -33,7 +33,7 @@ _FULL_PROJECTS = "Projects_full"
 
 def check_configuration(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
     """Hold a configuration against the spec's schema. Raises `InvalidSetting`."""
-    _check(plain(config), schema, ())
+    _check(as_entered(config), schema, ())
 
 
 def _check(value: Any, schema: Mapping[str, Any], path: Sequence[object]) -> None:
@@ -74,7 +74,6 @@ def _invalid_setting(error: ValidationError, path: Sequence[object]) -> InvalidS
         "enum": f"it has to be one of {', '.join(map(str, allowed)) if isinstance(allowed, list) else allowed}",
         "minimum": f"it has to be at least {allowed}",
         "maximum": f"it has to be at most {allowed}",
-        "minItems": f"it has to name at least {allowed}",
         "uniqueItems": "it names something twice",
     }
     return InvalidSetting(_dotted(*path), reasons.get(str(error.validator), "it does not fit"))

@@ -4,7 +4,7 @@ import json
 import os
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Literal
@@ -55,9 +55,6 @@ class Acknowledge:
 
 
 DEFAULT_FILE_PATH = "{storefrontId}/{orderId}/{projectId}/{name}"
-
-_MODE_OF = {"key": "order_data", "name": "transition"}
-"""The mode of `acknowledge` that cannot do without a text."""
 
 _HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
 _SAME_FORMAT = {"jpg": "jpeg", "tif": "tiff"}
@@ -201,52 +198,34 @@ class Settings:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "Settings":
-        """Read a configuration that is valid against the spec.
+        """Read a configuration that is valid against the spec (see `checks.check_configuration`).
 
-        Empty lists, texts and nulls mean the default, as forms send them for a field that was left alone; blanks
-        around texts are no part of them.
         Raises `InvalidUrl` for a URL that is neither https nor http to loopback, `InvalidDate` for an unreadable date,
         `InvalidSetting` for a text that can neither be sent nor be a path.
         """
-        config = _trimmed(plain(config))
-        _check_texts(config)
-        hub_url, api_url = _installation(config.get("environment", {}))
-        acknowledge, statuses = config.get("acknowledge", {}), config.get("statuses", {})
-        for name in ("key", "name"):
-            if acknowledge.get(name) == "" and acknowledge.get("mode") == _MODE_OF[name]:
-                raise InvalidSetting(f"acknowledge.{name}", "it is empty")
-        since = acknowledge.pop("since", "")
-        if since and acknowledge.get("mode", "none") != "none":
-            acknowledge["since"] = _date(since, "acknowledge.since")
-        return cls(
-            client_id=config["client_id"],
-            client_secret=config["client_secret"],
-            hub_url=hub_url,
-            api_url=api_url,
-            tenant_id=config.get("tenant_id"),
-            storefront_ids=_unique(config.get("storefront_ids")),
-            order_ids=_unique(filter(None, config.get("order_ids") or [])),
-            start_date=_date(config["start_date"], "start_date") if config.get("start_date") else None,
-            artifact_types=_unique(config.get("artifact_types")) or ("Final",),
-            file_formats=_unique(filter(None, map(file_format, config.get("file_formats") or []))),
-            files=_files(config.get("files", {})),
-            file_path=config.get("file_path") or DEFAULT_FILE_PATH,
-            statuses=_statuses(statuses),
-            order_manifest=config.get("order_manifest", False),
-            shard=_shard(config.get("shard")),
-            processing=Processing(**_known(Processing, config.get("processing", {}))),
-            acknowledge=Acknowledge(**_known(Acknowledge, acknowledge)),
-            lookback_minutes=config.get("lookback_minutes", 10),
-            num_workers=config.get("num_workers", 16),
-        )
+        entered = as_entered(config)
+        _check_texts(entered)
+        given = _known(cls, entered)
+        for name, read in _READ.items():
+            if name in given:
+                given[name] = read(given[name])
+        given["hub_url"], given["api_url"] = _installation(entered.get("environment", {}))
+        return cls(**given)
 
 
-def plain(value: Any) -> Any:
-    """A configuration without nulls, which stand for no setting, and with 2.0 as the integer that it is in JSON."""
+def as_entered(value: Any) -> Any:
+    """A configuration as its user means it.
+
+    Nulls, empty texts and empty lists are left out, as forms send them for a field that was left alone. Blanks around
+    a text are no part of it, and 2.0 is the integer that it is in JSON.
+    """
     if isinstance(value, Mapping):
-        return {key: plain(one) for key, one in value.items() if one is not None}
+        entered = {key: as_entered(one) for key, one in value.items()}
+        return {key: one for key, one in entered.items() if one not in (None, "", [])}
     if isinstance(value, list):
-        return [plain(one) for one in value]
+        return [one for one in map(as_entered, value) if one != ""]
+    if isinstance(value, str):
+        return value.strip()
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -262,26 +241,24 @@ def _check_texts(config: Mapping[str, Any]) -> None:
             raise InvalidSetting(name, "it contains an invalid character (half of a surrogate pair)")
 
 
-def _trimmed(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _trimmed(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_trimmed(one) for one in value]
-    return value.strip() if isinstance(value, str) else value
+def _acknowledge(value: Mapping[str, Any]) -> Acknowledge:
+    given = _known(Acknowledge, value)
+    since = given.pop("since", None)
+    if since and given.get("mode", "none") != "none":
+        given["since"] = _date(since, "acknowledge.since")
+    return Acknowledge(**given)
 
 
 def _statuses(value: Mapping[str, Any]) -> Statuses:
     mode = value.get("mode", "all")
     # forms keep what was entered for another alternative
-    return ALL_STATUSES if mode == "all" else Statuses(mode, _unique(value.get("codes")) or ())
+    return ALL_STATUSES if mode == "all" else Statuses(mode, _unique(value.get("codes", ())))
 
 
-def _files(config: Mapping[str, Any]) -> Files:
-    delivery = config.get("delivery") or "airbyte"
-    if delivery not in _DELIVERIES:
-        raise InvalidSetting("files.delivery", f"it has to be one of {', '.join(_DELIVERIES)}")
+def _files(value: Mapping[str, Any]) -> Files:
     # forms keep what was entered for another alternative
-    given = {key: value for key, value in _known(Files, config).items() if value != ""}
+    given = _known(Files, value)
+    delivery = given.get("delivery", "airbyte")
     for key in _DELIVERIES[delivery]:
         if key not in given:
             raise InvalidSetting(f"files.{key}", "it is missing")
@@ -291,29 +268,30 @@ def _files(config: Mapping[str, Any]) -> Files:
         raise InvalidSetting("files.path", "it begins with the home of a user that this machine does not know")
     if delivery not in _WITH_ENDPOINT:
         given.pop("endpoint", None)
-    elif given.get("endpoint"):
+    elif "endpoint" in given:
         given["endpoint"] = _url(given["endpoint"], "files.endpoint")
-    return Files(**{**given, "delivery": delivery})
+    return Files(**given)
 
 
 def _installation(environment: Mapping[str, Any]) -> tuple[str, str]:
-    region = environment.get("region") or "us"
+    region = environment.get("region", "us")
     if region != "custom":
         return _REGIONS[region]
-    return _url(environment["hub_url"], "environment.hub_url"), _url(environment["api_url"], "environment.api_url")
+    hub_url, api_url = (_url(environment.get(name, ""), f"environment.{name}") for name in ("hub_url", "api_url"))
+    return hub_url, api_url
 
 
 def _url(text: str, field: str) -> str:
     try:
-        parts = urlsplit(text.strip())
-        origin_of(text.strip())  # which no port passes that is none
-        is_usable = is_private(text.strip())
+        parts = urlsplit(text)
+        origin_of(text)  # which no port passes that is none
+        is_usable = is_private(text)
     except ValueError:
         raise InvalidUrl(field) from None
     # a password in the URL would be written to logs, and a query has no meaning in a base address
     if not is_usable or parts.username or parts.password or parts.query or parts.fragment:
         raise InvalidUrl(field)
-    url = normalised(text.strip())
+    url = normalised(text)
     if not url or not url.isprintable():
         raise InvalidUrl(field)
     return url.rstrip("/")
@@ -326,7 +304,7 @@ def _date(text: str, field: str) -> str:
     return moment
 
 
-def _shard(value: Mapping[str, Any] | None) -> Shard | None:
+def _shard(value: Mapping[str, Any]) -> Shard | None:
     """Raises `InvalidSetting` for an index that does not fit, or that neither the setting nor the environment names."""
     if not value:
         return None
@@ -345,11 +323,26 @@ def _shard(value: Mapping[str, Any] | None) -> Shard | None:
     return Shard(count, index)
 
 
-def _unique(values: Any) -> Any:
-    return tuple(sorted(set(values or ()))) or None
+def _unique(values: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(sorted(set(values)))
 
 
 def _known(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
     # unknown keys are allowed by the spec
     fields: Mapping[str, Any] = cls.__dataclass_fields__  # type: ignore[attr-defined]  # every caller passes a dataclass
     return {key: value for key, value in values.items() if key in fields}
+
+
+_READ: Mapping[str, Callable[[Any], Any]] = {
+    "storefront_ids": _unique,
+    "order_ids": _unique,
+    "start_date": lambda text: _date(text, "start_date"),
+    "artifact_types": _unique,
+    "file_formats": lambda formats: _unique(filter(None, map(file_format, formats))) or None,
+    "files": _files,
+    "statuses": _statuses,
+    "shard": _shard,
+    "processing": lambda value: Processing(**_known(Processing, value)),
+    "acknowledge": _acknowledge,
+}
+"""How a setting is read that is not taken as it stands."""

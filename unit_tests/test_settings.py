@@ -11,6 +11,7 @@ import yaml
 
 import source_customerscanvas
 from source_customerscanvas.addresses import is_loopback, is_private
+from source_customerscanvas.checks import check_configuration
 from source_customerscanvas.errors import InvalidDate, InvalidSetting, InvalidUrl
 from source_customerscanvas.settings import Acknowledge, Files, Processing, Settings, file_format
 
@@ -47,9 +48,14 @@ def test_given_a_region_when_read_then_its_hosts_are_known(region: str, hub_url:
     assert (settings.hub_url, settings.api_url) == (hub_url, api_url)
 
 
-def test_given_the_spec_when_its_options_are_left_out_then_each_has_the_default_that_it_shows() -> None:
+@pytest.fixture(scope="module")
+def spec() -> Any:
     manifest = Path(source_customerscanvas.__file__).with_name("manifest.yaml").read_text(encoding="utf-8")
-    options = yaml.safe_load(manifest)["spec"]["connection_specification"]["properties"]
+    return yaml.safe_load(manifest)["spec"]["connection_specification"]
+
+
+def test_given_the_spec_when_its_options_are_left_out_then_each_has_the_default_that_it_shows(spec: Any) -> None:
+    options = dict(spec["properties"])
     processing = options.pop("processing")["properties"]
     for name in ("environment", "files", "statuses", "acknowledge"):
         del options[name]  # which are read as other settings
@@ -216,14 +222,35 @@ def test_given_blanks_around_pasted_values_when_read_then_they_are_no_part_of_th
 
 
 @pytest.mark.parametrize(
-    ("acknowledge", "field"),
-    [({"mode": "order_data", "key": " ", "value": "v"}, "key"), ({"mode": "transition", "name": ""}, "name")],
+    ("setting", "field"),
+    [
+        ({"client_secret": " "}, "client_secret"),
+        ({"acknowledge": {"mode": "order_data", "key": " ", "value": "v"}}, "acknowledge.key"),
+        ({"acknowledge": {"mode": "transition", "name": ""}}, "acknowledge.name"),
+        ({"statuses": {"mode": "only", "codes": []}}, "statuses.codes"),
+        ({"files": {"delivery": "s3", "bucket": " "}}, "files.bucket"),
+        ({"files": {"delivery": "ftp"}}, "files.delivery"),
+    ],
 )
-def test_given_blanks_for_how_an_order_is_tagged_when_read_then_the_error_names_the_field(
-    acknowledge: dict[str, str], field: str
+def test_given_blanks_or_an_unknown_choice_when_held_against_the_spec_then_the_error_names_the_field(
+    spec: Any, setting: dict[str, Any], field: str
 ) -> None:
-    with pytest.raises(InvalidSetting, match=f"`acknowledge.{field}`"):
-        read(acknowledge=acknowledge)
+    with pytest.raises(InvalidSetting, match=f"`{field}`"):
+        check_configuration({**REQUIRED, **setting}, spec)
+
+
+def test_given_what_forms_send_for_fields_that_were_left_alone_when_held_against_the_spec_then_it_fits(
+    spec: Any,
+) -> None:
+    left = {
+        "start_date": "",
+        "order_ids": [],
+        "tenant_id": None,
+        "file_formats": [" "],
+        "shard": {},
+        "num_workers": 8.0,
+    }
+    check_configuration({**REQUIRED, **left}, spec)
 
 
 def test_given_a_date_of_another_mode_when_read_then_it_is_left_alone() -> None:
@@ -292,7 +319,6 @@ def test_given_secrets_of_a_store_when_shown_then_none_is_in_the_text() -> None:
 @pytest.mark.parametrize(
     ("files", "field"),
     [
-        ({"delivery": "ftp"}, "files.delivery"),
         ({"delivery": "s3"}, "files.bucket"),
         ({"delivery": "s3", "bucket": " "}, "files.bucket"),
         ({"delivery": "gcs"}, "files.bucket"),

@@ -117,7 +117,7 @@ WRONG: dict[str, Case] = {
     ),
     "gateway-trouble": Case(("HTTP 502", "Try again later"), faults=(("/projects$", {"status": 502}),)),
     "tenant-needed": Case(("tenantId is required",), switches={"tenant_required": True}),
-    "too-few": Case(("`statuses.codes`", "at least 1"), lambda _: {"statuses": {"mode": "only", "codes": []}}),
+    "too-few": Case(("`statuses.codes`", "missing"), lambda _: {"statuses": {"mode": "only", "codes": []}}),
     "not-in-spec": Case(("`processing.poll_seconds`", "at least 60"), lambda _: {"processing": {"poll_seconds": 1}}),
     "too-seldom": Case(
         ("`processing.poll_seconds`", "at most 3600"), lambda _: {"processing": {"poll_seconds": 86_400}}
