@@ -12,7 +12,7 @@ from airbyte_cdk.sources.declarative.retrievers import Retriever
 from airbyte_cdk.sources.declarative.transformations import RecordTransformation
 from airbyte_cdk.sources.types import Config, StreamSlice, StreamState
 
-from source_customerscanvas.api.client import ApiClient, GetsJson
+from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.api.listing import Row, read_page, read_unpaged, row_id, walk
 from source_customerscanvas.errors import CustomersCanvasError, NeedsItsSource, NotFound, NotTheApi, Stopped, WrongHost
 from source_customerscanvas.settings import Settings
@@ -24,7 +24,7 @@ logger = logging.getLogger("airbyte.source-customerscanvas")
 
 @dataclass(frozen=True)
 class _Shared:
-    client: GetsJson
+    client: ApiClient
     failure: Callable[[], CustomersCanvasError | None] = lambda: None
 
 
@@ -32,7 +32,7 @@ _shared: dict[Settings, _Shared] = {}
 _sharing = Lock()
 
 
-def share(settings: Settings, client: GetsJson, failure: Callable[[], CustomersCanvasError | None]) -> None:
+def share(settings: Settings, client: ApiClient, failure: Callable[[], CustomersCanvasError | None]) -> None:
     """Let this client be the one for these settings; `failure` tells what has stopped it.
 
     The framework makes the manifest's components itself, one for each stream and without a place to hand them a
@@ -98,7 +98,7 @@ class ListRetriever(Retriever):
         except CustomersCanvasError as error:
             raise traced(error) from error
 
-    def _rows(self, client: GetsJson) -> Iterator[Row]:
+    def _rows(self, client: ApiClient) -> Iterator[Row]:
         fetch = partial(read_page, client.get_json, self.path, self.params)
         pages = walk(fetch, fetch(0)) if self.is_paged else read_unpaged(client.get_json, self.path)
         seen: set[str] = set()

@@ -36,11 +36,11 @@ from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.api.packed import LONG_LIST
 from source_customerscanvas.api.storefronts import list_storefronts
 from source_customerscanvas.checks import CHECK_PATIENCE_SECONDS, check_configuration, check_connection
-from source_customerscanvas.components import ProjectRetriever, share
+from source_customerscanvas.components import share
 from source_customerscanvas.errors import CustomersCanvasError, DoubledStream, UnknownStream, UnreadableInput
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.streams import FollowingPartition, following_stream, traced
-from source_customerscanvas.sync.kinds import FILES
+from source_customerscanvas.sync.kinds import FILES, FOLLOWING
 from source_customerscanvas.sync.reading import Reading, Selected, begin_reading
 from source_customerscanvas.times import SYSTEM_CLOCK, Clock
 
@@ -101,7 +101,6 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
         return config
 
     def streams(self, config: Mapping[str, Any]) -> list[AbstractStream]:
-        following = self._following()
         stages_files = Settings.from_config(config).files.delivery == "airbyte"
         return [
             following_stream(
@@ -110,16 +109,10 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
                 self.logger,
                 is_file_based=stream.name == FILES and stages_files,
             )
-            if stream.name in following
+            if stream.name in FOLLOWING
             else stream
             for stream in super().streams(config)
         ]
-
-    def _following(self) -> set[str]:
-        """The names of the streams whose retriever in the manifest says that the engine reads them."""
-        class_name = f"{ProjectRetriever.__module__}.{ProjectRetriever.__name__}"
-        streams = self.resolved_manifest["streams"]
-        return {stream["name"] for stream in streams if stream["retriever"]["class_name"] == class_name}
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
         """Prove what a sync needs; nothing is changed in the shop (see `checks`)."""
@@ -195,7 +188,6 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
         self, settings: Settings, catalog: ConfiguredAirbyteCatalog, state: list[AirbyteStateMessage] | None
     ) -> Reading:
         states = ConnectorStateManager(state)
-        following = self._following()
         selected = {
             stream.stream.name: Selected(
                 states.get_stream_state(stream.stream.name, None),
@@ -203,7 +195,7 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
                 full_refresh=stream.sync_mode == SyncMode.full_refresh,
             )
             for stream in catalog.streams
-            if stream.stream.name in following
+            if stream.stream.name in FOLLOWING
         }
         all_states = [vars(one.stream.stream_state) for one in state or [] if one.stream and one.stream.stream_state]
         return begin_reading(settings, selected, self._clock, all_states)

@@ -31,7 +31,6 @@ _MUCH_MORE = 8
 
 _WORDS = ("title", "detail", "description", "error", "error_description")
 _PROBLEM: Mapping[str, type] = {"type": str, "title": str, "status": int, "detail": str, "description": str}
-_GREATEST_NUMBER = 2**64
 _DIGITS = re.compile(r"\d{1,18}\Z", re.ASCII)
 
 _LONG = 1024 * 1024
@@ -135,8 +134,7 @@ def _in_portions(body: bytes) -> Any:
 
 def _integer(digits: str) -> int | float | None:
     # Python refuses to read a number of thousands of digits
-    number = int(digits) if len(digits) < 25 else _number(digits)
-    return number if isinstance(number, int) and abs(number) < _GREATEST_NUMBER else _number(digits)
+    return int(digits) if len(digits) < 25 else _number(digits)
 
 
 def _number(digits: str) -> float | None:

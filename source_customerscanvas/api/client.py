@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from threading import Event, Lock, Semaphore
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import orjson
@@ -194,12 +194,3 @@ class ApiClient:
 def _headers(body: bytes | None) -> dict[str, str]:
     headers = {"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
     return headers if body is None else {**headers, "Content-Type": "application/json"}
-
-
-class GetsJson(Protocol):
-    """Whatever can be asked for an answer of the API."""
-
-    def get_json(
-        self, path: str, params: Mapping[str, Any] | None = None, understand: Callable[[Any], Any] | None = None
-    ) -> Any:
-        """See `ApiClient.get_json`."""

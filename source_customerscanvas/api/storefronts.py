@@ -3,7 +3,7 @@
 import logging
 from functools import partial
 
-from source_customerscanvas.api.client import GetsJson
+from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.api.listing import Row, read_page, row_id, walk
 from source_customerscanvas.errors import MissingPermission, NotFound, NotTheApi, UnknownStorefront, WrongHost
 from source_customerscanvas.settings import Settings
@@ -11,7 +11,7 @@ from source_customerscanvas.settings import Settings
 logger = logging.getLogger("airbyte.source-customerscanvas")
 
 
-def list_storefronts(client: GetsJson, settings: Settings) -> list[Row]:
+def list_storefronts(client: ApiClient, settings: Settings) -> list[Row]:
     """The storefronts that the app can see, or those of them that the settings name.
 
     Raises `UnknownStorefront` where there is none, or the settings name one that the app cannot see, and `WrongHost`
@@ -27,7 +27,7 @@ def list_storefronts(client: GetsJson, settings: Settings) -> list[Row]:
     return [rows[id_] for id_ in wanted]
 
 
-def visible_storefronts(client: GetsJson, settings: Settings, *, is_known: bool = False) -> list[Row]:
+def visible_storefronts(client: ApiClient, settings: Settings, *, is_known: bool = False) -> list[Row]:
     """As `list_storefronts`, whichever the settings name: some of those may be missing for this time.
 
     `is_known`: an earlier sync has read from there. Then a gateway's 404 is raised as it is (`NotTheApi`).
@@ -35,7 +35,7 @@ def visible_storefronts(client: GetsJson, settings: Settings, *, is_known: bool 
     return list(_listed(client, settings, is_known=is_known).values())
 
 
-def _listed(client: GetsJson, settings: Settings, *, is_known: bool = False) -> dict[int, Row]:
+def _listed(client: ApiClient, settings: Settings, *, is_known: bool = False) -> dict[int, Row]:
     fetch = partial(read_page, client.get_json, "storefront/v1/storefronts", {})
     try:
         first = fetch(0)
