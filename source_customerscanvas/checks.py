@@ -16,9 +16,8 @@ from source_customerscanvas.errors import (
     MissingPermission,
     NotFound,
     NotTheApi,
-    UnknownStatus,
-    UnknownTransition,
     WrongHost,
+    shorten,
 )
 from source_customerscanvas.files.paths import check_template
 from source_customerscanvas.files.stores import store_for
@@ -29,6 +28,7 @@ CHECK_PATIENCE_SECONDS = 15.0
 """For a server that does not answer: whoever checks sits and waits, and has most likely mistyped."""
 
 _FULL_PROJECTS = "Projects_full"
+_MOST_NAMED = 20
 
 
 def check_configuration(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
@@ -104,22 +104,28 @@ def check_connection(client: ApiClient, settings: Settings) -> None:
 
 
 def _check_names(client: ApiClient, settings: Settings) -> None:
-    """Raises `UnknownStatus` or `UnknownTransition` for what the tenant does not have."""
+    """Raises `InvalidSetting` for what the tenant does not have."""
     acknowledge = settings.acknowledge
     named = {"statuses.codes": settings.statuses.codes}
     if acknowledge.mode == "status":
         named["acknowledge.code"] = (acknowledge.code,)
     if any(named.values()):
-        existing = {as_number(row.get("code")): str(row.get("displayName") or "") for row in list_statuses(client)}
+        names = {as_number(row.get("code")): str(row.get("displayName") or "unnamed") for row in list_statuses(client)}
+        existing = [f"{code} ({shorten(name)})" for code, name in names.items() if isinstance(code, int)]
         for field, codes in named.items():
-            missing = [code for code in codes if code not in existing]
+            missing = [str(code) for code in codes if code not in names]
             if missing:
-                known = [(code, name) for code, name in existing.items() if isinstance(code, int)]
-                raise UnknownStatus(field, missing, known)
+                raise _unknown(field, f"business status {', '.join(missing)}", existing)
     if acknowledge.mode == "transition":
-        names = [name for row in list_transitions(client) if isinstance(name := row.get("name"), str)]
-        if acknowledge.name not in names:
-            raise UnknownTransition("acknowledge.name", acknowledge.name, names)
+        transitions = [name for row in list_transitions(client) if isinstance(name := row.get("name"), str)]
+        if acknowledge.name not in transitions:
+            existing = [f"“{shorten(name)}”" for name in transitions]
+            raise _unknown("acknowledge.name", f"status transition “{shorten(acknowledge.name)}”", existing)
+
+
+def _unknown(field: str, what: str, existing: Sequence[str]) -> InvalidSetting:
+    there = ", ".join(existing[:_MOST_NAMED]) or "none at all"
+    return InvalidSetting(field, f"there is no {what}; the tenant has {there}")
 
 
 def _list(client: ApiClient, settings: Settings, path: str, params: Mapping[str, Any]) -> None:

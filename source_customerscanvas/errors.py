@@ -3,8 +3,9 @@
     CustomersCanvasError
     ├── ConfigurationError            the user changes the connection's settings
     │   ├── UnreadableInput           a file that the command line names
-    │   ├── InvalidSetting, InvalidUrl, InvalidDate, UnreadableState
-    │   ├── UnknownStorefront, UnknownStatus, UnknownTransition     what the shop does not have
+    │   ├── InvalidSetting            a value that is not allowed, or that the tenant does not have
+    │   ├── UnknownStorefront         one that the app cannot see
+    │   ├── UnreadableState
     │   ├── UnknownStream, DoubledStream, NeedsItsSource     what the catalog asks for
     │   ├── WrongClient               the identity server does not know the client or its secret
     │   ├── WrongHost                 what answers there is not a Customer's Canvas installation
@@ -85,28 +86,10 @@ class UnreadableInput(ConfigurationError):
 
 
 class InvalidSetting(ConfigurationError):
-    """A setting that does not fit the spec; its value is left out, it may be a secret."""
+    """`why` leaves out the value where that may be a secret, or an address with a password."""
 
     def __init__(self, field: str, why: str) -> None:
         super().__init__(f"The setting `{field}` cannot be used: {why}.")
-
-
-class InvalidUrl(ConfigurationError):
-    def __init__(self, field: str) -> None:
-        # the URL itself is left out: it may hold a password, which is one reason to be refused
-        super().__init__(
-            f"The URL in `{field}` cannot be used: enter one that begins with https:// "
-            "(http:// only for this machine itself) "  # ignore-https-check
-            "and the name of a host, without user name, query or fragment."
-        )
-
-
-class InvalidDate(ConfigurationError):
-    def __init__(self, field: str, text: str) -> None:
-        super().__init__(
-            f"`{field}` is not a date: “{shorten(text)}”. Enter a date such as 2024-03-05, or a time such as "
-            "2024-03-05T10:11:12Z."
-        )
 
 
 class UnknownStorefront(ConfigurationError):
@@ -126,28 +109,6 @@ class UnknownStorefront(ConfigurationError):
         super().__init__(
             f"No such storefront: {missing}. The app can see {seen or 'none at all'}. Correct `storefront_ids`, or "
             "check that `environment` and `tenant_id` are the ones these storefronts belong to."
-        )
-
-
-class UnknownStatus(ConfigurationError):
-    """Codes in `field` that no business status has; `existing` are the tenant's, as (code, name)."""
-
-    def __init__(self, field: str, missing: Sequence[int], existing: Sequence[tuple[int, str]]) -> None:
-        named = ", ".join(f"{code} ({shorten(name or 'unnamed')})" for code, name in existing[:_NAMED_PROJECTS])
-        super().__init__(
-            f"No such business status: {', '.join(map(str, missing))}. The tenant has {named or 'none at all'}. "
-            f"Correct `{field}`."
-        )
-
-
-class UnknownTransition(ConfigurationError):
-    """`existing` are the names of the tenant's transitions."""
-
-    def __init__(self, field: str, missing: str, existing: Sequence[str]) -> None:
-        named = ", ".join(f"“{shorten(name)}”" for name in existing[:_NAMED_PROJECTS])
-        super().__init__(
-            f"No such status transition: “{shorten(missing)}”. The tenant has {named or 'none at all'}. Correct "
-            f"`{field}`."
         )
 
 

@@ -10,8 +10,8 @@ from hashlib import blake2b
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from source_customerscanvas.addresses import is_private, normalised, origin_of
-from source_customerscanvas.errors import InvalidDate, InvalidSetting, InvalidUrl
+from source_customerscanvas.addresses import is_private, normalised
+from source_customerscanvas.errors import InvalidSetting, shorten
 from source_customerscanvas.times import to_utc
 
 # https://customerscanvas.com/dev/backoffice/auth.html: one identity server and one API gateway an installation
@@ -200,8 +200,8 @@ class Settings:
     def from_config(cls, config: Mapping[str, Any]) -> "Settings":
         """Read a configuration that is valid against the spec (see `checks.check_configuration`).
 
-        Raises `InvalidUrl` for a URL that is neither https nor http to loopback, `InvalidDate` for an unreadable date,
-        `InvalidSetting` for a text that can neither be sent nor be a path.
+        Raises `InvalidSetting` for what the spec cannot tell: a URL that is neither https nor http to loopback, an
+        unreadable date, a text that can neither be sent nor be a path.
         """
         entered = as_entered(config)
         _check_texts(entered)
@@ -284,23 +284,25 @@ def _installation(environment: Mapping[str, Any]) -> tuple[str, str]:
 def _url(text: str, field: str) -> str:
     try:
         parts = urlsplit(text)
-        origin_of(text)  # which no port passes that is none
-        is_usable = is_private(text)
+        # a password in the URL would be written to logs, and a query has no meaning in a base address
+        is_base = not (parts.username or parts.password or parts.query or parts.fragment)
+        url = normalised(text) if is_base and is_private(text) else ""
     except ValueError:
-        raise InvalidUrl(field) from None
-    # a password in the URL would be written to logs, and a query has no meaning in a base address
-    if not is_usable or parts.username or parts.password or parts.query or parts.fragment:
-        raise InvalidUrl(field)
-    url = normalised(text)
+        url = ""
     if not url or not url.isprintable():
-        raise InvalidUrl(field)
+        raise InvalidSetting(
+            field,
+            "enter a URL that begins with https:// (http:// only for this machine itself) "  # ignore-https-check
+            "and the name of a host, without user name, query or fragment",
+        )
     return url.rstrip("/")
 
 
 def _date(text: str, field: str) -> str:
     moment = to_utc(f"{text}T00:00:00" if len(text) == len("2024-03-05") else text)
     if moment is None:
-        raise InvalidDate(field, text)
+        why = f"“{shorten(text)}” is not a date. Enter one such as 2024-03-05, or a time such as 2024-03-05T10:11:12Z"
+        raise InvalidSetting(field, why)
     return moment
 
 

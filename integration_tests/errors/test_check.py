@@ -97,13 +97,13 @@ WRONG: dict[str, Case] = {
         },
     ),
     "unknown-status": Case(
-        ("No such business status: 77", "`statuses.codes`"), lambda _: {"statuses": {"mode": "only", "codes": [77]}}
+        ("no business status 77", "`statuses.codes`"), lambda _: {"statuses": {"mode": "only", "codes": [77]}}
     ),
     "unknown-status-to-set": Case(
-        ("No such business status: 99", "`acknowledge.code`"), lambda _: {"acknowledge": {"mode": "status", "code": 99}}
+        ("no business status 99", "`acknowledge.code`"), lambda _: {"acknowledge": {"mode": "status", "code": 99}}
     ),
     "unknown-transition": Case(
-        ("No such status transition: “fly”", "“finish-production”", "`acknowledge.name`"),
+        ("no status transition “fly”", "“finish-production”", "`acknowledge.name`"),
         lambda _: {"acknowledge": {"mode": "transition", "name": "fly"}},
     ),
     "gateway-page": Case(("the answer is not JSON", "Try again later"), faults=(("/storefronts$", {"html": True}),)),

@@ -32,8 +32,6 @@ UNSEEN = {"CustomersCanvasError", "ConfigurationError", "TransientError", "Stopp
 BLANK = "…"
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "UnknownStorefront": ([BLANK], []),
-    "UnknownStatus": (BLANK, [BLANK], []),
-    "UnknownTransition": (BLANK, BLANK, []),
     "UnknownStream": ([BLANK], []),
     "DoubledStream": ([BLANK],),
     "UnreadableInput": (BLANK, BLANK, BLANK),

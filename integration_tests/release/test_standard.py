@@ -32,8 +32,8 @@ REASONS = {
     "unreachable": "No answer from",
     "missing_permission": "lacks the permission “Artifacts: Read”",
     "unknown_storefront": "No such storefront: 999",
-    "http_url": "The URL in `environment.hub_url` cannot be used",
-    "bad_date": "`start_date` is not a date",
+    "http_url": "The setting `environment.hub_url` cannot be used: enter a URL",
+    "bad_date": "is not a date",
     "bad_setting": "1000 is greater than the maximum of 64",
 }
 """Of each scenario that has to fail, what its message says and no other's does."""
