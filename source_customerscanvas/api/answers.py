@@ -20,11 +20,9 @@ from source_customerscanvas.api.packed import LONG_LIST, Packed
 from source_customerscanvas.api.speed import LeastSpeed
 from source_customerscanvas.errors import ServerTrouble
 
-_MOST_OF_AN_ERROR = 64 * 1024
 _MOST_OF_ALL = 512 * 1024 * 1024
 """Bytes of an answer's body after which it is taken to have no end: those of 200,000 files are an eighth of it."""
 
-_ERROR_CHUNK = 8 * 1024
 _CHUNK = 256 * 1024
 _MUCH_MORE = 8
 """A body that was cut off is assumed to be so many times what was read: the next request asks for few enough rows."""
@@ -68,21 +66,6 @@ def read_body(response: requests.Response, speed: LeastSpeed, most: int | None =
         # the last three: a length that is negative, or more than a machine can hold
         raise network_failure(error, urlsplit(response.url).hostname or "") from None
     return body.getvalue()  # without a copy
-
-
-def read_beginning(response: requests.Response, speed: LeastSpeed) -> bytes:
-    """Of a body that nobody asked for, as much as a problem document needs: the rest may have no end.
-
-    One that is read whole leaves its connection to the next request.
-    """
-    body = b""
-    try:
-        while len(body) < _MOST_OF_AN_ERROR and (chunk := response.raw.read1(_ERROR_CHUNK, decode_content=True)):
-            body += chunk
-            speed.note(len(chunk))
-    except (OSError, urllib3.exceptions.HTTPError):
-        pass  # the status has come, and says more than its explanation
-    return body
 
 
 def parsed(body: bytes) -> Any:

@@ -24,7 +24,6 @@ class Exchange:
         self._token = token
         self._judge = judge
         self._api = origin_of(settings.api_url)
-        self._is_token_accepted = False
 
     def ask(self, call: Call) -> requests.Response:
         """The head of a good answer, or of one that a download knows how to go on from (416). To be closed."""
@@ -65,13 +64,12 @@ class Exchange:
             answer = self._transport.send(call, url, self._token)
             response = answer.response
             if response.status_code != 401:
-                self._is_token_accepted = True
                 return answer
             answer.read_beginning()
             response.close()
             if not self._token.reject(response.request.headers["Authorization"].removeprefix("Bearer ")):
                 break
-        if self._is_token_accepted:
+        if self._judge.has_answered:
             raise Failed(ServerTrouble(call.where, "HTTP 401, though the access token is new"), is_unprocessed=True)
         why = f"it does not accept the tokens of {self._settings.hub_url}"
         raise Failed(WrongHost(self._settings.api_url, why), is_unprocessed=True)

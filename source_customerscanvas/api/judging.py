@@ -37,7 +37,7 @@ class Judge:
         self._secrets = secrets
         self._api = origin_of(settings.api_url)
         self._own = {self._api, origin_of(settings.hub_url)}
-        self._has_answered = False
+        self.has_answered = False
         """Whether the API itself has."""
 
     def judge(self, answer: Answer, call: Call) -> None:
@@ -46,7 +46,7 @@ class Judge:
         status = response.status_code
         is_api = call.with_token and origin_of(response.url) == self._api
         if 200 <= status < 300 or (call.is_file and status == 416):
-            self._has_answered |= is_api
+            self.has_answered |= is_api
             return
         body = answer.read_beginning()
         said = self.quote(body)
@@ -54,7 +54,7 @@ class Judge:
         if trouble is not None:
             raise trouble
         is_own = is_api and is_problem(document_of(body))
-        self._has_answered |= is_own
+        self.has_answered |= is_own
         if status == 403 and is_api:
             error = missing_permission(call)
             if _is_web_page(answer, body):
@@ -72,7 +72,7 @@ class Judge:
             if is_own or is_thing or is_shop:
                 raise NotFound(call.where)
             why = f"HTTP {status}, and not in the API's own words"
-            foreign = NotTheApi(call.where, why, is_known=self._has_answered)
+            foreign = NotTheApi(call.where, why, is_known=self.has_answered)
             if not call.with_token:
                 raise foreign  # a link that is no good any more
             raise Failed(foreign, is_unprocessed=True)

@@ -1,5 +1,6 @@
 """Sends one request, at the pace of its server, and gives the head of the answer."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event, Lock
 
@@ -8,7 +9,7 @@ import urllib3.exceptions
 
 from source_customerscanvas.addresses import Origin, origin_of
 from source_customerscanvas.api.access_token import AccessToken
-from source_customerscanvas.api.answers import read_beginning, retry_after
+from source_customerscanvas.api.answers import retry_after
 from source_customerscanvas.api.calls import Call
 from source_customerscanvas.api.connections import Connections
 from source_customerscanvas.api.failures import network_failure
@@ -18,6 +19,9 @@ from source_customerscanvas.api.shop_clock import ShopClock
 from source_customerscanvas.api.speed import LeastSpeed
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.times import Clock
+
+_MOST_BYTES, _CHUNK = 64 * 1024, 8 * 1024
+"""Of a body that nobody asked for."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,17 @@ class Answer:
     clock: Clock
 
     def read_beginning(self) -> bytes:
-        """Of a body that nobody asked for, as much as says why (see `answers.read_beginning`)."""
-        return read_beginning(self.response, LeastSpeed(self.clock))
+        """Of a body that nobody asked for, as much as a problem document needs: the rest may have no end.
+
+        One that is read whole leaves its connection to the next request.
+        """
+        speed, body = LeastSpeed(self.clock), b""
+        # the status has come, and says more than its explanation
+        with suppress(OSError, urllib3.exceptions.HTTPError):
+            while len(body) < _MOST_BYTES and (chunk := self.response.raw.read1(_CHUNK, decode_content=True)):
+                body += chunk
+                speed.note(len(chunk))
+        return body
 
 
 class Transport:
