@@ -149,11 +149,8 @@ class Project:
 
     def without_bulk(self) -> "Project":
         """The same project, without what only its own row needs; its fingerprint is that of the whole."""
-        items = self.row.get("items")
-        light = dict(self.row)
-        if isinstance(items, list):
-            light["items"] = [_light_item(item) for item in items if isinstance(item, dict)]
-        project = Project(light, self.id)
+        items = [{name: item[name] for name in _ITEM_FIELDS if name in item} for item in items_of(self.row)]
+        project = Project({**self.row, "items": items}, self.id)
         project.__dict__["fingerprint"] = self.fingerprint
         return project
 
@@ -161,8 +158,10 @@ class Project:
         return f"storefront {self.storefront_id}, order {self.order_id or 'none'}, project {self.id}"
 
 
-def _light_item(item: Row) -> Row:
-    return {name: item[name] for name in _ITEM_FIELDS if name in item}
+def items_of(project: Mapping[str, Any]) -> list[Row]:
+    """The items in a project's row; what stands among them and is none is passed over."""
+    items = project.get("items")
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
 
 @dataclass(frozen=True)
@@ -288,9 +287,7 @@ def failed_items(get_json: Callable[..., Results], project: Project, results: Re
 
     Only where some of the items have given files is each of them asked for.
     """
-    items = project.row.get("items")
-    found = [row_id(item) for item in items if isinstance(item, dict)] if isinstance(items, list) else []
-    ids = [item_id for item_id in found if item_id is not None]
+    ids = [item_id for item in items_of(project.row) if (item_id := row_id(item)) is not None]
     with_files = {file.get("projectItemId") for file in results.files or []}
     if not with_files.intersection(ids) or with_files.issuperset(ids):
         return []

@@ -85,12 +85,7 @@ def _safe_character(character: str) -> str:
 
 
 def _trim(text: str) -> str:
-    start, end = 0, len(text)
-    while start < end and _is_blank(text[start]):
-        start += 1
-    while end > start and _is_blank(text[end - 1]):
-        end -= 1
-    return text[start:end]
+    return text.strip("".join(filter(_is_blank, text)))
 
 
 def _is_blank(character: str) -> bool:

@@ -8,6 +8,7 @@ from itertools import takewhile
 from string import digits
 from typing import Any
 
+from source_customerscanvas.api.projects import items_of
 from source_customerscanvas.errors import InvalidSetting
 from source_customerscanvas.files.names import (
     MOST_BYTES,
@@ -117,7 +118,7 @@ def line_items_of(projects: Iterable[Row]) -> dict[str, int]:
     """
     found: dict[str, int] = {}
     for project in sorted(projects, key=lambda project: project["id"], reverse=True):
-        lines = {_line_of(project) or _text(project["id"]), *map(_line_of, _items(project))}
+        lines = {_line_of(project) or _text(project["id"]), *map(_line_of, items_of(project))}
         found.update((line, project["id"]) for line in lines if line)
     return found
 
@@ -217,14 +218,9 @@ def _line_of(row: Row) -> str:
     return str(index + 1) if isinstance(index, int) and not isinstance(index, bool) else ""
 
 
-def _items(project: Row) -> list[Row]:
-    items = project.get("items")
-    return [item for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
-
-
 def _item_of(project: Row, artifact: Row) -> Row:
     """The item of the project that an artifact was made for; the only one where the artifact does not tell."""
-    items = _items(project)
+    items = items_of(project)
     for key, own in (("projectItemId", "id"), ("orderLineItemId", "orderLineItemId")):
         wanted = artifact.get(key)
         for item in items:
@@ -285,11 +281,8 @@ def _without_extension(name: str, extension: str) -> str:
 
 def _twins(paths: Mapping[str, str]) -> list[str]:
     """The ids of those that share their path with another one."""
-    keys, shared = set[str](), set[str]()
-    for path in paths.values():
-        key = twin_key(path)
-        (shared if key in keys else keys).add(key)
-    return [id_ for id_, path in paths.items() if twin_key(path) in shared] if shared else []
+    counts = Counter(map(twin_key, paths.values()))
+    return [id_ for id_, path in paths.items() if counts[twin_key(path)] > 1]
 
 
 def _distinguished(path: str, id_: str, marks: int) -> str:
