@@ -26,7 +26,6 @@ from airbyte_cdk.models import (
     SyncMode,
     Type,
 )
-from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from airbyte_cdk.sources.declarative.yaml_declarative_source import YamlDeclarativeSource
 from airbyte_cdk.sources.streams.concurrent.abstract_stream import AbstractStream
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
@@ -187,18 +186,18 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
     def _begin(
         self, settings: Settings, catalog: ConfiguredAirbyteCatalog, state: list[AirbyteStateMessage] | None
     ) -> Reading:
-        states = ConnectorStateManager(state)
+        given = [one.stream for one in state or [] if one.stream and one.stream.stream_state]
+        states = {one.stream_descriptor.name: vars(one.stream_state) for one in given}
         selected = {
             stream.stream.name: Selected(
-                states.get_stream_state(stream.stream.name, None),
+                states.get(stream.stream.name, {}),
                 bool(stream.include_files),
                 full_refresh=stream.sync_mode == SyncMode.full_refresh,
             )
             for stream in catalog.streams
             if stream.stream.name in FOLLOWING
         }
-        all_states = [vars(one.stream.stream_state) for one in state or [] if one.stream and one.stream.stream_state]
-        return begin_reading(settings, selected, self._clock, all_states)
+        return begin_reading(settings, selected, self._clock, states.values())
 
 
 class Entrypoint(AirbyteEntrypoint):

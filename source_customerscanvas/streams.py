@@ -76,40 +76,25 @@ def following_stream(
     )
 
 
-class Flow:
-    """Bounds the bytes of a stream's records that are on their way through the framework, whose queue counts records.
-
-    Used by the thread that reads the stream and the one that prints.
-    """
-
-    def __init__(self) -> None:
-        self._changed = Condition()
-        self._weights: deque[int] = deque()
-        self._bytes = 0
-
-    def wait_for_room(self, weight: int) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: not self._weights or self._bytes + weight <= _MOST_BYTES)
-            self._weights.append(weight)
-            self._bytes += weight
-
-    def note_out(self) -> None:
-        with self._changed:
-            self._bytes -= self._weights.popleft()
-            self._changed.notify()
-
-
 class FollowingPartition(Partition):
-    """All that a read emits for one stream."""
+    """All that a read emits for one stream.
+
+    It bounds the bytes of records that are on their way through the framework, whose queue counts records: used by the
+    thread that reads the stream and by the one that prints.
+    """
 
     def __init__(self, stream_name: str, emissions: Iterator[Emission]) -> None:
         self._stream_name = stream_name
         self._emissions = emissions
-        self._flow = Flow()
+        self._changed = Condition()
+        self._weights: deque[int] = deque()
+        self._bytes = 0
 
     def note_record_out(self) -> None:
         """A record has left the connector, in the order in which they were read."""
-        self._flow.note_out()
+        with self._changed:
+            self._bytes -= self._weights.popleft()
+            self._changed.notify()
 
     def read(self) -> Iterator[Record]:
         # the framework declares records only, and passes on each other message as it is
@@ -125,10 +110,16 @@ class FollowingPartition(Partition):
                 else:
                     weight = emission.weight // len(emission.records)
                     for row, file in emission.records:
-                        self._flow.wait_for_room(weight)
+                        self._wait_for_room(weight)
                         yield self._record(row, file)
         except CustomersCanvasError as error:
             raise traced(error) from error
+
+    def _wait_for_room(self, weight: int) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._weights or self._bytes + weight <= _MOST_BYTES)
+            self._weights.append(weight)
+            self._bytes += weight
 
     def _record(self, data: Mapping[str, Any], file: DeliveredFile | None) -> Record:
         reference = None
