@@ -41,6 +41,14 @@ _CLOCKS_APART = timedelta(minutes=1)
 """How far the clocks of the servers of one installation may be apart."""
 
 
+def format_of(row: Mapping[str, Any]) -> str:
+    """An artifact's format as the settings name it (see `settings.file_format`).
+
+    It is that of the name where the API does not say; empty where that has none.
+    """
+    return file_format(str(row.get("format") or PurePosixPath(str(row.get("name") or "")).suffix))
+
+
 @dataclass(frozen=True)
 class Artifact:
     """An artifact of a project: what the processing results say of it and what the Asset Storage API does."""
@@ -73,9 +81,7 @@ class Artifact:
 
     @property
     def format(self) -> str:
-        """As the settings name it (see `settings.file_format`); that of the name where the API does not say."""
-        name = str(self.listed.get("name") or "")
-        return file_format(str(self.listed.get("format") or PurePosixPath(name).suffix))
+        return format_of(self.listed)
 
     @property
     def item(self) -> Row:

@@ -2,19 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
+
+from source_customerscanvas.api.artifacts import format_of
 
 
 @dataclass(frozen=True)
 class ArtifactFile:
-    """What the API says of a file; `size` in bytes, None where it does not say."""
+    """What the API says of a file; `size` in bytes, None where it does not say; `format` as `format_of` gives it."""
 
     id: str
     size: int | None
     url: str | None
     anonymous_access: bool
-    format: str | None = None
+    format: str = ""
 
     @classmethod
     def from_row(cls, id_: str, row: Mapping[str, Any]) -> "ArtifactFile":
@@ -22,13 +23,12 @@ class ArtifactFile:
         size, url = row.get("size"), row.get("url")
         if isinstance(size, float) and size.is_integer():
             size = int(size)  # JSON knows one kind of numbers
-        format_ = row.get("format") or PurePosixPath(str(row.get("name") or "")).suffix or None
         return cls(
             id=id_,
             size=size if isinstance(size, int) and not isinstance(size, bool) and size >= 0 else None,
             url=url if isinstance(url, str) else None,
             anonymous_access=row.get("anonymousAccess") is True,
-            format=format_ if isinstance(format_, str) else None,
+            format=format_of(row),
         )
 
 

@@ -166,8 +166,7 @@ class Part:
     def _refuse_what_is_no_file(self, response: requests.Response, announced: int | None) -> None:
         listed = self._artifact.size
         media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        format_ = (self._artifact.format or "").lower().lstrip(".")
-        if media_type == "text/html" and format_ not in ("html", "htm") and listed is None:
+        if media_type == "text/html" and self._artifact.format not in ("html", "htm") and listed is None:
             raise Broken("a web page came instead", is_useless=True)
         if announced is not None and listed is not None and announced != listed:
             raise Broken(f"{listed} bytes are listed, but {announced} announced", is_useless=True)

@@ -146,9 +146,9 @@ def test_given_a_host_that_does_not_answer_when_more_files_lie_there_then_it_is_
             ArtifactFile("7f", 5, "https://x", True, "pdf"),
         ),
         ({"size": None, "anonymousAccess": None}, ArtifactFile("7f", None, None, False)),
-        ({"size": -1, "url": 5, "anonymousAccess": "true", "format": 5}, ArtifactFile("7f", None, None, False)),
+        ({"size": -1, "url": 5, "anonymousAccess": "true"}, ArtifactFile("7f", None, None, False)),
         ({"size": True}, ArtifactFile("7f", None, None, False)),
-        ({"size": 5.0, "name": "proof.HTML"}, ArtifactFile("7f", 5, None, False, ".HTML")),
+        ({"size": 5.0, "name": "proof.HTML"}, ArtifactFile("7f", 5, None, False, "html")),
         ({"size": 5.5, "name": "proof", "format": ""}, ArtifactFile("7f", None, None, False)),
     ],
 )

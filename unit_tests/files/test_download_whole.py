@@ -125,7 +125,7 @@ def test_given_a_web_page_as_a_file_when_downloaded_then_it_is_kept(
     server: Server, files: Downloader, tmp_path: Path
 ) -> None:
     server.answer = lambda _: Answer(200, BODY, {"Content-Type": "text/html"})
-    assert_whole(files.deliver(ArtifactFile("7f", None, None, False, "HTML"), PATH), tmp_path)
+    assert_whole(files.deliver(ArtifactFile("7f", None, None, False, "html"), PATH), tmp_path)
     named = ArtifactFile.from_row("7f", {"name": "proof.html"})
     assert_whole(files.deliver(named, PATH), tmp_path)
     assert_whole(files.deliver(PRIVATE, PATH), tmp_path)
