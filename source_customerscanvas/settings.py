@@ -126,7 +126,7 @@ class Files:
 
 @dataclass(frozen=True)
 class Statuses:
-    """The business statuses whose projects are produced."""
+    """The business statuses whose projects are produced. With `all` there are no codes."""
 
     mode: Literal["all", "only", "except"] = "all"
     codes: tuple[int, ...] = ()
@@ -139,10 +139,7 @@ class Statuses:
         codes, others = set(self.codes), set(other.codes)
         if self.mode == "only":
             return other.mode == "only" and others <= codes
-        excluded = codes if self.mode == "except" else set()
-        if other.mode == "only":
-            return not excluded & others
-        return excluded <= (others if other.mode == "except" else set())
+        return codes.isdisjoint(others) if other.mode == "only" else codes <= others
 
 
 ALL_STATUSES = Statuses()
