@@ -242,7 +242,7 @@ def test_given_blanks_or_an_unknown_choice_when_held_against_the_spec_then_the_e
 def test_given_what_forms_send_for_fields_that_were_left_alone_when_held_against_the_spec_then_it_fits(
     spec: Any,
 ) -> None:
-    left = {
+    left: dict[str, Any] = {
         "start_date": "",
         "order_ids": [],
         "tenant_id": None,
