@@ -229,6 +229,27 @@ def test_given_wider_formats_when_acknowledged_orders_are_read_again_then_they_a
     assert {row["name"] for row in connection.warehouse.tables[FILES].values()} == {"a.pdf", "b.png"}
 
 
+@each_delivering
+@pytest.mark.parametrize("others", [0, 9], ids=["one-page", "many-pages"])
+def test_given_orders_that_were_read_alone_when_all_are_wanted_then_only_the_others_are_acknowledged(
+    sandbox: Sandbox, streams: tuple[str, ...], others: int
+) -> None:
+    connection = begun(sandbox, streams, since=LONG_AGO)
+    connection.config["order_ids"] = ["5001", "5002"]
+    tried, waiting = (order(sandbox, "Completed", order_id=order_id)[0] for order_id in ("5001", "5002"))
+    connection.sync()
+    assert connection.acknowledged() == [tried, waiting]
+    sandbox.shop.process(waiting, "InProgress")
+    connection.sync()
+    sandbox.shop.process(waiting, "Completed")
+    rest = [order(sandbox, "Completed", order_id=f"700{number}")[0] for number in range(others)]
+    del connection.config["order_ids"]
+    connection.sync()
+
+    assert connection.acknowledged() == [waiting, *rest]
+    assert connection.acknowledged() == []
+
+
 @pytest.mark.parametrize("changed", ["file_formats", "start_date", "files"])
 def test_given_wider_formats_that_were_half_read_when_more_is_wanted_then_no_order_is_acknowledged_again(
     sandbox: Sandbox, tmp_path: Path, changed: str

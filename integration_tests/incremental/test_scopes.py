@@ -59,8 +59,11 @@ def test_given_an_order_is_added_to_the_scope_when_synced_then_only_it_is_read_a
     assert sorted(connection.sync(order_ids=["a"])[RESULTS]) == [1, 2, 3, 4, 5, 6]
     assert sorted(connection.sync(order_ids=["b", "a"])[RESULTS]) == [7, 8, 9, 10, 11, 12]
     assert connection.sync(order_ids=["a", "b"]) == {}
-    assert set(range(13, 19)) <= set(connection.sync()[RESULTS])
+    found = connection.sync()
+    assert {stream: len(keys) for stream, keys in found.items()} == dict.fromkeys(STREAMS, 6)
+    assert sorted(found[RESULTS]) == [13, 14, 15, 16, 17, 18]
     connection.assert_up_to_date()
+    assert connection.sync() == {}
 
 
 @pytest.mark.parametrize("page_cap", [1, 4, 100])

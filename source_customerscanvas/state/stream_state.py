@@ -42,6 +42,11 @@ class StreamState:
     def slice(self, key: str) -> SliceState:
         return self.slices.setdefault(key, SliceState())
 
+    def keep_slices(self, keys: Iterable[str]) -> None:
+        """Keep these slices and forget all others; what is known of orders counts when their storefront is new."""
+        before = self.slices
+        self.slices = {key: before.get(key) or _begun(key, before) for key in keys}
+
     def is_pending_elsewhere(self, key: str, project_id: int) -> bool:
         """Whether something of a project is still to be handed over in another slice: it has moved from there."""
         return any(one.is_pending(project_id) for other, one in self.slices.items() if other != key)
@@ -96,6 +101,18 @@ class StreamState:
         elif not before.covers(self.scope):
             for one in self.slices.values():
                 one.restart_scan(before)
+
+
+def _begun(key: str, before: Mapping[str, SliceState]) -> SliceState:
+    """A slice that is read for the first time; some orders of it may have been slices of their own before."""
+    state = SliceState()
+    for order, one in before.items():
+        if order.startswith(f"{key}/") and "/" not in key:
+            for part in ("known", "owed", "unlisted", "missing", "orderless", "once_more", "delivered", "manifests"):
+                getattr(state, part).update(getattr(one, part))
+            for order_id, project_id in one.waiting.items():
+                state.wait(order_id, project_id)
+    return state
 
 
 def _stop_waiting(state: SliceState) -> None:

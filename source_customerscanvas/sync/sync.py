@@ -139,7 +139,7 @@ class Sync:
         kept = {one.key for one in [*slices, *self._slices_of(map(int, vanished))]}
         for stream in self._streams:
             with stream.lock:
-                stream.state.slices = {key: stream.slice(key) for key in sorted(kept)}
+                stream.state.keep_slices(sorted(kept))
         return slices
 
     def _slices_of(self, storefront_ids: Iterable[int]) -> list[Slice]:

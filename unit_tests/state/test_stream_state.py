@@ -302,6 +302,31 @@ def test_given_files_are_wanted_when_they_were_not_or_went_elsewhere_then_all_is
     assert (state.tries, state.began) == ({8: Try(2, EARLIER)}, NOW)
 
 
+def of_order(project_id: int) -> SliceState:
+    """An order that was read alone, with a project that is delivered and one for which the order waits."""
+    known = {project_id: Known("recent", "k3Jd92mQ", ("p0Zx71cc",))}
+    one = SliceState(cursor=NOW, scan=None, known=known, owed={project_id + 1}, delivered={project_id: "5001"})
+    one.wait("5001", project_id + 1)
+    return one
+
+
+def test_given_orders_that_were_read_alone_when_their_storefront_is_new_then_it_begins_with_what_is_known_of_them() -> (
+    None
+):
+    state = StreamState(Scope(), NOW, {"11/5001": of_order(7), "11/50/01": of_order(17), "112/5001": of_order(27)})
+    state.keep_slices(["11"])
+    ((key, one),) = state.slices.items()
+    assert (key, one.scan, one.cursor) == ("11", -1, "")
+    assert (set(one.known), one.owed, set(one.delivered)) == ({7, 17}, {8, 18}, {7, 17})
+    assert one.waiting == {"5001": 18}
+
+
+def test_given_slices_when_some_are_kept_then_a_new_order_begins_with_nothing() -> None:
+    state = StreamState(Scope(), NOW, {"11": of_order(7), "11/50/01": of_order(17)})
+    state.keep_slices(["11/50", "11/50/01"])
+    assert state.slices == {"11/50": SliceState(), "11/50/01": of_order(17)}
+
+
 # A full refresh
 
 
