@@ -68,6 +68,27 @@ def test_given_a_project_that_is_where_the_transition_leads_when_delivered_again
 
 
 @each_delivering
+@pytest.mark.parametrize("quiet", [HOUR, 10 * DAY])
+def test_given_the_last_project_before_a_quiet_time_when_it_is_edited_afterwards_then_nothing_comes_again(
+    sandbox: Sandbox, streams: tuple[str, ...], quiet: int
+) -> None:
+    connection = begun(sandbox, streams)
+    (project,) = order(sandbox, "InProgress")
+    sandbox.advance(59 * MINUTE)
+    sandbox.shop.process(project, "Completed")  # which its lastModified does not show
+    order(sandbox, "InProgress", order_id="5002")
+    connection.sync()
+    assert connection.acknowledged() == [project]
+    connection.sync()
+    sandbox.advance(quiet)
+    sandbox.shop.modify_project(project, description="edited")
+
+    assert FILES not in connection.sync()
+    assert connection.acknowledged() == []
+    assert connection.acknowledged() == []
+
+
+@each_delivering
 @pytest.mark.parametrize("after", [1, 3])
 def test_given_a_run_between_two_syncs_when_it_moved_last_modified_then_it_is_acknowledged_again(
     sandbox: Sandbox, streams: tuple[str, ...], after: int

@@ -16,9 +16,10 @@ What holds between the parts, in every state that leaves the connector:
    of orders: the order that its row was in), empty while only some files were emitted. The others name the artifacts
    that were emitted.
 4. `recent` are finished projects that a list will show again, that are asked for once more (`onceMore`, with the time
-   at which they were seen to finish), or that are `delivered` and not acknowledged. Of an order, which has few
-   projects, all finished ones stay. `orderless` are those without an order that stay too, as their files come again
-   when they get one.
+   at which they were seen to finish), or that are `delivered` and not acknowledged. One whose files are newer than
+   what anybody changed before them stays too, until the look-back window has passed the time in `staysUntil`: what is
+   not known any more counts as handed over only as far as the window. Of an order, which has few projects, all finished
+   ones stay. `orderless` are those without an order that stay too, as their files come again when they get one.
 5. `held` are projects with completed results whose business status, under which they stand here, keeps them from being
    produced. Like an open one, a held one is read again whenever a list shows it while its first text is empty.
 6. `owed` is whatever has to be read, from the moment that a list was passed on which it stood until all of its records
@@ -53,6 +54,8 @@ class Known:
     emitted_until: str = ""
     held_by: str = ""
     """The business status under which a held one stands."""
+    stays_until: str = ""
+    """A recent one is not forgotten before the look-back window has passed this time."""
 
     def saw(self, results_digest: str) -> bool:
         """Whether the processing results had this digest when what is known was emitted."""
@@ -192,7 +195,7 @@ class SliceState:
             value["scan"] = {"after": self.scan}
         if self.covered:
             value["covered"] = self.covered.to_json()
-        parts: dict[str, dict[str, Any]] = {"open": {}, "recent": {}, "held": {}, "emittedUntil": {}}
+        parts: dict[str, dict[str, Any]] = {"open": {}, "recent": {}, "held": {}, "emittedUntil": {}, "staysUntil": {}}
         for project_id, known in self.known.items():
             if known.condition == "held":
                 by_status = parts["held"].setdefault(known.held_by, {})
@@ -201,6 +204,8 @@ class SliceState:
                 parts[known.condition][str(project_id)] = [known.seen, *known.emitted]
             if known.emitted_until:
                 parts["emittedUntil"][str(project_id)] = known.emitted_until
+            if known.stays_until:
+                parts["staysUntil"][str(project_id)] = known.stays_until
         value |= {name: part for name, part in parts.items() if part}
         lists: dict[str, Any] = {"owed": sorted(self.owed), "unlisted": sorted(self.unlisted)}
         lists |= {"missing": sorted(self.missing), "orderless": list(self.orderless)}
@@ -228,8 +233,9 @@ class SliceState:
         emitted_until = {int(id_): read_moment(at) for id_, at in value.get("emittedUntil", {}).items()}
         for id_, texts in value.get("open", {}).items():
             state.known[int(id_)] = _known("open", texts, emitted_until.get(int(id_), ""))
+        stays_until = {int(id_): read_moment(at) for id_, at in value.get("staysUntil", {}).items()}
         for id_, texts in value.get("recent", {}).items():
-            state.known[int(id_)] = _known("recent", texts)
+            state.known[int(id_)] = replace(_known("recent", texts), stays_until=stays_until.get(int(id_), ""))
         for status, held in value.get("held", {}).items():
             for id_, texts in held.items():
                 state.known[int(id_)] = _known("held", texts, emitted_until.get(int(id_), ""), str(status))

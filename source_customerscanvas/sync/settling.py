@@ -119,8 +119,7 @@ class Memory:
                 and state.covered.statuses.includes(project.business_status)
             )
             was_finished = is_covered and project.is_completed and (is_unchanged or was_finished)
-        # the smaller of two times, as the shop's clock and the times on its lists may differ
-        return self._lookback.before(min(state.read, max(state.cursor, state.newest))) if was_finished else ""
+        return self._window(state) if was_finished and state.read else ""
 
     def settle(self, key: str, state: SliceState, settled: Settled) -> None:
         """Note that all that was owed of a project has been handed over."""
@@ -141,10 +140,11 @@ class Memory:
         state.read = max(state.read, read)
         if is_order(key):
             return
-        boundary = self._lookback.before(state.cursor)
-        for project_id, _ in list(state.having("recent")):
+        boundary, window = self._lookback.before(state.cursor), self._window(state)
+        for project_id, known in list(state.having("recent")):
             kept = (state.once_more, state.owed, state.orderless, state.delivered)
-            if not any(project_id in some for some in kept) and seen.get(project_id, "") < boundary:
+            is_past = seen.get(project_id, "") < boundary and known.stays_until < window
+            if is_past and not any(project_id in some for some in kept):
                 state.settle(project_id, None)
 
     def _known(self, key: str, state: SliceState, settled: Settled) -> Known | None:
@@ -167,11 +167,21 @@ class Memory:
             state.orderless[project_id] = None
             if len(state.orderless) > _MOST_ORDERLESS:
                 del state.orderless[next(iter(state.orderless))]
+        # where nobody tells when its files were made, they are no newer than the moment at which it was seen to finish
+        stays_until = max(before.stays_until, settled.newest, state.once_more.get(project_id, ""))
+        if stays_until < self._window(state):
+            stays_until = ""
         is_listed_again = settled.latest >= self._lookback.before(state.cursor) or is_order(key)
         kept = (state.once_more, state.orderless, state.delivered)
-        if is_listed_again or any(project_id in some for some in kept):
-            return Known("recent", settled.seen, settled.emitted)
+        if is_listed_again or stays_until or any(project_id in some for some in kept):
+            return Known("recent", settled.seen, settled.emitted, stays_until=stays_until)
         return None
+
+    def _window(self, state: SliceState) -> str:
+        """When the window begins in which artifacts of a project that nobody knows may not have been emitted."""
+        # the smaller of two times, as the shop's clock and the times on its lists may differ
+        newest = max(state.cursor, state.newest)
+        return self._lookback.before(min(state.read or newest, newest))
 
     def _is_history(self, key: str, settled: Settled) -> bool:
         """Whether a project may have been finished long before anybody looked."""
