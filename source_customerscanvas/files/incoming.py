@@ -168,6 +168,8 @@ class Part:
         media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if media_type == "text/html" and self._artifact.format not in ("html", "htm") and listed is None:
             raise Broken("a web page came instead", is_useless=True)
+        if media_type == "application/problem+json" and listed is None:
+            raise Broken("an error document came instead", is_useless=True)
         if announced is not None and listed is not None and announced != listed:
             raise Broken(f"{listed} bytes are listed, but {announced} announced", is_useless=True)
 

@@ -127,6 +127,7 @@ BROKEN = {
     "longer than listed, no length": (Answer(200, BODY + b"x", length=False), len(BODY)),
     "page of a gateway": (Answer(200, b"<html>", {"Content-Type": "text/html; charset=utf-8"}), None),
     "page of a gateway, size known": (Answer(200, b"<html>", {"Content-Type": "text/html"}), len(BODY)),
+    "problem document": (Answer(200, b"{}", {"Content-Type": "application/problem+json; charset=utf-8"}), None),
     "encoded beyond knowledge": (Answer(200, BODY, {"Content-Encoding": "br"}), None),
     "badly encoded": (Answer(200, BODY, {"Content-Encoding": "gzip"}), None),
     "cut within its encoding": (Answer(200, gzip.compress(BODY)[:-9], {"Content-Encoding": "gzip"}), None),
