@@ -47,7 +47,7 @@ FAILURES: dict[str, Failure] = {
     "results-409": Failure((*EACH_PROJECT, "HTTP 409", "busy"), faults=((RESULTS, said(409, "busy")),)),
     "results-400": Failure((*EACH_PROJECT, "HTTP 400", "odd"), faults=((RESULTS, said(400, "odd")),)),
     "results-gateway-page": Failure((*EACH_PROJECT, "not JSON but text/html"), faults=((RESULTS, {"html": True}),)),
-    "results-half": Failure((*EACH_PROJECT, "not JSON"), faults=((RESULTS, {"broken_json": True}),)),
+    "results-half": Failure((*EACH_PROJECT, "not the JSON"), faults=((RESULTS, {"broken_json": True}),)),
     "results-a-list": Failure((*EACH_PROJECT, "the answer is none"), faults=((RESULTS, {"json": [SECRET]}),)),
     "results-reset": Failure((*EACH_PROJECT, "No answer from 127.0.0.1"), faults=((RESULTS, {"reset": True}),)),
     "results-refused-for-long": Failure(

@@ -171,7 +171,8 @@ class ApiClient:
             return len(body), parsed(body)
         except ValueError:
             kind = self._secrets.hide(response.headers.get("Content-Type", "unknown type"))
-            raise Failed(ServerTrouble(call.where, f"the answer is not JSON but {kind}")) from None
+            what = "not the JSON that it is said to be" if "json" in kind.lower() else f"not JSON but {kind}"
+            raise Failed(ServerTrouble(call.where, f"the answer is {what if body else 'empty'}")) from None
 
     def _open(self, call: Call) -> Response:
         # released here only when there is nothing to read, else by `open_file`

@@ -113,7 +113,7 @@ class OrderReader:
         with self._lock:
             if self._gives_documents.get(storefront_id) is False:
                 return None
-        why, is_never = "it answers with an error document", False
+        why, is_never = "it answers with an error document, or with nothing", False
         try:
             document: object = ask_order(self._client.get_json, project_id)
             if document is not None:

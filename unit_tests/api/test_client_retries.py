@@ -61,7 +61,14 @@ def test_given_trouble_that_passes_when_asked_then_the_answer_comes(
 
 
 @pytest.mark.parametrize(
-    ("trouble", "words"), [(Answer(500), "HTTP 500"), (HTML, "not JSON but text/html"), (RESET, "broke")]
+    ("trouble", "words"),
+    [
+        (Answer(500), "HTTP 500"),
+        (HTML, "not JSON but text/html"),
+        (Answer(200, b"{", {"Content-Type": "application/json"}), "is not the JSON that it is said to be"),
+        (Answer(200, b"", {"Content-Type": "application/json"}), "is empty"),
+        (RESET, "broke"),
+    ],
 )
 def test_given_trouble_that_stays_when_others_are_served_then_it_ends_after_six_tries(
     server: Server, client: ApiClient, trouble: Answer, words: str
