@@ -71,4 +71,4 @@ def test_given_thousands_of_acknowledged_orders_when_synced_then_the_state_has_n
     for _ in range(3):
         connection.sync()
 
-    assert len(json.dumps(connection.states)) < size + 100
+    assert len(json.dumps(connection.states)) < size + 150  # the last project alone
