@@ -69,10 +69,20 @@ class ManifestFiles:
     files: dict[str, tuple[str, int, str]] = field(default_factory=dict)
     waits_for: int | None = None
     """The project that was not delivered when the order was last looked at; None: it has to be looked at."""
+    is_looked_at: bool = field(default=False, compare=False)
+    """Whether a worker looks at the order now, or has found in this sync that it cannot be read."""
+
+    @property
+    def is_due(self) -> bool:
+        return self.waits_for is None and not self.is_looked_at
+
+    def look_again(self) -> None:
+        """Note that the order has to be looked at: it may be complete."""
+        self.waits_for, self.is_looked_at = None, False
 
     def add(self, artifact_id: str, path: str, size: int, sha256: str) -> None:
-        """Note a file that was delivered: the order may be complete by it."""
-        self.waits_for = None
+        """Note a file that was delivered."""
+        self.look_again()
         self.files[artifact_id] = (path, size, sha256)
 
 
@@ -154,11 +164,15 @@ class SliceState:
         self.waiting[order_id] = project_id
         self.awaited.setdefault(project_id, set()).add(order_id)
 
-    def end_waiting(self, project_id: int) -> None:
-        """Note that no order waits for a project any more."""
-        for order_id in self.awaited.pop(project_id, ()):
-            if self.waiting.get(order_id) == project_id:
-                del self.waiting[order_id]
+    def end_waiting(self, project_id: int, order_id: str = "") -> None:
+        """Note that a project has changed: the orders that wait for it, and its own, are to be looked at again."""
+        for other in self.awaited.pop(project_id, ()):
+            if self.waiting.get(other) == project_id:
+                del self.waiting[other]
+        self.waiting.pop(order_id, None)
+        for other, manifest in self.manifests.items():
+            if manifest.waits_for == project_id or other == order_id:
+                manifest.look_again()
 
     def restart_scan(self, covered: Scope) -> None:
         """Read everything once more in a wider scope than that of `covered`.

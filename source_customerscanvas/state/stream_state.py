@@ -119,7 +119,7 @@ def _stop_waiting(state: SliceState) -> None:
     """Let no order wait for a project any longer: with other statuses, that project may not be produced any more."""
     state.waiting.clear()
     for manifest in state.manifests.values():
-        manifest.waits_for = None
+        manifest.look_again()
 
 
 def _key(key: str) -> str:

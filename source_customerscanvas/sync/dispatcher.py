@@ -5,16 +5,15 @@
 No worker ever waits for another one; a project with files is finished by whichever worker finishes the last of them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from queue import Empty
 from threading import Condition, Event, Thread
 
-from source_customerscanvas.api.projects import Results
 from source_customerscanvas.errors import CustomersCanvasError, Stopped, as_known_error
 from source_customerscanvas.sync.jobs import Batch, Job, Tasks
 from source_customerscanvas.sync.kinds import FILES
-from source_customerscanvas.sync.manifests import ManifestWriter
+from source_customerscanvas.sync.manifests import ManifestWriter, take_due_manifests
 from source_customerscanvas.sync.order_reader import OrderReader
 from source_customerscanvas.sync.outcomes import Found, Outcome, Touching
 from source_customerscanvas.sync.progress import StreamProgress
@@ -68,27 +67,13 @@ class Dispatcher:
         return self._projects.health.broken(slice_) is not None
 
     def take_batch(self, slice_: Slice, jobs: Callable[[Batch], Iterable[Job]]) -> None:
-        """Projects of a slice that belong together, to be read. Raises `Stopped`."""
+        """Projects of a slice that belong together, to be read, each when there is room for it. Raises `Stopped`."""
         batch = Batch(slice_)
         for job in jobs(batch):
-            self.take(job)
+            self.raise_if_stopping()
+            batch.add()
+            self._tasks.put(partial(self._run, batch, partial(self._projects.read, job)))
         self._done(batch)
-
-    def take(self, job: Job) -> None:
-        """A project to read, when there is room for it. Raises `Stopped`."""
-        self.raise_if_stopping()
-        job.batch.add()
-        self._tasks.put(partial(self._run, job.batch, partial(self._projects.read, job)))
-
-    def look_at_manifest(self, slice_: Slice, order_id: str, results: Mapping[int, Results]) -> None:
-        """Write the manifest of an order if it is complete, when all that was queued before has been noted.
-
-        `results` are those of its projects that were just read; the others are asked for.
-        """
-        stream = self._streams[FILES]
-        if self._manifests:
-            task = partial(self._manifests.write, slice_, stream, order_id, results)
-            self.put(Outcome(FILES, note=partial(self._tasks.put_file, partial(self._run, Batch(slice_), task))))
 
     def put(self, outcome: Outcome) -> None:
         """Hand an outcome over to the reader of its stream, when there is room for it."""
@@ -165,11 +150,21 @@ class Dispatcher:
             self._done(batch)
 
     def _done(self, batch: Batch) -> None:
-        for order_id, touched in batch.done().items():
-            if touched.pop(FILES, None) is not None:
-                self.look_at_manifest(batch.slice, order_id, batch.results_of(order_id))
-            if touched:
-                for name in touched:
-                    self._streams[name].counts.expect_rows(1)
-                task = partial(self._orders.read, batch.slice, order_id, touched)
-                self._tasks.put_file(partial(self._run, Batch(batch.slice), task))
+        if not batch.end_job():
+            return
+        for order_id, touched in batch.touched.items():
+            for name in touched:
+                self._streams[name].counts.expect_rows(1)
+            self._add(batch.slice, partial(self._orders.read, batch.slice, order_id, touched))
+        if self._manifests:
+            # what the projects of the batch have changed is noted by then
+            self.put(Outcome(FILES, note=partial(self._look_at_manifests, self._manifests, batch)))
+
+    def _look_at_manifests(self, manifests: ManifestWriter, batch: Batch) -> None:
+        stream = self._streams[FILES]
+        for order_id in take_due_manifests(stream, batch.slice.key):
+            self._add(batch.slice, partial(manifests.write, batch.slice, stream, order_id, batch.results))
+
+    def _add(self, slice_: Slice, task: Callable[[], Found]) -> None:
+        """A task that comes of what was read."""
+        self._tasks.put_file(partial(self._run, Batch(slice_), task))

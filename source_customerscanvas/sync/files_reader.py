@@ -17,7 +17,6 @@ from source_customerscanvas.files.download import Downloader
 from source_customerscanvas.files.paths import PathTemplate, ProjectValues, line_items_of
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.state.slice_state import ManifestFiles
-from source_customerscanvas.sync.jobs import Job
 from source_customerscanvas.sync.kinds import FILES
 from source_customerscanvas.sync.lists import projects_in_order
 from source_customerscanvas.sync.news import ReadProject, is_new_run
@@ -88,12 +87,13 @@ class FilesReader:
         sizes = [ArtifactFile.from_row(artifact.id, artifact.listed).size or 0 for artifact in news]
         stream.counts.expect_rows(len(sizes), None if self._downloader is None else sum(sizes))
         order_id = project.order_id
+        if self._has_manifests and order_id:
+            read.job.batch.results[project.id] = results
         if self._downloader is None or not sizes:
             if self._has_manifests and order_id and known.condition == "held" and any(True for _ in in_scope):
                 with stream.lock:  # a manifest that was written meanwhile does not name it
                     stream.slice(read.job.key).manifests.setdefault(order_id, ManifestFiles())
             yield from read.job.hand_over(stream, settled, (file_record(project, artifact, None) for artifact in news))
-            self.touch(read, stream)
             return
         line_items = None
         if order_id:
@@ -126,22 +126,6 @@ class FilesReader:
         storefront_id = project.storefront_id
         name = self.storefront_names.get(storefront_id, "") if isinstance(storefront_id, int) else ""
         return ProjectValues(storefront_id, name, {**project.row, "id": project.id})
-
-    def touch(self, read: ReadProject, stream: StreamProgress) -> None:
-        """Have the order looked at for its manifest when all of the batch was read."""
-        if self._has_manifests and read.project.order_id:
-            read.job.batch.touch_manifest(read.project.order_id, {read.project.id: read.results})
-        self.touch_waiting(read.job, stream)
-
-    def touch_waiting(self, job: Job, stream: StreamProgress) -> None:
-        """Have the orders looked at whose manifests wait for the project: it may have left them."""
-        if not self._has_manifests:
-            return
-        with stream.lock:
-            manifests = stream.slice(job.key).manifests
-            orders = [order_id for order_id, one in manifests.items() if one.waits_for == job.project_id]
-        for order_id in orders:
-            job.batch.touch_manifest(order_id)
 
     def _deliver(self, deliveries: _Deliveries, artifact: Artifact) -> Found:
         """Deliver a file and tell of it; the next one follows, and whoever delivers the last finishes the project."""
@@ -180,7 +164,6 @@ class FilesReader:
             yield read.job.leave(stream, deliveries.trouble)
         else:
             yield read.job.settle(stream, deliveries.settled)
-            self.touch(read, stream)
 
     def _note(self, deliveries: _Deliveries, artifact: Artifact, delivered: DeliveredFile | None) -> None:
         stream, read = deliveries.stream, deliveries.read

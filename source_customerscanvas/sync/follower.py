@@ -7,9 +7,7 @@ from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.api.listing import Page
 from source_customerscanvas.errors import Stopped
 from source_customerscanvas.sync.dispatcher import Dispatcher
-from source_customerscanvas.sync.kinds import FILES
 from source_customerscanvas.sync.lists import NEWEST_CREATED, NEWEST_MODIFIED, ProjectLists
-from source_customerscanvas.sync.manifests import due_manifests
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.scan import ScannedPage, end_of_scan, is_fresh, scan_pages, scanning, start_watch
 from source_customerscanvas.sync.slices import Slice
@@ -35,7 +33,6 @@ class Follower:
     def follow(self) -> None:
         """Hand out all that is a change in the slice."""
         key = self._slice.key
-        self._resume_manifests()
         scans = scanning(self._streams, key)
         with ThreadPoolExecutor(1, "lists") as pool:
             # a first sync needs the tops of both lists before it can begin, so they are asked for at once
@@ -76,9 +73,3 @@ class Follower:
         (watch.take_whole if is_whole else watch.look)(modified)
         self.failed = watch.changes.failed
         self._dispatcher.take_batch(self._slice, watch.changes.jobs)
-
-    def _resume_manifests(self) -> None:
-        for stream in self._streams:
-            if stream.name == FILES:
-                for order_id in due_manifests(stream, self._slice.key):
-                    self._dispatcher.look_at_manifest(self._slice, order_id, {})

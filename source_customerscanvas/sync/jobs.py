@@ -1,6 +1,6 @@
 """What the workers are given: projects to read, in batches after which their orders are looked at; and its queue."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count, islice
@@ -10,7 +10,6 @@ from threading import Lock, Semaphore
 from source_customerscanvas.api.listing import Row
 from source_customerscanvas.api.projects import Project, Results
 from source_customerscanvas.errors import Trouble
-from source_customerscanvas.sync.kinds import FILES
 from source_customerscanvas.sync.outcomes import Outcome, Touching
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.settling import Settled
@@ -34,8 +33,10 @@ class Batch:
         self.slice = slice_
         self._lock = Lock()
         self._left = 1
-        self._touched: dict[str, Touched] = {}
-        self._results: dict[str, dict[int, Results]] = {}
+        self.touched: dict[str, Touched] = {}
+        """By order."""
+        self.results: dict[int, Results] = {}
+        """By project, those that the manifests of their orders need."""
 
     def add(self) -> None:
         """One more job, or a file of one."""
@@ -46,27 +47,16 @@ class Batch:
         """Have the orders that a project touches looked at."""
         with self._lock:
             for order_id in one.order_ids:
-                self._touched.setdefault(order_id, {}).setdefault(one.stream, []).append(one)
+                self.touched.setdefault(order_id, {}).setdefault(one.stream, []).append(one)
 
-    def touch_manifest(self, order_id: str, results: Mapping[int, Results] | None = None) -> None:
-        """Have an order looked at for its manifest, for which the `results` of a project are kept."""
-        with self._lock:
-            self._touched.setdefault(order_id, {}).setdefault(FILES, [])
-            self._results.setdefault(order_id, {}).update(results or {})
-
-    def results_of(self, order_id: str) -> Mapping[int, Results]:
-        """What was read of the projects of an order for its manifest."""
-        with self._lock:
-            return self._results.get(order_id, {})
-
-    def done(self) -> dict[str, Touched]:
-        """Note that a job is done. Gives the touched orders when it was the last one.
+    def end_job(self) -> bool:
+        """Note that a job is done; whether it was the last one.
 
         Whoever fills the batch counts as one job, so that it cannot end before all were added.
         """
         with self._lock:
             self._left -= 1
-            return self._touched if self._left == 0 else {}
+            return self._left == 0
 
 
 @dataclass(frozen=True)

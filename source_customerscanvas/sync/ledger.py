@@ -40,9 +40,6 @@ class Ledger:
                 state.delivered[project_id] = order_id
         elif project_id in state.delivered:
             state.delivered[project_id] = order_id  # it may belong to another order by now
-        # an order that waits for one of several held projects is asked for when any of them has changed
-        state.end_waiting(project_id)
-        state.waiting.pop(order_id, None)
 
     def of_orders(self, key: str) -> dict[str, frozenset[int]]:
         """The projects that were delivered and not yet acknowledged, of each order that does not wait for others."""

@@ -272,7 +272,10 @@ def _wait(slice_: Slice, stream: StreamProgress, order_id: str, project: Project
         if pending:
             # one that was delivered since the order was looked at may never change again, and so end no waiting
             is_over = was_late and _is_delivered(slice_, stream, project)
-            pending.waits_for = None if is_over else project.id
+            if is_over:
+                pending.look_again()
+            else:
+                pending.waits_for = project.id
 
 
 def _written(stream: StreamProgress, key: str, order_id: str, written: Mapping[str, Any]) -> None:
@@ -287,10 +290,16 @@ def _written(stream: StreamProgress, key: str, order_id: str, written: Mapping[s
             del manifests[order_id]
 
 
-def due_manifests(stream: StreamProgress, key: str) -> list[str]:
-    """The orders whose last file may have been delivered by a sync that was ended before it wrote the manifest."""
+def take_due_manifests(stream: StreamProgress, key: str) -> list[str]:
+    """The orders that may be complete by now, each once: whoever takes them looks at them.
+
+    Those that a killed sync has taken are due again in the next one.
+    """
     with stream.lock:
-        return [order for order, one in stream.slice(key).manifests.items() if one.waits_for is None]
+        due = {order_id: one for order_id, one in stream.slice(key).manifests.items() if one.is_due}
+        for one in due.values():
+            one.is_looked_at = True
+    return list(due)
 
 
 def forget_manifests(streams: Iterable[StreamProgress]) -> None:

@@ -103,7 +103,8 @@ class StreamProgress:
             self._memory.settle(key, state, settled)
             if settled.condition != "open":
                 self.state.tries.pop(project_id, None)
-            _look_at_manifests(state, project_id)
+            # an order that waits for one of several held projects is asked for when any of them has changed
+            state.end_waiting(project_id, settled.order_id or "")
             other = self._settled_in.get(project_id, key)
             if other != key:
                 # it moved while both slices were read: read once more, the row of its present slice comes last
@@ -125,7 +126,7 @@ class StreamProgress:
         """
         with self.lock:
             state = self.slice(key)
-            _look_at_manifests(state, project_id)
+            state.end_waiting(project_id)
             if project_id in state.missing and not is_listed:
                 state.forget(project_id)
                 self.state.tries.pop(project_id, None)
@@ -133,13 +134,11 @@ class StreamProgress:
             self.leave(key, project_id, None)
             if not is_listed:
                 state.missing.add(project_id)
-            state.end_waiting(project_id)
 
     def pass_on(self, key: str, project: Project) -> None:
         """Note that a project belongs elsewhere now: what was not handed over of it is owed there."""
         with self.lock:
             was_pending = self.slice(key).is_pending(project.id)
-            _look_at_manifests(self.slice(key), project.id)
             self.slice(key).forget(project.id)
             for other, state in self.state.slices.items():
                 is_settled = project.id in state.known or self._settled_in.get(project.id) == other
@@ -188,10 +187,3 @@ class StatesOut:
         with self._changed:
             made = self._made
             return self._changed.wait_for(lambda: self._out >= made, patience)
-
-
-def _look_at_manifests(state: SliceState, project_id: int) -> None:
-    """Note that a manifest which waits for a project has to be looked at: a sync may be killed before it is written."""
-    for manifest in state.manifests.values():
-        if manifest.waits_for == project_id:
-            manifest.waits_for = None

@@ -25,7 +25,6 @@ from source_customerscanvas.sync.health import Health
 from source_customerscanvas.sync.jobs import Job
 from source_customerscanvas.sync.kinds import (
     ARTIFACTS,
-    FILES,
     OF_ARTIFACTS,
     OF_ORDERS,
     OF_RESULTS,
@@ -194,8 +193,6 @@ class ProjectReader:
             # it is a new one when it is produced
             settled = replace(settled, condition="held", emitted=tuple(known.emitted))
         stream.counts.hold(read.project.describe())
-        if stream.name == FILES:
-            self._files.touch(read, stream)
         return read.job.settle(stream, settled)
 
     def _order(
@@ -221,8 +218,6 @@ class ProjectReader:
             with stream.lock:
                 state = stream.slice(job.key)
                 former, was_missing = state.of(job.project_id).emitted[:1], job.project_id in state.missing
-            if stream.name == FILES:
-                self._files.touch_waiting(job, stream)
             if project is None:
                 stream.counts.pass_over(f"{where} is gone")
                 note = partial(stream.miss, job.key, job.project_id, is_listed=job.project is not None)

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from source_customerscanvas.errors import InternalError, ServerTrouble, Stopped
+from source_customerscanvas.state.slice_state import ManifestFiles
 from source_customerscanvas.sync.dispatcher import Dispatcher
 from source_customerscanvas.sync.jobs import Batch, Job
 from source_customerscanvas.sync.kinds import FILES, RESULTS
@@ -17,7 +18,7 @@ from source_customerscanvas.sync.order_reader import OrderReader
 from source_customerscanvas.sync.outcomes import Outcome
 from source_customerscanvas.sync.project_reader import ProjectReader
 from unit_tests.sync.listed_shop import SLICE
-from unit_tests.watched import stream
+from unit_tests.watched import stream, watched
 
 LONG = 60.0
 A_WHILE = 0.2
@@ -53,10 +54,12 @@ class Machine:
     def hand_out(self, projects: int) -> Thread:
         """From a thread of its own, as the lists do."""
 
+        def jobs(batch: Batch) -> Iterator[Job]:
+            return (Job(batch, number, None, [self.stream]) for number in range(projects))
+
         def run() -> None:
             try:
-                for number in range(projects):
-                    self.dispatcher.take(Job(Batch(SLICE), number, None, [self.stream]))
+                self.dispatcher.take_batch(SLICE, jobs)
                 self.dispatcher.drain()
             except Stopped as error:
                 self.failure = error
@@ -184,11 +187,11 @@ def test_given_a_manifest_that_is_still_to_be_looked_at_when_drained_then_it_is_
             written.set()
             yield Outcome(FILES)
 
-    files = stream(name=FILES)
+    files = stream(watched(manifests={"5001": ManifestFiles()}), name=FILES)
     reader = cast(ProjectReader, PlannedReader(one_row))
     dispatcher = Dispatcher(2, Event(), [files], reader, cast(OrderReader, None), cast(ManifestWriter, Writer()))
     dispatcher.start()
-    dispatcher.look_at_manifest(SLICE, "5001", {})
+    dispatcher.take_batch(SLICE, lambda batch: [])
     drain = Thread(target=dispatcher.drain, daemon=True)
     drain.start()
     drain.join(A_WHILE)  # it waits for what is to be noted, and not for any task yet

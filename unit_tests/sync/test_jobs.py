@@ -3,7 +3,7 @@
 import pytest
 
 from source_customerscanvas.sync.jobs import Batch, Job
-from source_customerscanvas.sync.kinds import ARTIFACTS, FILES, ORDERS, SHOP_ORDERS
+from source_customerscanvas.sync.kinds import ARTIFACTS, ORDERS, SHOP_ORDERS
 from source_customerscanvas.sync.outcomes import Touching
 from unit_tests.sync.listed_shop import SLICE
 from unit_tests.watched import project, settled, stream
@@ -18,15 +18,17 @@ def test_given_a_batch_when_the_last_of_its_jobs_is_done_then_its_orders_come_on
     batch.add()
     batch.add()
     batch.touch(Touching(ORDERS, 1, ["5001"], noted))
-    assert batch.done() == {}  # whoever made it
-    assert batch.done() == {}
-    assert list(batch.done()) == ["5001"]
+    assert not batch.end_job()  # whoever made it
+    assert not batch.end_job()
+    assert batch.end_job()
+    assert list(batch.touched) == ["5001"]
 
 
 def test_given_a_batch_without_jobs_when_its_maker_is_done_then_it_is_over() -> None:
     batch = Batch(SLICE)
     batch.touch(Touching(ORDERS, 1, ["5001"], noted))
-    assert list(batch.done()) == ["5001"]
+    assert batch.end_job()
+    assert list(batch.touched) == ["5001"]
 
 
 def test_given_several_projects_of_an_order_when_the_batch_ends_then_each_stream_knows_its_own() -> None:
@@ -36,8 +38,7 @@ def test_given_several_projects_of_an_order_when_the_batch_ends_then_each_stream
     batch.touch(one)
     batch.touch(other)
     batch.touch(of_shop)
-    batch.touch_manifest("5002")
-    assert batch.done() == {"5001": {ORDERS: [one, other], SHOP_ORDERS: [of_shop]}, "5002": {FILES: []}}
+    assert batch.touched == {"5001": {ORDERS: [one, other], SHOP_ORDERS: [of_shop]}}
 
 
 def test_given_a_project_that_touches_two_orders_when_they_are_handed_over_then_it_is_noted_with_the_last() -> None:
@@ -45,7 +46,7 @@ def test_given_a_project_that_touches_two_orders_when_they_are_handed_over_then_
     one = Touching(ORDERS, 1, ["5001", "5002"], lambda: notes.append(1))
     batch = Batch(SLICE)
     batch.touch(one)
-    assert batch.done() == {"5001": {ORDERS: [one]}, "5002": {ORDERS: [one]}}
+    assert batch.touched == {"5001": {ORDERS: [one]}, "5002": {ORDERS: [one]}}
     one.hand_over()
     assert notes == []
     one.hand_over()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import json
-import weakref
 from typing import Any, cast
 
 import pytest
@@ -18,13 +16,11 @@ from source_customerscanvas.settings import Settings, Statuses
 from source_customerscanvas.state.scope import Scope
 from source_customerscanvas.state.slice_state import Known, ManifestFiles
 from source_customerscanvas.sync.files_reader import FilesReader
-from source_customerscanvas.sync.jobs import Batch, Job
 from source_customerscanvas.sync.kinds import FILES
-from source_customerscanvas.sync.manifests import ManifestWriter, due_manifests
-from source_customerscanvas.sync.news import ReadProject
+from source_customerscanvas.sync.manifests import ManifestWriter, take_due_manifests
 from source_customerscanvas.sync.outcomes import Outcome
 from unit_tests.sync.listed_shop import SLICE, ListedShop
-from unit_tests.watched import KEY, LONG_AGO, stream, watched
+from unit_tests.watched import KEY, LONG_AGO, settled, stream, watched
 
 ORDER = "5001"
 
@@ -100,7 +96,11 @@ class Order:
 
     @property
     def due(self) -> list[str]:
-        return due_manifests(self.stream, KEY)
+        """What is taken is not due any more in this sync: here, the sync ends."""
+        due = take_due_manifests(self.stream, KEY)
+        for order_id in due:
+            self.pending[order_id].is_looked_at = False
+        return due
 
     @property
     def pending(self) -> dict[str, ManifestFiles]:
@@ -286,15 +286,12 @@ def test_given_results_that_were_just_read_when_written_then_they_are_not_asked_
     assert [path for path, _ in order.shop.asked] == [PATH]
 
 
-def test_given_an_order_that_stays_incomplete_when_its_batch_is_over_then_nothing_of_its_projects_is_kept() -> None:
+def test_given_a_due_order_when_it_is_taken_then_it_is_due_again_only_when_something_of_it_has_changed() -> None:
     order = Order()
-    results = Results.from_answer(order.shop.results[1])
-    kept = weakref.ref(results)
-    read = ReadProject(Job(Batch(SLICE), 1, None, [order.stream]), order.shop.project(1), results, "")
-    order.files_reader.touch(read, order.stream)
-    del read, results
-    gc.collect()
-    assert kept() is None
+    assert take_due_manifests(order.stream, KEY) == [ORDER]
+    assert take_due_manifests(order.stream, KEY) == []
+    order.stream.settle(KEY, settled(order.stream, order.shop.project(2)))
+    assert take_due_manifests(order.stream, KEY) == [ORDER]
 
 
 def test_given_nothing_delivered_since_the_last_manifest_when_looked_at_then_nothing_is_asked() -> None:

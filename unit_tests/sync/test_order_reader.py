@@ -40,7 +40,7 @@ def read(
             one = settled(progress, shop.project(row["id"]), emitted=(order_id,))
             note = partial(progress.settle, str(storefront_id), one)
             batch.touch(Touching(progress.name, row["id"], [order_id], note))
-    (touched,) = batch.done().values()
+    (touched,) = batch.touched.values()
     found = []
     for outcome in orders.read(batch.slice, order_id, touched):
         assert outcome.note
