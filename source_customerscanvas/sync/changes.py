@@ -31,8 +31,8 @@ class Changes:
         self._key = key
         self._streams = streams
         self._packed: dict[int, bytes | None] = {}
+        """The rows of the changed projects; None for one that no list showed."""
         self._heavy: set[int] = set()
-        self._unlisted: set[int] = set()
         self._wanted_by: dict[int, set[str]] = {}
         self._once_more: dict[int, set[str]] = {}
 
@@ -54,8 +54,7 @@ class Changes:
 
     def add_unlisted(self, project_id: int, stream: StreamProgress) -> None:
         """A project that no list showed is to be asked for."""
-        self._unlisted.add(project_id)
-        self._packed.setdefault(project_id, None)
+        self._packed[project_id] = None
         self._wanted_by.setdefault(project_id, set()).add(stream.name)
 
     def add_once_more(self, now: str) -> None:
@@ -83,7 +82,7 @@ class Changes:
         """The projects to read, the newest first: in the order in which the list of artifacts shows their files."""
         for project_id, project, streams in self._changed():
             whole = None if project_id in self._heavy else project
-            yield Job(batch, project_id, whole, streams, is_unlisted=project_id in self._unlisted)
+            yield Job(batch, project_id, whole, streams, is_unlisted=project is None)
         for project_id, names in sorted(self._once_more.items(), reverse=True):
             yield Job(batch, project_id, None, self._named(names), once_more=True)
 

@@ -25,7 +25,7 @@ def is_listed(client: ApiClient, slice_: Slice, project: Project) -> bool:
         pages = walk(lists.fetch(BY_ID, orderId=project.order_id), lists.first(BY_ID, orderId=project.order_id))
     else:
         pages = iter([lists.page_before(project.id)])
-    return any(row_id(row) == project.id for page in pages for row in page.rows)
+    return any(project.id in _ids(page) for page in pages)
 
 
 def projects_in_order(client: ApiClient, slice_: Slice, order_id: str) -> list[Project]:
@@ -96,11 +96,12 @@ class ProjectLists:
         low, high = page.end, page.total or 0
         # where the total is missing, or that of the page, nobody knows how far the list goes: ever longer steps tell it
         is_endless = high <= low and not page.is_last
-        while (is_endless or low < high) and self._ends_before(page, after):
+        while (is_endless or low < high) and max(_ids(page), default=after) <= after:
             place = 2 * low if is_endless else (low + high) // 2
             further = fetch(place)
             # a server that takes no `skip` gives the same rows for ever
-            if self._begins_before(further, after) and further.rows != page.rows:
+            # a page without a usable id may be anywhere
+            if min(_ids(further), default=after + 1) <= after and further.rows != page.rows:
                 page, low = further, max(further.end, low + 1)
             else:
                 high, is_endless = place, False
@@ -116,22 +117,16 @@ class ProjectLists:
         times = {project.latest for project in projects if project} - {""}
         return max((time for time in times if time <= until), default=until if times else "")
 
-    def _begins_before(self, page: Page, after: int) -> bool:
-        """Whether it begins with `after` or before it, as far as known: a page without a usable id may be anywhere."""
-        ids = [project.id for row in page.rows if (project := Project.from_row(row))]
-        return bool(ids) and ids[0] <= after
-
-    def _ends_before(self, page: Page, after: int) -> bool:
-        ids = [project.id for row in page.rows if (project := Project.from_row(row))]
-        return not ids or ids[-1] <= after
-
 
 def _is_in_order(page: Page, sorting: str) -> bool:
     if sorting == BY_ID:
-        ids = [id_ for row in page.rows if (id_ := row_id(row)) is not None]
-        return ids == sorted(ids)
+        return _ids(page) == sorted(_ids(page))
     if sorting not in TIME_OF:
         return True
     # by both ends alone: what stands in between may be dated in a way that the server reads otherwise
     times = [time for row in page.rows if (time := to_utc(row.get(TIME_OF[sorting])))]
     return not times or times[0] >= times[-1]
+
+
+def _ids(page: Page) -> list[int]:
+    return [id_ for row in page.rows if (id_ := row_id(row)) is not None]
