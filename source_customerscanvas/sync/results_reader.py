@@ -30,6 +30,8 @@ class ResultsReader:
         self._seen: dict[int, Seen] = {}
         self._without_run: set[int] = set()
         """Projects that were there, and had no run: asked for once, until they have had one."""
+        self.listed_as_failed: set[tuple[str, int]] = set()
+        """By slice and id, the projects that a list of this sync showed as failed."""
 
     def of(self, project: Project) -> Results | None:
         """The processing results, asked for once for all streams; None where the project is gone."""
@@ -75,3 +77,8 @@ class ResultsReader:
     def seen_of(self, project_id: int) -> Results | None:
         seen = self.seen(project_id)
         return seen.results if seen else None
+
+    def has_failed(self, key: str, project_id: int) -> bool:
+        """Whether an unfinished project has failed: its results tell, or else the lists."""
+        results = self.seen_of(project_id)
+        return results.is_failed if results else (key, project_id) in self.listed_as_failed

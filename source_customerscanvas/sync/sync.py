@@ -73,7 +73,6 @@ class Sync:
         self.dispatcher = Dispatcher(settings.num_workers, client.stopping, streams, self._projects, orders, manifests)
         self._tries = Tries(streams, tries or {})
         self._reporter = Reporter(client, clock, streams)
-        self._failed: set[tuple[str, int]] = set()
         self._possible_orders: set[str] = set()
         """Order ids that a project has, or may have, as not all could be listed."""
         # only a sync that reads everything sees all formats
@@ -177,7 +176,7 @@ class Sync:
                 return
             for stream in self._streams:
                 stream.counts.note_trouble(Trouble(slice_.describe(), known), first=True)
-        self._failed |= {(slice_.key, project_id) for project_id in follower.failed}
+        self._results.listed_as_failed.update((slice_.key, project_id) for project_id in follower.failed)
         if slice_.order_id is not None and (follower.has_projects or not is_listed):
             self._possible_orders.add(slice_.order_id)
 
@@ -192,10 +191,7 @@ class Sync:
         for stream in self._streams:
             with stream.lock:
                 open_ = [(key, id_) for key, state in stream.state.slices.items() for id_, _ in state.having("open")]
-            seen = {id_: self._results.seen_of(id_) for _, id_ in open_}
-            stream.counts.failed = sum(
-                results.is_failed if (results := seen[id_]) else (key, id_) in self._failed for key, id_ in open_
-            )
+            stream.counts.failed = sum(self._results.has_failed(key, id_) for key, id_ in open_)
 
     def _warn_of_unmatched(self) -> None:
         warn_of_orders(self._settings.order_ids or (), self._possible_orders)
@@ -212,7 +208,7 @@ class Sync:
         waiting = Waiting(
             self._settings, self._client, self._clock, self._streams, self.dispatcher, retries, self._results
         )
-        waiting.follow(slices, self._failed)
+        waiting.follow(slices)
 
     def _wait_for_permission(self) -> None:
         self._may_change.wait()

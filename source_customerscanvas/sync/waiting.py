@@ -57,29 +57,25 @@ class Waiting:
         self._lock = Lock()
         self._unanswered = 0
 
-    def follow(self, slices: Sequence[Slice], failed: Set[tuple[str, int]]) -> None:
-        """Try again what has failed, then ask for the unfinished projects until all have finished or time is up.
-
-        `failed` are those that a list showed as failed, by slice and id.
-        """
+    def follow(self, slices: Sequence[Slice]) -> None:
+        """Try again what has failed, then ask for the unfinished projects until all have finished or time is up."""
         for stream in self._streams:
             if stream.failure is None:
                 for slice_ in slices:
-                    self._collect(stream, slice_, failed)
+                    self._collect(stream, slice_)
         self._unfinished -= self._failed
         self._try_again()
         if self._settings.processing.wait_minutes and self._unfinished:
             self._wait()
 
-    def _collect(self, stream: StreamProgress, slice_: Slice, failed: Set[tuple[str, int]]) -> None:
+    def _collect(self, stream: StreamProgress, slice_: Slice) -> None:
         with stream.lock:
             state = stream.slice(slice_.key)
             open_ = [id_ for id_, _ in state.having("open") if id_ not in state.owed]
         for project_id in open_:
-            results = self._results.seen_of(project_id)
-            if results.is_failed if results else (slice_.key, project_id) in failed:
+            if self._results.has_failed(slice_.key, project_id):
                 self._failed.add(Waited(slice_, project_id))
-            elif results is None or not results.is_completed:
+            elif not ((results := self._results.seen_of(project_id)) and results.is_completed):
                 self._unfinished.add(Waited(slice_, project_id))
 
     # trying again
