@@ -85,7 +85,7 @@ def read(
     given = states or {}
     selected = {name: Selected(given.get(name, {}), full_refresh=full_refresh) for name in streams}
     reading = begin_reading(settings, selected, clock)
-    reading.permit_changes()
+    reading.sync.permit_changes()
     reads = {name: Read() for name in reading.names}
     lock = Lock()
     is_killed = False

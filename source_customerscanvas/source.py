@@ -140,12 +140,12 @@ class SourceCustomersCanvas(YamlDeclarativeSource):
             self._check_streams(catalog)
             settings = Settings.from_config(config)
             reading = self._begun or self._begin(settings, catalog, state)
-            reading.permit_changes()
+            reading.sync.permit_changes()
             share(settings, reading.client, reading.failure)
             if settings.storefront_ids:
                 # the manifest's own streams would pass over a storefront that is not there without a word
                 if reading.names:
-                    reading.wait_for_slices()
+                    reading.sync.wait_for_slices()
                 else:
                     list_storefronts(reading.client, settings)
         except CustomersCanvasError as error:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from source_customerscanvas.run import begin_early
-from source_customerscanvas.sync.emissions import Estimate, State
+from source_customerscanvas.sync.counts import Estimate
+from source_customerscanvas.sync.emissions import State
 from source_customerscanvas.sync.outcomes import Outcome
 from source_customerscanvas.sync.reading import Reading
 from unit_tests.http_server import Answer, Request, Server, json_answer
@@ -60,7 +61,7 @@ def begun(files: Files) -> Iterator[list[Reading]]:
     yield readings
     for reading in readings:
         reading.client.stopping.set()
-        reading.permit_changes()  # so that nobody waits for it
+        reading.sync.permit_changes()  # so that nobody waits for it
 
 
 def shop(server: Server) -> None:
@@ -115,7 +116,7 @@ def test_given_settings_that_change_the_shop_when_the_command_starts_then_nothin
     reading = begin_early(files.arguments())
     assert reading
     begun.append(reading)
-    reading.wait_for_slices()
+    reading.sync.wait_for_slices()
     emissions = reading.emissions("processing_results")
     seen = [next(emissions)]
     if "processing" in settings:

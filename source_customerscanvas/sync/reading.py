@@ -39,7 +39,7 @@ class Reading:
     """A read that has begun."""
 
     client: ApiClient
-    _sync: Sync
+    sync: Sync
     _streams: Mapping[str, StreamProgress]
     _clock: Clock
 
@@ -48,20 +48,11 @@ class Reading:
         return self._streams.keys()
 
     def emissions(self, name: str, state_projects: int = STATE_PROJECTS) -> Iterator[Emission]:
-        return emissions(self._streams[name], self._sync.dispatcher, self._clock, state_projects)
-
-    def permit_changes(self) -> None:
-        """What changes something in the shop may begin."""
-        self._sync.permit_changes()
+        return emissions(self._streams[name], self.sync.dispatcher, self._clock, state_projects)
 
     def note_state_out(self, name: str) -> None:
         """A state has left the connector."""
         self._streams[name].states_out.note_out()
-
-    def wait_for_slices(self) -> None:
-        """Wait until the storefronts to sync are known, or the read has ended without them."""
-        if self._streams:
-            self._sync.wait_for_slices()
 
     def failure(self) -> CustomersCanvasError | None:
         """What has ended the read as a whole."""
@@ -74,7 +65,7 @@ def begin_reading(
     """Begin to read the selected streams; what is found waits for their readers.
 
     `all_states` are those of all streams, of which tries of failed projects count whether they are selected or not.
-    Nothing is changed in the shop before `Reading.permit_changes`. Raises `UnreadableState` and `InvalidSetting`.
+    Nothing is changed in the shop before `Sync.permit_changes`. Raises `UnreadableState` and `InvalidSetting`.
     """
     check_template(settings.file_path, settings.storefront_ids)
     delivery = settings.files.delivery
