@@ -40,7 +40,8 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_customerscanvas.api.packed import unpacked
 from source_customerscanvas.errors import CustomersCanvasError
 from source_customerscanvas.files.artifact_file import DeliveredFile
-from source_customerscanvas.sync.emissions import Emission, Estimate, State
+from source_customerscanvas.sync.counts import Estimate
+from source_customerscanvas.sync.emissions import Emission, State
 
 _MOST_BYTES = 1024 * 1024
 """Bytes of one stream's records in the framework's queue, which counts nothing but records."""

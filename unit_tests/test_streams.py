@@ -13,7 +13,8 @@ from source_customerscanvas.errors import CustomersCanvasError, MissingPermissio
 from source_customerscanvas.files.artifact_file import DeliveredFile
 from source_customerscanvas.source import SourceCustomersCanvas
 from source_customerscanvas.streams import FollowingPartition
-from source_customerscanvas.sync.emissions import Emission, Estimate, State
+from source_customerscanvas.sync.counts import Estimate
+from source_customerscanvas.sync.emissions import Emission, State
 from source_customerscanvas.sync.kinds import FOLLOWING
 from source_customerscanvas.sync.outcomes import Outcome
 

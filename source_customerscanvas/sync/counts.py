@@ -23,6 +23,14 @@ class Named:
             self.first.append(what)
 
 
+@dataclass(frozen=True)
+class Estimate:
+    """The rows and bytes to expect; `size` is None where there are no files."""
+
+    rows: int
+    size: int | None
+
+
 @dataclass
 class Counts:
     """Written by the stream's reader, the threads that list and the workers.
@@ -64,6 +72,11 @@ class Counts:
             self.expected_rows = (self.expected_rows or 0) + rows
             if size is not None:
                 self.expected_bytes = (self.expected_bytes or 0) + size
+
+    def estimate(self) -> Estimate:
+        """The rows that the stream will have emitted, as far as that is known by now, and their files' bytes."""
+        rows = self.expected_rows if self.expected_rows is not None else self.to_do
+        return Estimate(max(rows, self.emitted), self.expected_bytes)
 
     def receive(self, size: int) -> None:
         """So many more bytes of files have come."""

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from source_customerscanvas.errors import ProjectsFailed
+from source_customerscanvas.sync.counts import Estimate
 from source_customerscanvas.sync.dispatcher import Dispatcher
 from source_customerscanvas.sync.outcomes import Outcome
 from source_customerscanvas.sync.progress import StreamProgress
-from source_customerscanvas.sync.reporting import estimate, summary
+from source_customerscanvas.sync.reporting import summary
 from source_customerscanvas.times import Clock
 
 logger = logging.getLogger("airbyte.source-customerscanvas")
@@ -34,14 +35,6 @@ class State:
     content: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """The rows and bytes to expect; `size` is None where there are no files."""
-
-    rows: int
-    size: int | None
-
-
 Emission = Outcome | State | Estimate
 
 _NOTHING = Estimate(0, None)
@@ -60,7 +53,7 @@ def emissions(
         now = clock.monotonic()
         is_time = now - looked_at >= STATE_SECONDS
         if estimated == _NOTHING or is_time:
-            yield from _changed(estimated, estimated := Estimate(*estimate(counts)))
+            yield from _changed(estimated, estimated := counts.estimate())
         finished = counts.finished - emitted_finished
         is_due = finished >= state_projects or now - emitted_at >= LIFE_SECONDS
         if outcome and (outcome.checkpoint or finished + outcome.finished > state_projects):
@@ -74,7 +67,7 @@ def emissions(
                 emitted, emitted_at, emitted_finished = content, now, counts.finished
         if outcome and outcome.records:
             yield outcome
-    yield from _changed(estimated, Estimate(*estimate(counts)))
+    yield from _changed(estimated, counts.estimate())
     progress.states_out.note_made()
     yield State(progress.snapshot(is_last=True))
     logger.info(summary(progress))

@@ -6,7 +6,7 @@ from threading import Event, Thread
 
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.errors import Trouble, shorten
-from source_customerscanvas.sync.counts import NAMED, Counts, Named
+from source_customerscanvas.sync.counts import NAMED, Named
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.times import Clock
 
@@ -88,12 +88,6 @@ def warn_of_formats(wanted: Collection[str], found: Collection[str]) -> None:
     if missing := sorted(set(wanted) - set(found)):
         there = shorten(", ".join(sorted(found))) or "none"
         logger.warning(f"No file has a format of these in `file_formats`: {', '.join(missing)}. There are {there}.")
-
-
-def estimate(counts: Counts) -> tuple[int, int | None]:
-    """The rows that the stream will have emitted, as far as that is known by now, and their files' bytes."""
-    rows = counts.expected_rows if counts.expected_rows is not None else counts.to_do
-    return max(rows, counts.emitted), counts.expected_bytes
 
 
 def _unfinished(stream: StreamProgress) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from source_customerscanvas.errors import NotFound, Trouble
+from source_customerscanvas.sync.counts import Estimate
 from source_customerscanvas.sync.kinds import ORDERS
-from source_customerscanvas.sync.reporting import estimate, summary
+from source_customerscanvas.sync.reporting import summary
 from unit_tests.watched import stream
 
 
@@ -29,13 +30,13 @@ def test_given_nothing_that_is_left_out_when_summed_up_then_it_says_so() -> None
 def test_given_a_stream_of_orders_when_its_projects_are_counted_then_they_are_not_announced_as_rows() -> None:
     counts = stream(name=ORDERS).counts
     counts.expect(400)
-    assert estimate(counts) == (0, None)
+    assert counts.estimate() == Estimate(0, None)
     counts.expect_rows(49)
-    assert estimate(counts) == (49, None)
+    assert counts.estimate() == Estimate(49, None)
 
 
 def test_given_more_rows_than_were_expected_when_estimated_then_no_fewer_than_have_been_emitted() -> None:
     counts = stream().counts
     counts.expect_rows(1)
     counts.emitted = 3
-    assert estimate(counts) == (3, None)
+    assert counts.estimate() == Estimate(3, None)

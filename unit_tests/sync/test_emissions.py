@@ -10,8 +10,9 @@ from typing import cast
 import pytest
 
 from source_customerscanvas.errors import CustomersCanvasError, ProjectsFailed, ServerTrouble, Trouble
+from source_customerscanvas.sync.counts import Estimate
 from source_customerscanvas.sync.dispatcher import Dispatcher
-from source_customerscanvas.sync.emissions import Emission, Estimate, State, emissions
+from source_customerscanvas.sync.emissions import Emission, State, emissions
 from source_customerscanvas.sync.kinds import PROJECTS
 from source_customerscanvas.sync.outcomes import Outcome
 from source_customerscanvas.sync.progress import StreamProgress
