@@ -62,9 +62,8 @@ class Changes:
         for stream in self._streams:
             if stream.name not in OF_RESULTS:
                 continue
-            with stream.lock:
-                noted = stream.slice(self._key).once_more
-                due = [id_ for id_, at in noted.items() if stream.lookback.has_passed(at, now)]
+            with stream.slice(self._key) as state:
+                due = [id_ for id_, at in state.once_more.items() if stream.lookback.has_passed(at, now)]
             for project_id in due:
                 # one that is read anyway is not asked for twice
                 reading = self._wanted_by if project_id in self._packed else self._once_more

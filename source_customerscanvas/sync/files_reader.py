@@ -91,8 +91,8 @@ class FilesReader:
             read.job.batch.results[project.id] = results
         if self._downloader is None or not sizes:
             if self._has_manifests and order_id and known.condition == "held" and any(True for _ in in_scope):
-                with stream.lock:  # a manifest that was written meanwhile does not name it
-                    stream.slice(read.job.key).manifests.setdefault(order_id, ManifestFiles())
+                with stream.slice(read.job.key) as state:  # a manifest that was written meanwhile does not name it
+                    state.manifests.setdefault(order_id, ManifestFiles())
             yield from read.job.hand_over(stream, settled, (file_record(project, artifact, None) for artifact in news))
             return
         line_items = None
@@ -168,8 +168,7 @@ class FilesReader:
     def _note(self, deliveries: _Deliveries, artifact: Artifact, delivered: DeliveredFile | None) -> None:
         stream, read = deliveries.stream, deliveries.read
         order_id = read.project.order_id
-        with stream.lock:
-            state = stream.slice(read.job.key)
+        with stream.slice(read.job.key) as state:
             state.add_emitted(read.project.id, read.digest(artifact))
             if delivered and self._has_manifests and order_id:
                 manifest = state.manifests.setdefault(order_id, ManifestFiles())

@@ -72,8 +72,8 @@ class ManifestWriter:
     def _write(
         self, slice_: Slice, stream: StreamProgress, order_id: str, results: Mapping[int, Results]
     ) -> Iterator[Outcome]:
-        with stream.lock:
-            pending = stream.slice(slice_.key).manifests.get(order_id)
+        with stream.slice(slice_.key) as state:
+            pending = state.manifests.get(order_id)
         if pending is None or stream.failure:
             return
         delivered_files = dict(pending.files)
@@ -213,8 +213,7 @@ class _NotComplete(Exception):
 def _is_delivered(slice_: Slice, stream: StreamProgress, project: Project) -> bool:
     if stream.wants(slice_.key, project):
         return False  # a scan has not come to it yet, or it has changed since the lists were read
-    with stream.lock:
-        state = stream.slice(slice_.key)
+    with stream.slice(slice_.key) as state:
         return project.id not in state.owed and state.of(project.id).condition != "open"
 
 
@@ -261,14 +260,14 @@ def _items(project: Project) -> list[dict[str, Any]]:
 
 
 def _add_file(stream: StreamProgress, key: str, project: Project, artifact_id: str, delivered: DeliveredFile) -> None:
-    with stream.lock:
-        manifest = stream.slice(key).manifests.setdefault(project.order_id or "", ManifestFiles())
+    with stream.slice(key) as state:
+        manifest = state.manifests.setdefault(project.order_id or "", ManifestFiles())
         manifest.add(artifact_id, delivered.relative_path, delivered.size, delivered.sha256)
 
 
 def _wait(slice_: Slice, stream: StreamProgress, order_id: str, project: Project, was_late: bool) -> None:
-    with stream.lock:
-        pending = stream.slice(slice_.key).manifests.get(order_id)
+    with stream.slice(slice_.key) as state:
+        pending = state.manifests.get(order_id)
         if pending:
             # one that was delivered since the order was looked at may never change again, and so end no waiting
             is_over = was_late and _is_delivered(slice_, stream, project)
@@ -280,14 +279,13 @@ def _wait(slice_: Slice, stream: StreamProgress, order_id: str, project: Project
 
 def _written(stream: StreamProgress, key: str, order_id: str, written: Mapping[str, Any]) -> None:
     """Forget what the manifest names; a file that was delivered while it was written is for the next one."""
-    with stream.lock:
-        manifests = stream.slice(key).manifests
-        pending = manifests.get(order_id)
+    with stream.slice(key) as state:
+        pending = state.manifests.get(order_id)
         if pending is None:
             return  # two pages of a scan had projects of the order, and the other one's manifest was noted before
         pending.files = {id_: file for id_, file in pending.files.items() if written.get(id_) != file}
         if not pending.files:
-            del manifests[order_id]
+            del state.manifests[order_id]
 
 
 def take_due_manifests(stream: StreamProgress, key: str) -> list[str]:
@@ -295,8 +293,8 @@ def take_due_manifests(stream: StreamProgress, key: str) -> list[str]:
 
     Those that a killed sync has taken are due again in the next one.
     """
-    with stream.lock:
-        due = {order_id: one for order_id, one in stream.slice(key).manifests.items() if one.is_due}
+    with stream.slice(key) as state:
+        due = {order_id: one for order_id, one in state.manifests.items() if one.is_due}
         for one in due.values():
             one.is_looked_at = True
     return list(due)

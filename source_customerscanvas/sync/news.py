@@ -46,8 +46,7 @@ class ReadProject:
 
     def is_new(self, stream: StreamProgress, kind: Callable[[Artifact], str]) -> Callable[[Artifact], bool]:
         """Tells an artifact that the stream had not emitted by now as it is; `kind` is what its scope chooses it by."""
-        with stream.lock:
-            state = stream.slice(self.job.key)
+        with stream.slice(self.job.key) as state:
             known, covered = state.of(self.project.id), state.covered or stream.scope
         emitted = frozenset(known.emitted)
         return lambda artifact: (

@@ -136,9 +136,8 @@ class OrderReader:
 
 def _remember(stream: StreamProgress, key: str, order_id: str, projects: Iterable[Project], at: str) -> None:
     """Note the projects that only the order's row has shown: where one moves on, the order has to be told of it."""
-    with stream.lock:
+    with stream.slice(key) as state:
         for one in projects:
-            state = stream.slice(key)
             if one.id not in state.known and stream.wants(key, one):
                 settled = settled_of(stream.name, one, None, at, stream.scope.statuses)
                 stream.settle(key, replace(settled, emitted=(order_id,)))

@@ -1,5 +1,7 @@
 """What one stream wants, owes and has handed over during one read."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Condition, RLock
 from typing import Any
 
@@ -53,20 +55,21 @@ class StreamProgress:
         self._settled_in: dict[int, str] = {}
         """The slice in which each project was last settled that is remembered, or pending in another slice."""
 
-    def slice(self, key: str) -> SliceState:
-        """The state of a slice; hold the lock while using it."""
-        return self.state.slice(key)
+    @contextmanager
+    def slice(self, key: str) -> Iterator[SliceState]:
+        """The state of a slice, under the lock."""
+        with self.lock:
+            yield self.state.slice(key)
 
     def wants(self, key: str, project: Project) -> bool:
         """Whether a project, as a list shows it, is a change to this stream."""
         with self.lock:
             is_troubled = (key, project.id) in self._troubled
-            return not is_troubled and self._memory.is_change(key, self.slice(key), project)
+            return not is_troubled and self._memory.is_change(key, self.state.slice(key), project)
 
     def owe(self, key: str, project: Project | int) -> None:
         """Note that a project is to be read; only its id is given where no list showed it."""
-        with self.lock:
-            state = self.slice(key)
+        with self.slice(key) as state:
             id_ = project if isinstance(project, int) else project.id
             # a project that moved here from another slice, where it was not finished, is owed as a whole
             if isinstance(project, int) or self.state.is_pending_elsewhere(key, id_):
@@ -75,29 +78,28 @@ class StreamProgress:
                 state.owe(id_, self._memory.emitted_until(key, state, project))
 
     def cursor(self, key: str) -> str:
-        with self.lock:
-            return self.slice(key).cursor
+        with self.slice(key) as state:
+            return state.cursor
 
     def known(self, key: str, project_id: int) -> Known:
-        with self.lock:
-            return self.slice(key).of(project_id)
+        with self.slice(key) as state:
+            return state.of(project_id)
 
     def unsettled(self, key: str) -> set[int]:
         """The projects of a slice that have to be heard of in each sync: those that are open, held or owed."""
-        with self.lock:
-            state = self.slice(key)
+        with self.slice(key) as state:
             found = {id_ for id_, known in state.known.items() if known.condition in ("open", "held")} | state.owed
             return {id_ for id_ in found if (key, id_) not in self._troubled}
 
     def move_cursor(self, key: str, newest: str, read: str, seen: dict[int, str]) -> None:
         """Note that a slice was listed: all changes up to `newest` are known (see `Memory`)."""
-        with self.lock:
-            self._memory.move_cursor(key, self.slice(key), newest, read, seen)
+        with self.slice(key) as state:
+            self._memory.move_cursor(key, state, newest, read, seen)
 
     def settle(self, key: str, settled: Settled) -> None:
         """Note that all that was owed of a project has been handed over."""
-        with self.lock:
-            state, project_id = self.slice(key), settled.project_id
+        project_id = settled.project_id
+        with self.slice(key) as state:
             if self.ledger:
                 self.ledger.note(state, settled)
             self._memory.settle(key, state, settled)
@@ -108,15 +110,15 @@ class StreamProgress:
             other = self._settled_in.get(project_id, key)
             if other != key:
                 # it moved while both slices were read: read once more, the row of its present slice comes last
-                self.slice(other).settle(project_id, None)
-                self.slice(other).owe(project_id)
+                self.state.slices[other].settle(project_id, None)
+                self.state.slices[other].owe(project_id)
             if project_id in state.known or self.state.is_pending_elsewhere(key, project_id):
                 self._settled_in[project_id] = key
 
     def end_once_more(self, key: str, project_id: int) -> None:
         """Note that a finished project was asked for once more, and had nothing new."""
-        with self.lock:
-            self.slice(key).once_more.pop(project_id, None)
+        with self.slice(key) as state:
+            state.once_more.pop(project_id, None)
 
     def miss(self, key: str, project_id: int, *, is_listed: bool) -> None:
         """Note that a project was not there when it was asked for, although perhaps a list of this sync showed it.
@@ -124,8 +126,7 @@ class StreamProgress:
         A server may answer 404 for a moment. So a missing project stays owed, and is forgotten only when the next sync
         finds it missing too and no list shows it.
         """
-        with self.lock:
-            state = self.slice(key)
+        with self.slice(key) as state:
             state.end_waiting(project_id)
             if project_id in state.missing and not is_listed:
                 state.forget(project_id)
@@ -137,18 +138,18 @@ class StreamProgress:
 
     def pass_on(self, key: str, project: Project) -> None:
         """Note that a project belongs elsewhere now: what was not handed over of it is owed there."""
-        with self.lock:
-            was_pending = self.slice(key).is_pending(project.id)
-            self.slice(key).forget(project.id)
-            for other, state in self.state.slices.items():
-                is_settled = project.id in state.known or self._settled_in.get(project.id) == other
+        with self.slice(key) as state:
+            was_pending = state.is_pending(project.id)
+            state.forget(project.id)
+            for other, another in self.state.slices.items():
+                is_settled = project.id in another.known or self._settled_in.get(project.id) == other
                 if was_pending and other != key and is_part(other, project) and not is_settled:
-                    state.owe(project.id)
+                    another.owe(project.id)
 
     def leave(self, key: str, project_id: int, trouble: Trouble | None) -> None:
         """Note that a project could not be read: it stays owed, and this read does not try it again."""
-        with self.lock:
-            self.slice(key).owed.add(project_id)
+        with self.slice(key) as state:
+            state.owed.add(project_id)
             self._troubled.add((key, project_id))
             if trouble:
                 self.counts.note_trouble(trouble)

@@ -215,8 +215,7 @@ class ProjectReader:
         if project is None:
             logger.warning(f"{where} is gone: passed over.")
         for stream in streams:
-            with stream.lock:
-                state = stream.slice(job.key)
+            with stream.slice(job.key) as state:
                 former, was_missing = state.of(job.project_id).emitted[:1], job.project_id in state.missing
             if project is None:
                 stream.counts.pass_over(f"{where} is gone")
@@ -252,16 +251,14 @@ def _is_obsolete(client: ApiClient, job: Job, streams: Sequence[StreamProgress],
 
 def _is_open_as_before(job: Job, stream: StreamProgress, project: Project) -> bool:
     """Whether an open project that no list showed has not moved on, and nothing is owed of it from an earlier sync."""
-    with stream.lock:
-        state = stream.slice(job.key)
+    with stream.slice(job.key) as state:
         known, is_owed = state.of(project.id), project.id in state.owed
     is_open = not project.is_completed and known.condition == "open"
     return is_open and not is_owed and known.seen == digest_for(stream.name, project)
 
 
 def _settle_unchanged(stream: StreamProgress, key: str, project: Project) -> None:
-    with stream.lock:
-        state = stream.slice(key)
+    with stream.slice(key) as state:
         state.settle(project.id, state.of(project.id))
         if project.processing_status is None:
             state.unlisted.add(project.id)

@@ -63,8 +63,7 @@ class Tries:
     def note(self, key: str, project_id: int, one: Try) -> None:
         """Note a try before it is made; whatever comes of it, the project is read in the next sync."""
         for stream in self._streams:
-            with stream.lock:
-                state = stream.slice(key)
+            with stream.slice(key) as state:
                 if project_id in state.known or project_id in state.owed:
                     stream.state.tries[project_id] = one
                     if project_id not in state.owed:
@@ -74,8 +73,7 @@ class Tries:
     def take_back(self, key: str, project_id: int, before: Try) -> None:
         """Note that a try was not made after all; `before` is the one before it."""
         for stream in self._streams:
-            with stream.lock:
-                state = stream.slice(key)
+            with stream.slice(key) as state:
                 if stream.state.tries.pop(project_id, None):
                     if (stream.name, key, project_id) in self._owed_for_a_try:
                         state.owed.discard(project_id)

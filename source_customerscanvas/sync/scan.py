@@ -85,8 +85,8 @@ def scanning(streams: Sequence[StreamProgress], key: str) -> list[StreamProgress
     """The streams that have not read all of a slice yet."""
     found = []
     for stream in streams:
-        with stream.lock:
-            if stream.slice(key).scan is not None:
+        with stream.slice(key) as state:
+            if state.scan is not None:
                 found.append(stream)
     return found
 
@@ -94,8 +94,7 @@ def scanning(streams: Sequence[StreamProgress], key: str) -> list[StreamProgress
 def start_watch(streams: Sequence[StreamProgress], key: str, newest: str, read: str) -> None:
     """Note, before the first scan of a slice begins, from when on its changes have to be looked for afterwards."""
     for stream in streams:
-        with stream.lock:
-            state = stream.slice(key)
+        with stream.slice(key) as state:
             if state.scan is None or state.scan >= 0:
                 continue  # a resumed scan keeps its first cursor: changes since then would be missed otherwise
             state.cursor = state.cursor or newest
@@ -109,19 +108,17 @@ def is_fresh(streams: Sequence[StreamProgress], key: str) -> bool:
 
 
 def _after(stream: StreamProgress, key: str) -> int:
-    with stream.lock:
-        scan = stream.slice(key).scan
-        return -1 if scan is None else scan
+    with stream.slice(key) as state:
+        return -1 if state.scan is None else state.scan
 
 
 def _pass(stream: StreamProgress, key: str, after: int) -> None:
     """Note that a scan has come past the project `after`."""
-    with stream.lock:
-        state = stream.slice(key)
+    with stream.slice(key) as state:
         if state.scan is not None:
             state.scan = max(state.scan, after)
 
 
 def _end(stream: StreamProgress, key: str) -> None:
-    with stream.lock:
-        stream.slice(key).scan = None
+    with stream.slice(key) as state:
+        state.scan = None

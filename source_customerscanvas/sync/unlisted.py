@@ -27,8 +27,8 @@ def consider_held(lists: ProjectLists, key: str, streams: Sequence[StreamProgres
     """Consider the held projects that the lists of the statuses which hold them still show."""
     held: dict[int, str] = {}
     for stream in streams:
-        with stream.lock:
-            held |= {id_: known.held_by for id_, known in stream.slice(key).having("held") if id_ not in changes.seen}
+        with stream.slice(key) as state:
+            held |= {id_: known.held_by for id_, known in state.having("held") if id_ not in changes.seen}
     for code in sorted(filter(str.isdigit, set(held.values()))):
         fetch = lists.fetch(BY_ID, status=code)
         for page in walk(fetch, fetch(0)):
@@ -53,8 +53,7 @@ def add_unlisted(
 
 
 def _silent(stream: StreamProgress, key: str) -> set[int]:
-    with stream.lock:
-        state = stream.slice(key)
+    with stream.slice(key) as state:
         return state.unlisted - state.owed
 
 

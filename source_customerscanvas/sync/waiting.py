@@ -69,8 +69,7 @@ class Waiting:
             self._wait()
 
     def _collect(self, stream: StreamProgress, slice_: Slice) -> None:
-        with stream.lock:
-            state = stream.slice(slice_.key)
+        with stream.slice(slice_.key) as state:
             open_ = [id_ for id_, _ in state.having("open") if id_ not in state.owed]
         for project_id in open_:
             if self._results.has_failed(slice_.key, project_id):
@@ -174,5 +173,5 @@ class Waiting:
 
 
 def _knows(stream: StreamProgress, key: str, project_id: int) -> bool:
-    with stream.lock:
-        return project_id in stream.slice(key).known
+    with stream.slice(key) as state:
+        return project_id in state.known

@@ -37,8 +37,8 @@ class Watch:
         self._streams = streams
         self._now = now
         for stream in streams:
-            with stream.lock:
-                set_back(stream.slice(key), stream.lookback, now)
+            with stream.slice(key) as state:
+                set_back(state, stream.lookback, now)
         self.changes = Changes(key, streams)
 
     def take_whole(self, page: Page) -> None:
@@ -106,7 +106,7 @@ class Watch:
         self.changes.add_once_more(self._now)
         self.changes.owe()
         for stream in self._streams:
-            with stream.lock:
+            with stream.slice(self._key) as state:
                 if ends_scan:
-                    stream.slice(self._key).scan = None
+                    state.scan = None
                 stream.move_cursor(self._key, newest, self._now, self.changes.seen)

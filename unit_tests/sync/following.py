@@ -81,7 +81,7 @@ class Following:
 
     @property
     def state(self) -> SliceState:
-        return self.stream.slice(KEY)
+        return self.stream.state.slice(KEY)
 
     @property
     def value(self) -> dict[str, Any]:

@@ -70,4 +70,4 @@ def test_given_an_acknowledgement_that_moves_a_project_when_made_then_its_rows_a
     settings = replace(SETTINGS, acknowledge=acknowledge)
     acknowledging = Acknowledging(settings, shop.client(), progress.ledger, [wanted, too_old])
     assert acknowledging.acknowledge([SLICE]) == 1
-    assert (wanted.slice(KEY).owed, too_old.slice(KEY).owed) == ({id_} if is_moved else set(), set())
+    assert (wanted.state.slice(KEY).owed, too_old.state.slice(KEY).owed) == ({id_} if is_moved else set(), set())

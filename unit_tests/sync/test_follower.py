@@ -56,4 +56,4 @@ def test_given_a_stream_that_fails_during_its_first_scan_when_that_ends_then_the
         taking.on_batch = lambda: files.fail(StoreUnavailable("/files", "it is full"))
     Follower(shop.client(), SLICE, [results, files], cast(Dispatcher, taking)).follow()
     assert sorted(taking.read) == list(range(1, 10))
-    assert [one.slice(KEY).scan for one in (results, files)] == [None, 4 if has_failed else None]
+    assert [one.state.slice(KEY).scan for one in (results, files)] == [None, 4 if has_failed else None]

@@ -163,7 +163,7 @@ def test_given_a_first_scan_when_it_begins_then_the_watch_that_follows_begins_th
     assert is_fresh([progress], KEY)
     assert scanning([progress, stream()], KEY) == [progress]
     start_watch([progress], KEY, CURSOR, AFTER)
-    state = progress.slice(KEY)
+    state = progress.state.slice(KEY)
     state.scan = 4
     start_watch([progress], KEY, FIVE_HOURS_AHEAD, FIVE_HOURS_AHEAD)
     assert (state.cursor, state.read, is_fresh([progress], KEY)) == (CURSOR, AFTER, False)

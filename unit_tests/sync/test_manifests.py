@@ -104,7 +104,7 @@ class Order:
 
     @property
     def pending(self) -> dict[str, ManifestFiles]:
-        return self.stream.slice(KEY).manifests
+        return self.stream.state.slice(KEY).manifests
 
 
 def test_given_a_complete_order_when_its_last_file_is_delivered_then_the_manifest_names_all_of_them() -> None:
@@ -146,7 +146,7 @@ def test_given_an_order_with_a_project_whose_files_are_not_all_delivered_when_lo
     known: Known | None,
 ) -> None:
     order = Order()
-    state = order.stream.slice(KEY)
+    state = order.stream.state.slice(KEY)
     if known:
         state.known[2] = known
     else:
@@ -260,7 +260,7 @@ def test_given_a_file_that_the_api_does_not_have_any_more_when_written_then_it_i
 
 def test_given_a_scan_that_has_not_come_to_a_project_of_the_order_when_looked_at_then_it_waits() -> None:
     order = Order()
-    order.stream.slice(KEY).scan = 1
+    order.stream.state.slice(KEY).scan = 1
     order.write()
     assert (order.place.content, list(order.pending)) == ({}, [ORDER])
 
@@ -316,7 +316,7 @@ def test_given_a_file_that_is_delivered_while_the_manifest_is_written_when_it_is
 
 def test_given_a_late_project_when_it_is_delivered_before_the_wait_for_it_is_noted_then_the_order_is_due() -> None:
     order = Order()
-    state = order.stream.slice(KEY)
+    state = order.stream.state.slice(KEY)
     state.owe(2)
     (look,) = order.writer.write(SLICE, order.stream, ORDER, {})
     state.settle(2, None)

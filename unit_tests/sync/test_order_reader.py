@@ -64,7 +64,7 @@ def test_given_an_order_of_many_projects_when_read_then_one_request_gives_one_ro
     counts = [row[name] for name in ("projectCount", "readyCount", "failedCount", "unfinishedCount", "state")]
     assert counts == [4, 2, 1, 1, "Failed"]
     assert [one["id"] for one in row["projects"]] == [1, 2, 3, 4]
-    assert progress.slice(KEY).owed == set()
+    assert progress.state.slice(KEY).owed == set()
 
 
 def test_given_an_order_that_cannot_be_read_when_tried_then_its_projects_stay_owed_and_it_is_named() -> None:
@@ -77,7 +77,7 @@ def test_given_an_order_that_cannot_be_read_when_tried_then_its_projects_stay_ow
 
     shop.on_ask = refuse
     (outcome,) = read(reader(shop, progress), shop, progress, "5001")
-    assert (outcome.records, progress.slice(KEY).owed) == ([], {1})
+    assert (outcome.records, progress.state.slice(KEY).owed) == ([], {1})
     assert [one.where for one in progress.counts.troubles] == ["storefront 11, order 5001"]
 
 
@@ -93,7 +93,7 @@ def test_given_an_order_whose_document_cannot_be_read_when_its_row_is_out_then_o
     for outcome in reader(shop, *streams).read(Slice(11), "order-1", touched):
         assert outcome.note
         outcome.note()
-    assert [(one.slice(KEY).owed, len(one.counts.troubles)) for one in streams] == [(set(), 0), ({1}, 1)]
+    assert [(one.state.slice(KEY).owed, len(one.counts.troubles)) for one in streams] == [(set(), 0), ({1}, 1)]
 
 
 def test_given_a_sync_that_is_being_ended_when_an_order_is_read_then_nothing_is_told_of_it() -> None:
@@ -106,7 +106,7 @@ def test_given_a_sync_that_is_being_ended_when_an_order_is_read_then_nothing_is_
 
     shop.on_ask = stop
     assert read(reader(shop, progress), shop, progress, "5001") == []
-    assert (progress.slice(KEY).owed, progress.counts.troubles) == ({1}, [])
+    assert (progress.state.slice(KEY).owed, progress.counts.troubles) == ({1}, [])
 
 
 def test_given_a_row_that_showed_a_project_when_that_is_read_later_then_the_row_need_not_come_again() -> None:
@@ -164,7 +164,7 @@ def test_given_a_shop_without_documents_when_asked_then_it_is_said_once_and_one_
     assert len(shop.asked_for("/order")) == asked
     assert progress.counts.passed_over.first == ["storefront 11: its shop gives no documents of some orders"]
     assert len([message for message in caplog.messages if message.startswith("Passed over")]) == 1
-    assert progress.slice(KEY).owed == set()
+    assert progress.state.slice(KEY).owed == set()
 
 
 @pytest.mark.parametrize(
@@ -199,4 +199,4 @@ def test_given_a_shop_in_trouble_when_a_document_is_asked_for_then_it_is_a_troub
     found, progress = read_all(shop)
     assert [row["order"]["id"] for row in found] == [3]
     assert len(progress.counts.troubles) == 2
-    assert progress.slice(KEY).owed == {1, 2}
+    assert progress.state.slice(KEY).owed == {1, 2}

@@ -379,16 +379,16 @@ def test_given_a_cursor_that_moves_when_projects_lie_before_its_window_then_only
     for id_, processing in ((1, "Completed"), (2, "Pending"), (3, "Completed")):
         one = project(id_, processing, orderId="5001", lastModified=AFTER)
         progress.settle(KEY, settled(progress, one))
-    progress.slice(KEY).once_more.clear()
+    progress.state.slice(KEY).once_more.clear()
     progress.leave(KEY, 3, trouble())
     progress.move_cursor(KEY, WINDOW_LATER, WINDOW_LATER, {1: AFTER, 2: AFTER})
-    assert sorted(progress.slice(KEY).known) == [2, 3]
+    assert sorted(progress.state.slice(KEY).known) == [2, 3]
 
 
 def test_given_a_cursor_when_an_earlier_one_is_given_then_it_stays() -> None:
     progress = stream()
     progress.move_cursor(KEY, LONG_AGO, LONG_AGO, {})
-    assert (progress.slice(KEY).cursor, progress.slice(KEY).read) == (CURSOR, CURSOR)
+    assert (progress.state.slice(KEY).cursor, progress.state.slice(KEY).read) == (CURSOR, CURSOR)
 
 
 def test_given_a_project_that_two_slices_hand_over_when_it_moved_meanwhile_then_the_first_one_reads_it_once_more() -> (
@@ -398,7 +398,7 @@ def test_given_a_project_that_two_slices_hand_over_when_it_moved_meanwhile_then_
     one = project(lastModified=AFTER)
     progress.settle(KEY, settled(progress, one))
     progress.settle("12", settled(progress, one))
-    assert (progress.slice(KEY).owed, progress.slice("12").owed) == ({7}, set())
+    assert (progress.state.slice(KEY).owed, progress.state.slice("12").owed) == ({7}, set())
 
 
 def test_given_a_held_project_when_settled_then_the_status_that_holds_it_is_known() -> None:

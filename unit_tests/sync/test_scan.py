@@ -54,7 +54,10 @@ def test_given_a_scan_that_began_without_any_time_when_it_is_resumed_then_what_c
 ):
     begun, resumed = (stream(watched(cursor="", read="", scan=after)) for after in (-1, 5))
     start_watch([begun, resumed], KEY, AFTER, AFTER)
-    assert [(one.slice(KEY).cursor, one.slice(KEY).read) for one in (begun, resumed)] == [(AFTER, AFTER), ("", "")]
+    assert [(one.state.slice(KEY).cursor, one.state.slice(KEY).read) for one in (begun, resumed)] == [
+        (AFTER, AFTER),
+        ("", ""),
+    ]
 
 
 def test_given_a_scan_in_a_wider_scope_when_it_begins_then_what_changed_since_the_last_watch_is_still_looked_for() -> (
@@ -62,4 +65,4 @@ def test_given_a_scan_in_a_wider_scope_when_it_begins_then_what_changed_since_th
 ):
     widened = stream(watched(scan=-1, covered=Scope(kinds=("pdf",))))
     start_watch([widened], KEY, AFTER, AFTER)
-    assert (widened.slice(KEY).cursor, widened.slice(KEY).read) == (CURSOR, CURSOR)
+    assert (widened.state.slice(KEY).cursor, widened.state.slice(KEY).read) == (CURSOR, CURSOR)

@@ -79,7 +79,7 @@ def test_given_a_change_when_watched_then_it_is_found_owed_and_the_cursor_does_n
     shop.pass_time(HOUR)
     id_ = change(shop) or 3
     assert found(watch(shop, progress)) == [id_]
-    state = progress.slice(KEY)
+    state = progress.state.slice(KEY)
     assert (state.owed, state.read) == ({id_}, shop.time)
     assert state.cursor <= shop.time
 
@@ -100,7 +100,7 @@ def test_given_projects_that_are_only_created_when_watched_then_the_cursor_follo
     shop.pass_time(HOUR)
     new = shop.create()
     assert found(watch(shop, progress)) == [new]
-    assert progress.slice(KEY).cursor == shop.time
+    assert progress.state.slice(KEY).cursor == shop.time
 
 
 def test_given_a_project_that_is_modified_between_the_tops_of_two_lists_when_watched_twice_then_it_is_found() -> None:
@@ -113,7 +113,7 @@ def test_given_a_project_that_is_modified_between_the_tops_of_two_lists_when_wat
     new = shop.create()
     one = Watch(lists, KEY, [progress], shop.time)
     one.look(modified)
-    progress.slice(KEY).owed.clear()
+    progress.state.slice(KEY).owed.clear()
     assert {3, new} <= {*found(one.changes), *found(watch(shop, progress))}
 
 
@@ -203,7 +203,7 @@ def test_given_a_project_that_was_seen_to_finish_when_a_window_has_passed_then_i
     shop.pass_time(minutes)
     jobs = list(watch(shop, progress).jobs(Batch(SLICE)))
     assert [(job.project_id, job.once_more) for job in jobs] == [(3, True)] * is_asked
-    assert progress.slice(KEY).owed == set()
+    assert progress.state.slice(KEY).owed == set()
 
 
 def test_given_a_project_that_is_read_anyway_when_it_is_due_once_more_then_it_is_not_asked_for_twice() -> None:
@@ -245,7 +245,7 @@ def test_given_projects_without_a_status_when_one_of_them_moves_on_then_it_is_fo
     projects: int, strewn: bool, status: str
 ) -> None:
     shop, progress = silent_shop(projects, strewn)
-    one = sorted(progress.slice(KEY).unlisted)[3]
+    one = sorted(progress.state.slice(KEY).unlisted)[3]
     shop.results[one] = {"status": status}
     shop.show(one)
     assert one in found(watch(shop, progress))
@@ -253,7 +253,7 @@ def test_given_projects_without_a_status_when_one_of_them_moves_on_then_it_is_fo
 
 def test_given_one_without_a_status_that_finishes_when_another_one_comes_then_their_number_hides_nothing() -> None:
     shop, progress = silent_shop(30, strewn=True)
-    one = sorted(progress.slice(KEY).unlisted)[3]
+    one = sorted(progress.state.slice(KEY).unlisted)[3]
     shop.run(one, "Completed")
     new = shop.create(None)
     assert {one, new} <= set(found(watch(shop, progress)))
@@ -307,7 +307,7 @@ def test_given_a_slice_without_projects_when_taken_then_its_scan_is_still_to_com
     progress = stream(SliceState())
     one = Watch(shop.lists(progress), KEY, [progress], shop.time)
     one.take_whole(shop.lists(progress).first(NEWEST_MODIFIED))
-    assert progress.slice(KEY).scan == (None if projects else -1)
+    assert progress.state.slice(KEY).scan == (None if projects else -1)
 
 
 def test_given_a_whole_slice_on_one_page_when_taken_then_it_needs_no_other_list() -> None:
