@@ -87,7 +87,7 @@ class Acknowledging:
             self._ledger.remove(slice_.key, delivered)
             return False
         produced = [project for project in projects if self._is_produced(project)]
-        is_due = all(self._ledger.has_finished(slice_.key, project) for project in produced)
+        is_due = all(self._ledger.was_handed_over(slice_.key, project) for project in produced)
         if not is_due and order_id:
             self._ledger.wait(slice_.key, order_id, produced)
         return is_due

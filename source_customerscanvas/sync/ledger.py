@@ -1,7 +1,7 @@
 """What a stream has delivered of orders, on whose word they are acknowledged in the shop (see `acknowledging`)."""
 
-from collections.abc import Iterable
-from threading import RLock
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 
 from source_customerscanvas.api.projects import Project
 from source_customerscanvas.state.slice_state import SliceState
@@ -15,11 +15,18 @@ from source_customerscanvas.sync.slices import is_order
 class Ledger:
     """The deliveries of one stream. They are a part of its state, and touched under its lock alone."""
 
-    def __init__(self, stream: str, state: StreamState, lock: RLock, lookback: Lookback, since: str | None) -> None:
-        """`since`: orders created before it are left alone; None: before the stream's first sync."""
+    def __init__(
+        self,
+        stream: str,
+        state: StreamState,
+        slice_: Callable[[str], AbstractContextManager[SliceState]],
+        lookback: Lookback,
+        since: str | None,
+    ) -> None:
+        """`slice_`: see `StreamProgress.slice`. `since`: older orders are left alone; None: before the first sync."""
         self._stream = stream
         self._state = state
-        self._lock = lock
+        self._slice = slice_
         self._lookback = lookback
         self._since = since
 
@@ -43,18 +50,16 @@ class Ledger:
 
     def of_orders(self, key: str) -> dict[str, frozenset[int]]:
         """The projects that were delivered and not yet acknowledged, of each order that does not wait for others."""
-        with self._lock:
-            state = self._state.slice(key)
+        with self._slice(key) as state:
             delivered: dict[str, set[int]] = {}
             for project_id, order_id in state.delivered.items():
                 if order_id not in state.waiting:
                     delivered.setdefault(order_id, set()).add(project_id)
             return {order_id: frozenset(ids) for order_id, ids in delivered.items()}
 
-    def has_finished(self, key: str, project: Project) -> bool:
+    def was_handed_over(self, key: str, project: Project) -> bool:
         """Whether, before this sync, a completed project had been handed over as it is now."""
-        with self._lock:
-            state = self._state.slice(key)
+        with self._slice(key) as state:
             if not project.is_completed or project.id in state.owed:
                 return False
             if state.scan is not None and project.id > state.scan:
@@ -73,8 +78,7 @@ class Ledger:
 
         It waits for no project that the stream may never read: then the next sync asks for the order again.
         """
-        with self._lock:
-            state = self._state.slice(key)
+        with self._slice(key) as state:
             if state.scan is not None:
                 return  # it may have come past them already
             for project in projects:
@@ -89,8 +93,7 @@ class Ledger:
 
         Whatever has not been seen to be held yet is read, and is held from then on.
         """
-        with self._lock:
-            state = self._state.slice(key)
+        with self._slice(key) as state:
             for project_id in project_ids:
                 if state.of(project_id).condition != "held":
                     state.owe(project_id)
@@ -98,11 +101,11 @@ class Ledger:
 
     def move(self, key: str, project: Project) -> None:
         """Note that a delivered project belongs to another order now."""
-        with self._lock:
-            self._state.slice(key).delivered[project.id] = project.order_id or ""
+        with self._slice(key) as state:
+            state.delivered[project.id] = project.order_id or ""
 
     def remove(self, key: str, project_ids: Iterable[int]) -> None:
         """Note that these projects are acknowledged, or are not to be."""
-        with self._lock:
+        with self._slice(key) as state:
             for project_id in project_ids:
-                self._state.slice(key).delivered.pop(project_id, None)
+                state.delivered.pop(project_id, None)

@@ -8,7 +8,7 @@ path that it has now (which another file of that name changes, or a setting), it
 import logging
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -26,7 +26,13 @@ from source_customerscanvas.sync.files_reader import FilesReader
 from source_customerscanvas.sync.lists import projects_in_order
 from source_customerscanvas.sync.outcomes import Outcome
 from source_customerscanvas.sync.progress import StreamProgress
-from source_customerscanvas.sync.records import file_record, manifest_record
+from source_customerscanvas.sync.records import (
+    file_record,
+    manifest_document,
+    manifest_entry,
+    manifest_project,
+    manifest_record,
+)
 from source_customerscanvas.sync.reporting import warn_of_trouble
 from source_customerscanvas.sync.slices import Slice
 
@@ -36,6 +42,21 @@ NAME = "order.json"
 
 _Earlier = tuple[str, str, str | None]
 """A file as the last manifest named it: its artifact, path and SHA-256."""
+
+
+@dataclass(frozen=True)
+class _Order:
+    """An order that is looked at; `results` are those of its projects that were just read."""
+
+    slice: Slice
+    stream: StreamProgress
+    id: str
+    results: Mapping[int, Results]
+    files: dict[str, tuple[str, int, str]] = field(default_factory=dict)
+    """What was delivered of it since the last manifest."""
+
+    def describe(self) -> str:
+        return f"storefront {self.slice.storefront_id}, order {self.id}"
 
 
 class ManifestWriter:
@@ -58,67 +79,62 @@ class ManifestWriter:
         Only for an order of which all that was delivered has been noted in the state. `results` are those of its
         projects that were just read.
         """
+        order = _Order(slice_, stream, order_id, results)
         try:
-            yield from self._write(slice_, stream, order_id, results)
+            yield from self._write(order)
         except Stopped:
             return
         except (StoreUnavailable, StoreAway) as error:
             stream.fail(error)
         except Exception as error:
-            trouble = Trouble(f"storefront {slice_.storefront_id}, order {order_id}, {NAME}", as_known_error(error))
+            trouble = Trouble(f"{order.describe()}, {NAME}", as_known_error(error))
             warn_of_trouble(trouble)
             yield Outcome(stream.name, note=partial(stream.counts.note_trouble, trouble))
 
-    def _write(
-        self, slice_: Slice, stream: StreamProgress, order_id: str, results: Mapping[int, Results]
-    ) -> Iterator[Outcome]:
-        with stream.slice(slice_.key) as state:
-            pending = state.manifests.get(order_id)
-        if pending is None or stream.failure:
+    def _write(self, order: _Order) -> Iterator[Outcome]:
+        with order.stream.slice(order.slice.key) as state:
+            pending = state.manifests.get(order.id)
+        if pending is None or order.stream.failure:
             return
-        delivered_files = dict(pending.files)
-        projects = projects_in_order(self._client, slice_, order_id)
+        order.files.update(pending.files)
+        projects = projects_in_order(self._client, order.slice, order.id)
         if not projects:
             # nothing will ever complete it, and the state is to forget what has ended
-            yield Outcome(stream.name, note=partial(_written, stream, slice_.key, order_id, delivered_files))
+            yield Outcome(order.stream.name, note=partial(_written, order))
             return
         produced = [project for project in projects if self._settings.statuses.includes(project.business_status)]
         try:
             if not produced:
                 raise _NotComplete(projects[0])
-            artifacts = self._artifacts_of(slice_, stream, produced, results)
+            artifacts = self._artifacts_of(order, produced)
         except _NotComplete as error:
-            note = partial(_wait, slice_, stream, order_id, error.project, error.is_late)
-            yield Outcome(stream.name, note=note)
+            yield Outcome(order.stream.name, note=partial(_wait, order, error.project, error.is_late))
             return
         path = f"{self._files.order_folder(produced[0])}/{NAME}"
         line_items = self._files.line_items(lambda: projects)
         earlier = self._earlier_files(path)
-        entries = {}
+        contents = []
         for project in produced:
-            finals = artifacts[project.id]
-            paths = self._files.paths(project, finals, line_items)
-            entries[project.id] = yield from self._entries(
-                slice_, stream, project, finals, paths, earlier, delivered_files
-            )
-        content = orjson.dumps(_document(slice_, order_id, produced, entries), option=orjson.OPT_INDENT_2)
+            paths = self._files.paths(project, artifacts[project.id], line_items)
+            entries = yield from self._entries(order, project, artifacts[project.id], paths, earlier)
+            contents.append(manifest_project(project, entries))
+        document = manifest_document(order.slice.storefront_id, order.id, produced[0], contents)
+        content = orjson.dumps(document, option=orjson.OPT_INDENT_2)
         delivered = self._downloader.put(path, content, "application/json")
         updated_at = max(project.updated_at for project in projects)
-        row = manifest_record(slice_.storefront_id, order_id, projects, delivered, updated_at)
-        logger.info(f"Complete: storefront {slice_.storefront_id}, order {order_id}: {delivered.relative_path}.")
-        yield Outcome(stream.name, [(row, delivered)], partial(_written, stream, slice_.key, order_id, delivered_files))
+        row = manifest_record(order.slice.storefront_id, order.id, projects, delivered, updated_at)
+        logger.info(f"Complete: {order.describe()}: {delivered.relative_path}.")
+        yield Outcome(order.stream.name, [(row, delivered)], partial(_written, order))
 
-    def _artifacts_of(
-        self, slice_: Slice, stream: StreamProgress, produced: Sequence[Project], read: Mapping[int, Results]
-    ) -> dict[int, list[Artifact]]:
+    def _artifacts_of(self, order: _Order, produced: Sequence[Project]) -> dict[int, list[Artifact]]:
         """The final artifacts of each produced project. Raises `_NotComplete` while one is not delivered wholly."""
         for project in produced:
-            is_late = not _is_delivered(slice_, stream, project)
+            is_late = not _is_delivered(order, project)
             if is_late or not project.is_completed:
                 raise _NotComplete(project, is_late=is_late)
         found = {}
         for project in produced:
-            results = read.get(project.id) or self._results_of(project)
+            results = order.results.get(project.id) or self._results_of(project)
             if results is None or not results.is_completed:
                 raise _NotComplete(project)
             found[project.id] = self._finals(results)
@@ -170,34 +186,32 @@ class ManifestWriter:
 
     def _entries(
         self,
-        slice_: Slice,
-        stream: StreamProgress,
+        order: _Order,
         project: Project,
         artifacts: Sequence[Artifact],
         paths: Mapping[str, str],
         earlier: Mapping[str, Sequence[_Earlier]],
-        delivered_files: dict[str, tuple[str, int, str]],
     ) -> Generator[Outcome, None, list[dict[str, Any]]]:
-        """What the manifest says of a project's files; one that is delivered again is added to `delivered_files`."""
+        """What the manifest says of a project's files; one that is delivered again is added to those of the order."""
         entries = []
         for artifact in artifacts:
-            if not stream.scope.has_kind(artifact.format):
+            if not order.stream.scope.has_kind(artifact.format):
                 continue
             path, file = paths[artifact.id], ArtifactFile.from_row(artifact.id, artifact.listed)
-            stored: tuple[str, int, str | None] | None = delivered_files.get(artifact.id)
+            stored: tuple[str, int, str | None] | None = order.files.get(artifact.id)
             try:
                 stored = stored or self._find(file, path, earlier)
                 if stored is None:
                     delivered = self._downloader.deliver(file, path)
-                    stored = delivered_files[artifact.id] = (path, delivered.size, delivered.sha256)
+                    stored = order.files[artifact.id] = (path, delivered.size, delivered.sha256)
                     row = file_record(project, self._with_details(artifact), delivered)
-                    note = partial(_add_file, stream, slice_.key, project, artifact.id, delivered)
-                    yield Outcome(stream.name, [(row, delivered)], note)
+                    note = partial(_add_file, order, artifact.id, delivered)
+                    yield Outcome(order.stream.name, [(row, delivered)], note)
             except NotFound:
                 where = f"{project.describe()}, artifact {artifact.id}"
                 logger.warning(f"{NAME} does not name the file of {where}: it is gone, and does not lie at {path}.")
                 continue
-            entries.append(_entry(artifact, *stored))
+            entries.append(manifest_entry(artifact, *stored))
         return entries
 
 
@@ -210,82 +224,38 @@ class _NotComplete(Exception):
         self.is_late = is_late
 
 
-def _is_delivered(slice_: Slice, stream: StreamProgress, project: Project) -> bool:
-    if stream.wants(slice_.key, project):
+def _is_delivered(order: _Order, project: Project) -> bool:
+    if order.stream.wants(order.slice.key, project):
         return False  # a scan has not come to it yet, or it has changed since the lists were read
-    with stream.slice(slice_.key) as state:
+    with order.stream.slice(order.slice.key) as state:
         return project.id not in state.owed and state.of(project.id).condition != "open"
 
 
-def _entry(artifact: Artifact, path: str, size: int, sha256: str | None) -> dict[str, Any]:
-    return {
-        "artifactId": artifact.id,
-        **artifact.item,
-        "name": artifact.listed.get("name"),
-        "format": artifact.listed.get("format"),
-        "path": path,
-        "size": size,
-        "sha256": sha256,
-    }
-
-
-def _document(
-    slice_: Slice, order_id: str, produced: Sequence[Project], entries: Mapping[int, Sequence[dict[str, Any]]]
-) -> dict[str, Any]:
-    first = produced[0].row
-    return {
-        "version": 1,
-        "storefrontId": slice_.storefront_id,
-        "orderId": order_id,
-        **{name: first.get(name) for name in ("orderNumber", "orderName", "customerId", "customerName")},
-        "projects": [_project(project, entries[project.id]) for project in produced],
-    }
-
-
-def _project(project: Project, files: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "id": project.id,
-        "name": project.row.get("name"),
-        "status": project.business_status,
-        "items": _items(project),
-        "files": files,
-    }
-
-
-def _items(project: Project) -> list[dict[str, Any]]:
-    items = project.row.get("items")
-    fields = ("id", "name", "quantity", "sku", "orderLineItemId", "orderLineItemIndex")
-    found = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
-    return [{name: item.get(name) for name in fields} for item in found]
-
-
-def _add_file(stream: StreamProgress, key: str, project: Project, artifact_id: str, delivered: DeliveredFile) -> None:
-    with stream.slice(key) as state:
-        manifest = state.manifests.setdefault(project.order_id or "", ManifestFiles())
+def _add_file(order: _Order, artifact_id: str, delivered: DeliveredFile) -> None:
+    with order.stream.slice(order.slice.key) as state:
+        manifest = state.manifests.setdefault(order.id, ManifestFiles())
         manifest.add(artifact_id, delivered.relative_path, delivered.size, delivered.sha256)
 
 
-def _wait(slice_: Slice, stream: StreamProgress, order_id: str, project: Project, was_late: bool) -> None:
-    with stream.slice(slice_.key) as state:
-        pending = state.manifests.get(order_id)
-        if pending:
-            # one that was delivered since the order was looked at may never change again, and so end no waiting
-            is_over = was_late and _is_delivered(slice_, stream, project)
-            if is_over:
-                pending.look_again()
-            else:
-                pending.waits_for = project.id
+def _wait(order: _Order, project: Project, was_late: bool) -> None:
+    with order.stream.slice(order.slice.key) as state:
+        pending = state.manifests.get(order.id)
+        if pending and was_late and _is_delivered(order, project):
+            # it was delivered since the order was looked at, may never change again, and so would end no waiting
+            pending.look_again()
+        elif pending:
+            pending.waits_for = project.id
 
 
-def _written(stream: StreamProgress, key: str, order_id: str, written: Mapping[str, Any]) -> None:
+def _written(order: _Order) -> None:
     """Forget what the manifest names; a file that was delivered while it was written is for the next one."""
-    with stream.slice(key) as state:
-        pending = state.manifests.get(order_id)
+    with order.stream.slice(order.slice.key) as state:
+        pending = state.manifests.get(order.id)
         if pending is None:
             return  # two pages of a scan had projects of the order, and the other one's manifest was noted before
-        pending.files = {id_: file for id_, file in pending.files.items() if written.get(id_) != file}
+        pending.files = {id_: file for id_, file in pending.files.items() if order.files.get(id_) != file}
         if not pending.files:
-            del state.manifests[order_id]
+            del state.manifests[order.id]
 
 
 def take_due_manifests(stream: StreamProgress, key: str) -> list[str]:

@@ -46,7 +46,7 @@ class StreamProgress:
         self.failure: CustomersCanvasError | None = None
         self.outcomes = OutcomeQueue()
         self.states_out = StatesOut()
-        self.ledger = Ledger(name, state, self.lock, self.lookback, since) if acknowledges else None
+        self.ledger = Ledger(name, state, self.slice, self.lookback, since) if acknowledges else None
         if not acknowledges:
             for one in state.slices.values():
                 one.waiting.clear()  # nobody notes what becomes of the projects that the orders wait for

@@ -171,7 +171,7 @@ class ProjectReader:
             # a held project is not delivered; the second digest is of the run that was delivered before it was held
             delivered = tuple(known.emitted[1:]) if known.condition == "held" else () if new_run else (results.digest,)
             emitted += delivered
-            settled = replace(settled, condition="held", held_by=str(project.business_status))
+            settled = replace(settled, condition="held")
             new_run = None
         return read.job.settle(stream, replace(settled, emitted=emitted, is_new_run=new_run), rows)
 
@@ -186,8 +186,8 @@ class ProjectReader:
 
     def _held(self, read: ReadProject, stream: StreamProgress) -> Outcome:
         """A project that is not produced: nothing of it is emitted, and what was emitted before stays known."""
-        known, held_by = read.known(stream), str(read.project.business_status)
-        settled = read.settled(stream, held_by=held_by, emitted=(read.results.digest, *known.emitted[1:]))
+        known = read.known(stream)
+        settled = read.settled(stream, emitted=(read.results.digest, *known.emitted[1:]))
         if read.results.is_completed:
             # also where the list is yet to follow: a run that is seen while it is held does not count as delivered, as
             # it is a new one when it is produced

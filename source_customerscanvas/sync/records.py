@@ -1,4 +1,4 @@
-"""The rows of each stream that follows projects and orders, made from what the API says."""
+"""The rows of each stream that follows projects and orders, and what `order.json` says, made from what the API says."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -121,6 +121,44 @@ def manifest_record(
         "filePath": delivered.relative_path,
         "fileUrl": delivered.url,
         "lastModified": updated_at or None,
+    }
+
+
+def manifest_entry(artifact: Artifact, path: str, size: int, sha256: str | None) -> Row:
+    """What the manifest of an order says of a file."""
+    return {
+        "artifactId": artifact.id,
+        **artifact.item,
+        "name": artifact.listed.get("name"),
+        "format": artifact.listed.get("format"),
+        "path": path,
+        "size": size,
+        "sha256": sha256,
+    }
+
+
+def manifest_project(project: Project, entries: Sequence[Row]) -> Row:
+    """What the manifest of an order says of a project, with the entries of its files."""
+    items = project.row.get("items")
+    fields = ("id", "name", "quantity", "sku", "orderLineItemId", "orderLineItemIndex")
+    found = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    return {
+        "id": project.id,
+        "name": project.row.get("name"),
+        "status": project.business_status,
+        "items": [{name: item.get(name) for name in fields} for item in found],
+        "files": entries,
+    }
+
+
+def manifest_document(storefront_id: int, order_id: str, first: Project, projects: Sequence[Row]) -> Row:
+    """The manifest of an order; what concerns all of it is taken from its `first` project."""
+    return {
+        "version": 1,
+        "storefrontId": storefront_id,
+        "orderId": order_id,
+        **{name: first.row.get(name) for name in ("orderNumber", "orderName", "customerId", "customerName")},
+        "projects": projects,
     }
 
 

@@ -33,11 +33,10 @@ class Settled:
     seen: str
     condition: Literal["open", "finished", "held"]
     has_status: bool
+    business_status: str
     at: str
     newest: str = ""
     """When the newest of its artifacts was made."""
-    held_by: str = ""
-    """The business status that holds it."""
     emitted: tuple[str, ...] = ()
     is_new_run: bool | None = None
 
@@ -60,8 +59,8 @@ def settled_of(
         seen=digest_for(stream, project) if agrees else "",
         condition="held" if is_held else "finished" if is_finished else "open",
         has_status=project.processing_status is not None,
+        business_status=str(project.business_status),
         at=at,
-        held_by=str(project.business_status) if is_held else "",
     )
 
 
@@ -153,7 +152,7 @@ class Memory:
         if settled.condition != "finished":
             # after a widening, older artifacts may not have been emitted yet: the time is forgotten
             emitted_until = "" if state.covered else before.emitted_until
-            held_by = settled.held_by if settled.condition == "held" else ""
+            held_by = settled.business_status if settled.condition == "held" else ""
             return Known(settled.condition, settled.seen, settled.emitted, emitted_until, held_by)
         had_finished = before.condition is None and bool(before.emitted_until)
         was_finished = had_finished or before.condition in ("recent", "held")

@@ -41,19 +41,19 @@ def known(condition: Condition, digest: str, **parts: Any) -> SliceState:
 
 
 def test_given_a_recent_project_when_something_of_it_is_owed_then_it_was_not_delivered() -> None:
-    assert ledger(known("recent", seen(project()))).has_finished(KEY, project())
-    assert not ledger(known("recent", seen(project()), owed={7})).has_finished(KEY, project())
+    assert ledger(known("recent", seen(project()))).was_handed_over(KEY, project())
+    assert not ledger(known("recent", seen(project()), owed={7})).was_handed_over(KEY, project())
 
 
 @pytest.mark.parametrize("condition", ["open", "held"])
 def test_given_a_project_when_its_run_was_not_handed_over_then_it_was_not_delivered(condition: Condition) -> None:
-    assert not ledger(known(condition, seen(project()))).has_finished(KEY, project())
+    assert not ledger(known(condition, seen(project()))).was_handed_over(KEY, project())
 
 
 def test_given_a_recent_project_when_the_list_shows_another_row_or_status_then_it_was_not_delivered() -> None:
     one = ledger(known("recent", seen(project())))
-    assert not one.has_finished(KEY, project(modified=WITHIN))
-    assert not one.has_finished(KEY, project(processing="InProgress"))
+    assert not one.was_handed_over(KEY, project(modified=WITHIN))
+    assert not one.was_handed_over(KEY, project(processing="InProgress"))
 
 
 @pytest.mark.parametrize(
@@ -74,11 +74,11 @@ def test_given_a_recent_project_when_the_list_shows_another_row_or_status_then_i
 def test_given_a_project_that_is_nowhere_when_completed_then_it_was_delivered_if_all_before_the_window_was(
     state: SliceState, scope: Scope, modified: str, expected: bool
 ) -> None:
-    assert ledger(state, scope=scope).has_finished(KEY, project(modified=modified)) is expected
+    assert ledger(state, scope=scope).was_handed_over(KEY, project(modified=modified)) is expected
 
 
 def test_given_one_order_when_a_project_of_it_is_not_known_then_it_is_new_to_it() -> None:
-    assert not ledger(watched(), key=ORDER).has_finished(ORDER, project())
+    assert not ledger(watched(), key=ORDER).was_handed_over(ORDER, project())
 
 
 @pytest.mark.parametrize(

@@ -404,7 +404,7 @@ def test_given_a_project_that_two_slices_hand_over_when_it_moved_meanwhile_then_
 def test_given_a_held_project_when_settled_then_the_status_that_holds_it_is_known() -> None:
     progress = stream(name=FILES)
     one = project(status=5, lastModified=AFTER)
-    progress.settle(KEY, settled(progress, one, condition="held", held_by="5", emitted=("aaaaaaaa",)))
+    progress.settle(KEY, settled(progress, one, condition="held", business_status="5", emitted=("aaaaaaaa",)))
     assert list(value_of(progress)["held"]["5"]) == ["7"]
 
 
@@ -415,7 +415,7 @@ def test_given_a_project_that_had_finished_before_when_it_is_not_handed_over_now
     progress = stream(name=FILES)
     one = project(status=5, orderId="5001", lastModified=AFTER)
     progress.owe(KEY, one)
-    progress.settle(KEY, settled(progress, one, condition=condition, held_by="5"))
+    progress.settle(KEY, settled(progress, one, condition=condition, business_status="5"))
     assert value_of(progress)["emittedUntil"] == {"7": WITHIN}
     assert again(progress).known(KEY, 7).emitted_until == WITHIN
 

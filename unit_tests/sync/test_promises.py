@@ -183,7 +183,7 @@ def test_given_a_held_project_when_it_was_read_then_it_had_finished_under_the_st
         assert not held or name in OF_ARTIFACTS
         for project_id in map(int, held.get(str(HOLDING), {})):
             found = following.stream.settled[project_id]
-            assert (found.condition, found.held_by) == ("held", str(HOLDING))
+            assert (found.condition, found.business_status) == ("held", str(HOLDING))
 
     follow(name, history, holds)
 
