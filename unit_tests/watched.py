@@ -10,7 +10,7 @@ from source_customerscanvas.state.slice_state import SliceState
 from source_customerscanvas.state.stream_state import StreamState
 from source_customerscanvas.sync.kinds import RESULTS
 from source_customerscanvas.sync.progress import StreamProgress
-from source_customerscanvas.sync.settling import Settled, settled_of
+from source_customerscanvas.sync.settling import Settled
 
 KEY = "11"
 CURSOR = "2026-01-31T12:00:00.000000Z"
@@ -52,5 +52,5 @@ def stream(
 
 def settled(stream: StreamProgress, project: Project, **fields: Any) -> Settled:
     """What a worker found of a project that is as the list shows it, from a watch at `CURSOR`."""
-    found = settled_of(stream.name, project, None, CURSOR)
+    found = Settled.of(stream.name, project, None, CURSOR)
     return Settled(**{**vars(found), **fields})

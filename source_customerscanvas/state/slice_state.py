@@ -119,6 +119,10 @@ class SliceState:
         """Whether something of a project is still to be handed over, now or when it finishes or is released."""
         return project_id in self.owed or self.of(project_id).condition in ("open", "held")
 
+    def is_kept(self, project_id: int) -> bool:
+        """Whether a finished project is remembered although no list may show it again."""
+        return any(project_id in some for some in (self.once_more, self.orderless, self.delivered))
+
     def having(self, condition: Condition) -> Iterator[tuple[int, Known]]:
         return ((id_, known) for id_, known in self.known.items() if known.condition == condition)
 
@@ -183,7 +187,7 @@ class SliceState:
         if self.scan is None and self.covered is None and self.cursor:
             self.covered = covered
         elif not (self.covered and covered.covers(self.covered)):
-            self._forget_emitted_until()
+            self.known = {id_: replace(one, emitted_until="") for id_, one in self.known.items() if one.condition}
             self.covered = None
         self.scan = -1
 
@@ -194,13 +198,6 @@ class SliceState:
             self.covered = replace(self.covered, kinds=())
         self.known = {id_: replace(known, emitted=known.emitted[:1]) for id_, known in self.known.items()}
         self.manifests.clear()
-
-    def _forget_emitted_until(self) -> None:
-        for project_id, known in list(self.known.items()):
-            if known.emitted_until and known.condition is None:
-                del self.known[project_id]
-            elif known.emitted_until:
-                self.known[project_id] = replace(known, emitted_until="")
 
     def to_json(self) -> dict[str, Any]:
         value: dict[str, Any] = {"cursor": self.cursor or None}

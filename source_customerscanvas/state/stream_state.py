@@ -87,10 +87,11 @@ class StreamState:
         if full_refresh and value.get("refresh") != "running":
             return cls(scope, refresh="running", tries=tries)
         state = cls(scope, began, slices, "running" if full_refresh else "", tries)
-        state._widen(before)
+        state._follow_settings(before)
         return state
 
-    def _widen(self, before: Scope) -> None:
+    def _follow_settings(self, before: Scope) -> None:
+        """Have read again what is wanted now and was not `before`."""
         if self.scope.statuses != before.statuses:
             for one in self.slices.values():
                 _stop_waiting(one)

@@ -9,7 +9,7 @@ from source_customerscanvas.api.projects import Project, Results, digest
 from source_customerscanvas.state.slice_state import Known
 from source_customerscanvas.sync.jobs import Job
 from source_customerscanvas.sync.progress import StreamProgress
-from source_customerscanvas.sync.settling import Settled, settled_of
+from source_customerscanvas.sync.settling import Settled
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class ReadProject:
         if self.job.once_more:
             # its results were asked for before itself: what changed in between, the next list has to show as a change
             found["seen"] = self.known(stream).seen
-        return replace(settled_of(stream.name, self.project, self.results, self.at), **found)
+        return replace(Settled.of(stream.name, self.project, self.results, self.at), **found)
 
     def handed_over(self, stream: StreamProgress, artifacts: Iterable[Artifact], **found: Any) -> Settled:
         """What the stream's state has to know of it when these of its artifacts were handed over."""

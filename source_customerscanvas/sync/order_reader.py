@@ -18,7 +18,7 @@ from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.records import order_record, shop_order_record
 from source_customerscanvas.sync.reporting import warn_of_trouble
 from source_customerscanvas.sync.results_reader import ResultsReader
-from source_customerscanvas.sync.settling import Settled, settled_of
+from source_customerscanvas.sync.settling import Settled
 from source_customerscanvas.sync.slices import Slice
 from source_customerscanvas.times import format_utc
 
@@ -139,7 +139,7 @@ def _remember(stream: StreamProgress, key: str, order_id: str, projects: Iterabl
     with stream.slice(key) as state:
         for one in projects:
             if one.id not in state.known and stream.wants(key, one):
-                settled = settled_of(stream.name, one, None, at, stream.scope.statuses)
+                settled = Settled.of(stream.name, one, None, at, stream.scope.statuses)
                 stream.settle(key, replace(settled, emitted=(order_id,)))
 
 

@@ -40,7 +40,7 @@ from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.records import project_record, results_record
 from source_customerscanvas.sync.reporting import pass_over, warn_of_trouble
 from source_customerscanvas.sync.results_reader import ResultsReader
-from source_customerscanvas.sync.settling import settled_of
+from source_customerscanvas.sync.settling import Settled
 from source_customerscanvas.times import format_utc
 
 logger = logging.getLogger("airbyte.source-customerscanvas")
@@ -157,7 +157,7 @@ class ProjectReader:
                 yield from reader.read(read, stream, artifacts)
 
     def _project(self, job: Job, stream: StreamProgress, project: Project, at: str) -> Outcome:
-        settled = settled_of(stream.name, project, None, at)
+        settled = Settled.of(stream.name, project, None, at)
         is_news = stream.known(job.key, project.id).seen != settled.seen
         return job.settle(stream, settled, [project_record(project)] if is_news else [])
 
@@ -199,7 +199,7 @@ class ProjectReader:
         self, job: Job, stream: StreamProgress, project: Project, results: Results | None, at: str
     ) -> Outcome | Touching:
         """Its order, to be looked at when all of the batch was read, and the order that it was in before."""
-        settled = settled_of(stream.name, project, results, at, stream.scope.statuses)
+        settled = Settled.of(stream.name, project, results, at, stream.scope.statuses)
         settled = replace(settled, emitted=(project.order_id or "",))
         former = stream.known(job.key, project.id).emitted[:1]
         orders = [order_id for order_id in former if order_id not in ("", project.order_id)]

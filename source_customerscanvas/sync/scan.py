@@ -14,7 +14,7 @@ from source_customerscanvas.sync.lists import BY_ID, ProjectLists
 from source_customerscanvas.sync.outcomes import Outcome, Records
 from source_customerscanvas.sync.progress import StreamProgress
 from source_customerscanvas.sync.records import project_record
-from source_customerscanvas.sync.settling import settled_of
+from source_customerscanvas.sync.settling import Settled
 
 
 def scan_pages(lists: ProjectLists, key: str, streams: Sequence[StreamProgress]) -> Iterator[list[Project]]:
@@ -64,7 +64,7 @@ class ScannedPage:
                 yield Job(batch, project.id, project.without_bulk(), streams, from_scan=True)
 
     def _rows(self, stream: StreamProgress, wanted: Iterable[Project]) -> Outcome:
-        settled = [settled_of(stream.name, project, None, "") for project in wanted]
+        settled = [Settled.of(stream.name, project, None, "") for project in wanted]
 
         def note() -> None:
             with stream.lock:

@@ -40,28 +40,28 @@ class Settled:
     emitted: tuple[str, ...] = ()
     is_new_run: bool | None = None
 
+    @classmethod
+    def of(
+        cls, stream: str, project: Project, results: Results | None, at: str, produced: Statuses = ALL_STATUSES
+    ) -> "Settled":
+        """What the state has to know of a project when all of it was handed over; `results` where they were asked for.
 
-def settled_of(
-    stream: str, project: Project, results: Results | None, at: str, produced: Statuses = ALL_STATUSES
-) -> Settled:
-    """What the state has to know of a project when all of it was handed over; `results` where they were asked for.
-
-    One that has finished is held unless its business status is among those that are `produced`.
-    """
-    agrees = results is None or results.agrees_with(project)
-    is_finished = agrees and project.is_completed and (results is None or results.status == COMPLETED)
-    is_held = is_finished and not produced.includes(project.business_status)
-    return Settled(
-        project_id=project.id,
-        order_id=project.order_id,
-        created=project.created,
-        latest=project.latest,
-        seen=digest_for(stream, project) if agrees else "",
-        condition="held" if is_held else "finished" if is_finished else "open",
-        has_status=project.processing_status is not None,
-        business_status=str(project.business_status),
-        at=at,
-    )
+        One that has finished is held unless its business status is among those that are `produced`.
+        """
+        agrees = results is None or results.agrees_with(project)
+        is_finished = agrees and project.is_completed and (results is None or results.status == COMPLETED)
+        is_held = is_finished and not produced.includes(project.business_status)
+        return cls(
+            project_id=project.id,
+            order_id=project.order_id,
+            created=project.created,
+            latest=project.latest,
+            seen=digest_for(stream, project) if agrees else "",
+            condition="held" if is_held else "finished" if is_finished else "open",
+            has_status=project.processing_status is not None,
+            business_status=str(project.business_status),
+            at=at,
+        )
 
 
 def set_back(state: SliceState, lookback: Lookback, now: str) -> None:
@@ -141,9 +141,8 @@ class Memory:
             return
         boundary, window = self._lookback.before(state.cursor), self._window(state)
         for project_id, known in list(state.having("recent")):
-            kept = (state.once_more, state.owed, state.orderless, state.delivered)
-            is_past = seen.get(project_id, "") < boundary and known.stays_until < window
-            if is_past and not any(project_id in some for some in kept):
+            is_needed = project_id in state.owed or state.is_kept(project_id) or known.stays_until >= window
+            if not is_needed and seen.get(project_id, "") < boundary:
                 state.settle(project_id, None)
 
     def _known(self, key: str, state: SliceState, settled: Settled) -> Known | None:
@@ -171,8 +170,7 @@ class Memory:
         if stays_until < self._window(state):
             stays_until = ""
         is_listed_again = settled.latest >= self._lookback.before(state.cursor) or is_order(key)
-        kept = (state.once_more, state.orderless, state.delivered)
-        if is_listed_again or stays_until or any(project_id in some for some in kept):
+        if is_listed_again or stays_until or state.is_kept(project_id):
             return Known("recent", settled.seen, settled.emitted, stays_until=stays_until)
         return None
 

@@ -6,7 +6,7 @@ import pytest
 
 from source_customerscanvas.api.projects import Results
 from source_customerscanvas.sync.kinds import RESULTS
-from source_customerscanvas.sync.settling import settled_of
+from source_customerscanvas.sync.settling import Settled
 from unit_tests.watched import CURSOR, project
 
 
@@ -27,7 +27,7 @@ def test_given_what_list_and_results_say_when_they_differ_then_the_project_is_op
     listed: str | None, results: str, condition: str, is_seen: bool
 ) -> None:
     one = project(processing=listed)
-    found = settled_of(RESULTS, one, Results(results, None, None), CURSOR)
+    found = Settled.of(RESULTS, one, Results(results, None, None), CURSOR)
     assert found.condition == condition
     assert (found.seen == one.fingerprint.followed) is is_seen
     assert found.has_status is (listed is not None)
