@@ -105,7 +105,7 @@ class OrderReader:
 
     def _status_of(self, project: Project) -> str | None:
         """The processing status: what its results said in this sync, or else what the list shows."""
-        results = self._results.seen_of(project.id)
+        results = self._results.seen(project.id)
         return results.status if results else project.processing_status
 
     def _document(self, stream: StreamProgress, storefront_id: int, order_id: str, project_id: int) -> object:

@@ -130,7 +130,7 @@ class ProjectReader:
         # before the artifacts: if those cannot be read, the order's row comes all the same
         for stream in streams:
             if stream.name in OF_ORDERS:
-                yield self._order(job, stream, project, self._results.seen_of(project.id) or results, at)
+                yield self._order(job, stream, project, self._results.seen(project.id) or results, at)
         if results is not None:
             yield from self._of_results(ReadProject(job, project, results, at), of_results)
         self.health.note_read(job.slice)

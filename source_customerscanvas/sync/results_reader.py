@@ -1,6 +1,6 @@
 """Asks for the processing results of projects, once for all streams of a sync."""
 
-from dataclasses import dataclass
+from math import inf
 from threading import Lock
 
 from source_customerscanvas.api.client import ApiClient
@@ -12,14 +12,6 @@ LEAST_SECONDS_BETWEEN_QUESTIONS = 60
 """How long a project's results are left alone after they were asked for: the API's own rule."""
 
 
-@dataclass(frozen=True)
-class Seen:
-    """What the processing results of a project said, and when they were asked for (of the clock's `monotonic`)."""
-
-    results: Results
-    at: float
-
-
 class ResultsReader:
     """The processing results that a sync has seen; shared by its workers."""
 
@@ -27,7 +19,8 @@ class ResultsReader:
         self._client = client
         self._clock = clock
         self._lock = Lock()
-        self._seen: dict[int, Seen] = {}
+        self._seen: dict[int, tuple[Results, float]] = {}
+        """With the time of the clock's `monotonic` at which they were asked for."""
         self._without_run: set[int] = set()
         """Projects that were there, and had no run: asked for once, until they have had one."""
         self.listed_as_failed: set[tuple[str, int]] = set()
@@ -36,8 +29,8 @@ class ResultsReader:
     def of(self, project: Project) -> Results | None:
         """The processing results, asked for once for all streams; None where the project is gone."""
         seen = self.seen(project.id)
-        if seen and self._clock.monotonic() < seen.at + LEAST_SECONDS_BETWEEN_QUESTIONS:
-            return seen.results  # a list showed the project twice, it has moved here meanwhile, or was waited for
+        if seen and not self.may_ask(project.id):
+            return seen  # a list showed the project twice, it has moved here meanwhile, or was waited for
         results = self._ask(project.id)
         if results and results.is_completed and project.is_completed:
             with self._lock:
@@ -55,7 +48,7 @@ class ResultsReader:
     def _keep(self, project_id: int, results: Results | None) -> None:
         if results:
             with self._lock:
-                self._seen[project_id] = Seen(results, self._clock.monotonic())
+                self._seen[project_id] = results, self._clock.monotonic()
 
     def _ask(self, project_id: int) -> Results | None:
         try:
@@ -69,16 +62,19 @@ class ResultsReader:
             results = Results.from_answer(None)
         return results
 
-    def seen(self, project_id: int) -> Seen | None:
+    def may_ask(self, project_id: int) -> bool:
+        """Whether it is long enough ago that a project's results were asked for."""
+        with self._lock:
+            _, at = self._seen.get(project_id, (None, -inf))
+        return self._clock.monotonic() >= at + LEAST_SECONDS_BETWEEN_QUESTIONS
+
+    def seen(self, project_id: int) -> Results | None:
         """What a project's results said last, unless they and a list said that it is completed."""
         with self._lock:
-            return self._seen.get(project_id)
-
-    def seen_of(self, project_id: int) -> Results | None:
-        seen = self.seen(project_id)
-        return seen.results if seen else None
+            results, _ = self._seen.get(project_id, (None, -inf))
+        return results
 
     def has_failed(self, key: str, project_id: int) -> bool:
         """Whether an unfinished project has failed: its results tell, or else the lists."""
-        results = self.seen_of(project_id)
+        results = self.seen(project_id)
         return results.is_failed if results else (key, project_id) in self.listed_as_failed

@@ -74,7 +74,7 @@ class Waiting:
         for project_id in open_:
             if self._results.has_failed(slice_.key, project_id):
                 self._failed.add(Waited(slice_, project_id))
-            elif not ((results := self._results.seen_of(project_id)) and results.is_completed):
+            elif not ((results := self._results.seen(project_id)) and results.is_completed):
                 self._unfinished.add(Waited(slice_, project_id))
 
     # trying again
@@ -85,19 +85,14 @@ class Waiting:
         if not due:
             return
         # somebody may have resumed it by hand since: ask once more before a restart, which is paid for
-        stale = {one for one in due if self._is_stale(one)}
+        stale = {one for one in due if self._results.may_ask(one.project_id)}
         answers = self._ask(stale)
-        moved_on = {one for one, results in answers.items() if not results.is_failed}
-        self._settle({one: answers[one] for one in moved_on})
-        tried = [one for one in due if (one in answers or one not in stale) and one not in moved_on]
-        under_way = self._retries.make({one: self._results.seen_of(one.project_id) for one in tried})
+        self._settle({one: results for one, results in answers.items() if not results.is_failed})
+        unanswered = stale - answers.keys()
+        tried = (due & self._failed) - unanswered
+        under_way = self._retries.make({one: self._results.seen(one.project_id) for one in tried})
         self._failed -= under_way
         self._unfinished |= under_way
-
-    def _is_stale(self, one: Waited) -> bool:
-        """Whether what is known of its results is so old that they may be asked for again."""
-        seen = self._results.seen(one.project_id)
-        return seen is None or self._clock.monotonic() - seen.at >= LEAST_SECONDS_BETWEEN_QUESTIONS
 
     # waiting
 
