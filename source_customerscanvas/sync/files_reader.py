@@ -95,27 +95,23 @@ class FilesReader:
                     state.manifests.setdefault(order_id, ManifestFiles())
             yield from read.job.hand_over(stream, settled, (file_record(project, artifact, None) for artifact in news))
             return
-        line_items = None
-        if order_id:
-            line_items = self.line_items(lambda: projects_in_order(self._client, read.job.slice, order_id))
-        paths = self.paths(project, finals, line_items)
+        paths = self.paths(project, finals, lambda: projects_in_order(self._client, read.job.slice, order_id or ""))
         to_do = iter(news)
         first = list(islice(to_do, _MOST_AT_ONCE))
         deliveries = _Deliveries(read, stream, settled, self._downloader, paths, to_do, len(first))
         for artifact in first:
             yield partial(self._deliver, deliveries, artifact)
 
-    def line_items(self, order: Callable[[], Sequence[Project]]) -> dict[str, int] | None:
-        """What paths need to know of the projects of an order, which are asked for only where they rest on it."""
-        if not self._template.rests_on_line_items:
-            return None
-        return line_items_of({**project.row, "id": project.id} for project in order())
-
     def paths(
-        self, project: Project, finals: Iterable[Artifact], line_items: Mapping[str, int] | None
+        self, project: Project, finals: Iterable[Artifact], order: Callable[[], Sequence[Project]]
     ) -> dict[str, str]:
-        """Where each of a project's final artifacts goes; all of them have to be given."""
-        values = replace(self.values(project), line_items=line_items)
+        """Where each of a project's final artifacts goes; all of them have to be given.
+
+        `order` gives the projects of its order, which are asked for only where paths rest on their line items.
+        """
+        values = self.values(project)
+        if self._template.rests_on_line_items and project.order_id:
+            values = replace(values, line_items=line_items_of({**one.row, "id": one.id} for one in order()))
         return self._template.paths(values, (artifact.listed for artifact in finals))
 
     def order_folder(self, project: Project) -> str:

@@ -111,11 +111,10 @@ class ManifestWriter:
             yield Outcome(order.stream.name, note=partial(_wait, order, error.project, error.is_late))
             return
         path = f"{self._files.order_folder(produced[0])}/{NAME}"
-        line_items = self._files.line_items(lambda: projects)
         earlier = self._earlier_files(path)
         contents = []
         for project in produced:
-            paths = self._files.paths(project, artifacts[project.id], line_items)
+            paths = self._files.paths(project, artifacts[project.id], lambda: projects)
             entries = yield from self._entries(order, project, artifacts[project.id], paths, earlier)
             contents.append(manifest_project(project, entries))
         document = manifest_document(order.slice.storefront_id, order.id, produced[0], contents)
