@@ -86,13 +86,14 @@ class Retries:
 
     def __init__(self, settings: Settings, client: ApiClient, tries: Tries, dispatcher: Dispatcher) -> None:
         self._processing = settings.processing
+        self._verb = settings.processing.on_failure
         self._statuses = settings.statuses
         self._workers = settings.num_workers
         self._client = client
         self._tries = tries
         self._dispatcher = dispatcher
         self._lock = Lock()
-        self._is_permitted = settings.processing.on_failure != "report"
+        self._is_permitted = self._verb != "report"
 
     def is_due(self, one: Waited) -> bool:
         if not self._is_permitted:
@@ -143,10 +144,6 @@ class Retries:
         except CustomersCanvasError as error:
             logger.warning(f"{one.describe()}: it has failed and is not {_DONE[self._verb]} now: {error.message}")
             return None
-
-    @property
-    def _verb(self) -> str:
-        return self._processing.on_failure
 
     def _try(self, one: Waited, before: Try, where: str, items: list[int]) -> bool:
         """Whether the project is being processed now, or may be; `before` is the try before this one."""

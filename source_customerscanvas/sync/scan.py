@@ -4,7 +4,6 @@ So no modification can move a row past the reader. From then on the slice is wat
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 
 from source_customerscanvas.api.listing import walk
 from source_customerscanvas.api.projects import Project
@@ -78,7 +77,12 @@ class ScannedPage:
 
 def end_of_scan(stream: StreamProgress, key: str) -> Outcome:
     """What is noted when all that a scan has found before was noted."""
-    return Outcome(stream.name, note=partial(_end, stream, key))
+
+    def note() -> None:
+        with stream.slice(key) as state:
+            state.scan = None
+
+    return Outcome(stream.name, note=note)
 
 
 def scanning(streams: Sequence[StreamProgress], key: str) -> list[StreamProgress]:
@@ -117,8 +121,3 @@ def _pass(stream: StreamProgress, key: str, after: int) -> None:
     with stream.slice(key) as state:
         if state.scan is not None:
             state.scan = max(state.scan, after)
-
-
-def _end(stream: StreamProgress, key: str) -> None:
-    with stream.slice(key) as state:
-        state.scan = None

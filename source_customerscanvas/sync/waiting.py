@@ -77,8 +77,6 @@ class Waiting:
             elif not ((results := self._results.seen(project_id)) and results.is_completed):
                 self._unfinished.add(Waited(slice_, project_id))
 
-    # trying again
-
     def _try_again(self) -> None:
         """Resume or restart those whose time has come; what is under way then is unfinished."""
         due = {one for one in self._failed if self._retries.is_due(one)}
@@ -93,8 +91,6 @@ class Waiting:
         under_way = self._retries.make({one: self._results.seen(one.project_id) for one in tried})
         self._failed -= under_way
         self._unfinished |= under_way
-
-    # waiting
 
     def _wait(self) -> None:
         minutes = self._settings.processing.wait_minutes
