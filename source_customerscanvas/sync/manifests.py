@@ -16,7 +16,7 @@ import orjson
 
 from source_customerscanvas.api.artifacts import Artifact, Artifacts
 from source_customerscanvas.api.client import ApiClient
-from source_customerscanvas.api.projects import Project, Results, ask_results
+from source_customerscanvas.api.projects import Project, Results
 from source_customerscanvas.errors import NotFound, Stopped, StoreAway, StoreUnavailable, Trouble, as_known_error
 from source_customerscanvas.files.artifact_file import ArtifactFile, DeliveredFile
 from source_customerscanvas.files.download import Downloader
@@ -34,6 +34,7 @@ from source_customerscanvas.sync.records import (
     manifest_record,
 )
 from source_customerscanvas.sync.reporting import warn_of_trouble
+from source_customerscanvas.sync.results_reader import ResultsReader
 from source_customerscanvas.sync.slices import Slice
 
 logger = logging.getLogger("airbyte.source-customerscanvas")
@@ -63,10 +64,17 @@ class ManifestWriter:
     """Shared by the workers of a sync."""
 
     def __init__(
-        self, settings: Settings, client: ApiClient, artifacts: Artifacts, files: FilesReader, downloader: Downloader
+        self,
+        settings: Settings,
+        client: ApiClient,
+        results: ResultsReader,
+        artifacts: Artifacts,
+        files: FilesReader,
+        downloader: Downloader,
     ) -> None:
         self._settings = settings
         self._client = client
+        self._results = results
         self._artifacts = artifacts
         self._files = files
         self._downloader = downloader
@@ -133,17 +141,11 @@ class ManifestWriter:
                 raise _NotComplete(project, is_late=is_late)
         found = {}
         for project in produced:
-            results = order.results.get(project.id) or self._results_of(project)
+            results = order.results.get(project.id) or self._results.of(project)
             if results is None or not results.is_completed:
                 raise _NotComplete(project)
             found[project.id] = self._finals(results)
         return found
-
-    def _results_of(self, project: Project) -> Results | None:
-        try:
-            return ask_results(self._client.get_json, project.id)
-        except NotFound:
-            return None
 
     def _finals(self, results: Results) -> list[Artifact]:
         """The final artifacts; their details are asked for only where the results do not name a file."""

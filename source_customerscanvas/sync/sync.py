@@ -67,7 +67,7 @@ class Sync:
         self._projects = ProjectReader(settings, client, self._files, self._results, orders, artifact_rows)
         manifests = None
         if downloader and settings.order_manifest:
-            manifests = ManifestWriter(settings, client, artifacts, self._files, downloader)
+            manifests = ManifestWriter(settings, client, self._results, artifacts, self._files, downloader)
         else:
             forget_manifests(streams)
         self.dispatcher = Dispatcher(settings.num_workers, client.stopping, streams, self._projects, orders, manifests)

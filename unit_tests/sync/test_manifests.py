@@ -19,6 +19,7 @@ from source_customerscanvas.sync.files_reader import FilesReader
 from source_customerscanvas.sync.kinds import FILES
 from source_customerscanvas.sync.manifests import ManifestWriter, take_due_manifests
 from source_customerscanvas.sync.outcomes import Outcome
+from source_customerscanvas.sync.results_reader import ResultsReader
 from unit_tests.sync.listed_shop import SLICE, ListedShop
 from unit_tests.watched import KEY, LONG_AGO, settled, stream, watched
 
@@ -81,8 +82,9 @@ class Order:
             statuses=Statuses("except", (5,)),
         )
         client, downloader = self.shop.client(), cast(Downloader, self.place)
+        results = ResultsReader(client, self.shop)
         self.files_reader = FilesReader(settings, client, downloader)
-        self.writer = ManifestWriter(settings, client, Artifacts(client), self.files_reader, downloader)
+        self.writer = ManifestWriter(settings, client, results, Artifacts(client), self.files_reader, downloader)
 
     def files_of(self, project_id: int) -> list[str]:
         return [file["artifactId"] for file in self.shop.results[project_id]["outputFileDetails"]]
