@@ -70,7 +70,7 @@ class ManifestFiles:
     waits_for: int | None = None
     """The project that was not delivered when the order was last looked at; None: it has to be looked at."""
     is_looked_at: bool = field(default=False, compare=False)
-    """Whether a worker looks at the order now, or has found in this sync that it cannot be read."""
+    """Whether a worker looks at the order now, or could not read it. The next sync looks at it anyway."""
 
     @property
     def is_due(self) -> bool:

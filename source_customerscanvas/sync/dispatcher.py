@@ -166,5 +166,5 @@ class Dispatcher:
             self._add(batch.slice, partial(manifests.write, batch.slice, stream, order_id, batch.results))
 
     def _add(self, slice_: Slice, task: Callable[[], Found]) -> None:
-        """A task that comes of what was read."""
+        """Give the workers a task that follows from what they have read."""
         self._tasks.put_file(partial(self._run, Batch(slice_), task))
