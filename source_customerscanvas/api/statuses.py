@@ -17,7 +17,7 @@ def list_transitions(client: ApiClient) -> list[Row]:
     return _rows(client, "storefront/v1/projects/transitions")
 
 
-def list_results(client: ApiClient, name: str) -> list[Any]:
+def list_result_statuses(client: ApiClient, name: str) -> list[Any]:
     """The codes of the business statuses to which the transitions of that name lead."""
     return [as_number(row.get("resultStatus")) for row in list_transitions(client) if row.get("name") == name]
 

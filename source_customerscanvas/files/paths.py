@@ -281,8 +281,9 @@ def _without_extension(name: str, extension: str) -> str:
 
 def _twins(paths: Mapping[str, str]) -> list[str]:
     """The ids of those that share their path with another one."""
-    counts = Counter(map(twin_key, paths.values()))
-    return [id_ for id_, path in paths.items() if counts[twin_key(path)] > 1]
+    keys = {id_: twin_key(path) for id_, path in paths.items()}
+    counts = Counter(keys.values())
+    return [id_ for id_, key in keys.items() if counts[key] > 1]
 
 
 def _distinguished(path: str, id_: str, marks: int) -> str:

@@ -7,12 +7,14 @@ acknowledging what the state that it was given calls delivered, and nothing that
 import logging
 from collections.abc import Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from threading import Lock
+from typing import Any
 
 from source_customerscanvas.api.calls import path_segment
 from source_customerscanvas.api.client import ApiClient
 from source_customerscanvas.api.projects import PATH, Project, ask_project
-from source_customerscanvas.api.statuses import list_results
+from source_customerscanvas.api.statuses import list_result_statuses
 from source_customerscanvas.errors import Conflict, CustomersCanvasError, MissingPermission, Stopped
 from source_customerscanvas.settings import Settings
 from source_customerscanvas.sync.ledger import Ledger
@@ -123,12 +125,17 @@ class Acknowledging:
         self._ledger.remove(slice_.key, {project.id})
         return 1
 
+    @cached_property
+    def _result_statuses(self) -> list[Any]:
+        """Where the transition leads: asked for once, as after a lost state all projects may refuse it."""
+        return list_result_statuses(self._client, self._acknowledge.name)
+
     def _was_moved(self, project: Project) -> bool:
         """Whether a project that refuses the transition is where it leads: moved for an earlier run, or by hand."""
         if self._acknowledge.mode != "transition":
             return False
         try:
-            return project.business_status in list_results(self._client, self._acknowledge.name)
+            return project.business_status in self._result_statuses
         except (Stopped, CustomersCanvasError):
             return False
 

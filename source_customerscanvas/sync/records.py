@@ -5,7 +5,7 @@ from typing import Any
 
 from source_customerscanvas.api.artifacts import Artifact
 from source_customerscanvas.api.listing import Row
-from source_customerscanvas.api.projects import COMPLETED, FAILED, Project, Results
+from source_customerscanvas.api.projects import COMPLETED, FAILED, Project, Results, items_of
 from source_customerscanvas.files.artifact_file import DeliveredFile
 from source_customerscanvas.settings import Statuses
 from source_customerscanvas.times import to_utc
@@ -139,14 +139,12 @@ def manifest_entry(artifact: Artifact, path: str, size: int, sha256: str | None)
 
 def manifest_project(project: Project, entries: Sequence[Row]) -> Row:
     """What the manifest of an order says of a project, with the entries of its files."""
-    items = project.row.get("items")
     fields = ("id", "name", "quantity", "sku", "orderLineItemId", "orderLineItemIndex")
-    found = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
     return {
         "id": project.id,
         "name": project.row.get("name"),
         "status": project.business_status,
-        "items": [{name: item.get(name) for name in fields} for item in found],
+        "items": [{name: item.get(name) for name in fields} for item in items_of(project.row)],
         "files": entries,
     }
 
